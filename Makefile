@@ -1,0 +1,27 @@
+# The developer's whole interface. `make run` and `make test` are all a newcomer needs.
+.PHONY: setup run test check tidy types bench lock clean
+.DEFAULT_GOAL := run
+
+setup:            ## Debian packages (when root), .venv from the hash-locked set, the `lantai` command
+	@.ci/setup
+
+run: setup        ## the whole appliance on sample packages, on this machine
+	@.venv/bin/lantai demo
+
+test: setup       ## lint, types, tidy and every test this machine can run
+	@.ci/test
+
+check: tidy types ## the quick half of `make test`
+tidy: setup
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/python -m pytest -q tests/tidy
+types: setup
+	@.venv/bin/mypy
+
+bench: setup      ## figures against peers, in one interleaved run each
+	@.venv/bin/python benchmarks/ingest.py && .venv/bin/python benchmarks/sweep.py
+
+lock:             ## renew uv.lock and the exports that plain pip installs with --require-hashes
+	@.ci/lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,60 @@
+"""The words of this product as values: what a file, an object and a copy are.
+
+docs/formats/package.md (paths, identity, block roots) and docs/formats/volume.md (verify modes).
+Values only: nothing here reads a disk, a clock or a socket.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+# Block size of the Merkle trees, and the largest data frame on the wire.
+BLOCK_BYTES = 1024 * 1024
+
+
+class VerifyMode(StrEnum):
+    """How a copy was read back from the medium (docs/formats/volume.md)."""
+
+    EVICTED = "evicted"  # page cache dropped, residency proven zero, then read
+    DIRECT = "direct"  # O_DIRECT
+    UNPROVEN = "unproven"  # the file system failed the self-test; only if configuration allows
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of an object's version: a line of the file list."""
+
+    path: str  # logical path, "received/data/申请表.pdf"; escaped when the name is not UTF-8
+    size_bytes: int
+    sha256: str  # 64 lower-case hexadecimal digits
+    block_root: str | None  # None for files of at most BLOCK_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of one object, as every node signs it."""
+
+    object_id: str
+    version: int  # 1, 2, …
+    inventory_sha256: str  # of the root inventory whose head is this version
+    file_count: int
+    content_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object as a node's index knows it."""
+
+    object_id: str
+    head: int
+    inventory_sha256: str
+    file_count: int
+    content_bytes: int
+    checked_at: str  # RFC 3339, UTC: when this copy was last read whole and found intact
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAnswer:
+    """What a node says of a copy, exactly as signed: `payload` is JSON (docs/formats/answers.md)."""
+
+    payload: bytes
+    signature: bytes  # Ed25519, 64 bytes
