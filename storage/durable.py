@@ -1,0 +1,138 @@
+"""Writing so that it is still there after the power was cut.
+
+The order of calls is that of docs/formats/volume.md: bytes, fsync, rename, fsync of the folder. An
+fsync that failed is never tried again: the kernel reports a lost write once and then forgets it,
+so OSError always passes to the caller, who condemns what was written. Reading back is
+storage.medium's affair.
+"""
+
+import ctypes
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable. Raises OSError: that names may be lost is fatal."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_file(path: Path) -> None:
+    """Make the bytes of `path` durable; only for a file that this process has just written."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole_file(
+    target: Path, content: bytes, *, mode: int = 0o440, replace: bool = True
+) -> None:
+    """Put `content` under the name `target`, whole or not at all, and durably.
+
+    With `replace=False` an existing file raises FileExistsError. After any error no temporary
+    file is left, and what stood under the name before still does.
+    """
+    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}.tmp")
+    try:
+        _write_new_file(temporary, content, mode)
+        if replace:
+            temporary.replace(target)
+        else:
+            rename_noreplace(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    fsync_folder(target.parent)
+
+
+def write_all(descriptor: int, content: bytes | bytearray | memoryview, offset: int) -> None:
+    """Write every byte of `content` at `offset`: the kernel may take fewer at a time."""
+    view = memoryview(content)
+    while len(view) > 0:
+        written_bytes = os.pwrite(descriptor, view, offset)
+        view = view[written_bytes:]
+        offset += written_bytes
+
+
+def rename_noreplace(source: Path, target: Path) -> None:
+    """Rename within one file system; raises FileExistsError if `target` is there.
+
+    renameat2(2) with RENAME_NOREPLACE. The caller syncs both folders.
+    """
+    result = _libc.renameat2(
+        _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE
+    )
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+
+class SyncDescriptor:
+    """One syncfs(2) on a descriptor that was opened before the writes it answers for.
+
+    Every open descriptor hears of a write-back error once, and one opened later hears nothing. So
+    it is opened before the first write, asked exactly once, shared with nobody, and closed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._asked = False
+
+    def ask(self) -> None:
+        """Write back the whole file system and close.
+
+        Raises OSError if any write since the opening was lost: then everything that was open on
+        this file system is condemned.
+        """
+        assert not self._asked, "a sync descriptor answers once"
+        assert self._descriptor >= 0, "the sync descriptor is closed"
+        self._asked = True
+        try:
+            if _libc.syncfs(self._descriptor) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, f"syncfs: {os.strerror(number)}")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the descriptor back; may be called again."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _write_new_file(path: Path, content: bytes, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        write_all(descriptor, content, 0)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
