@@ -1,0 +1,1 @@
+"""The whole appliance on one machine, on sample packages: `lantai demo`."""

@@ -1,0 +1,230 @@
+"""What a sender is told: the bodies of the received, stored, rejected and held answers.
+
+docs/formats/answers.md; DA/T 93-2022 (接收, 入库, 退回). Builds and reads bytes only: signing is
+the notary's, delivery outbox.py's.
+"""
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from storage.errors import Refusal
+from storage.model import FileEntry, ObjectVersion, SignedAnswer
+
+FORMAT = "lantai.answer.v1"
+NODE_ANSWER_FORMAT = "lantai.node-answer.v1"
+_SIGNATURE_BYTES = 64
+
+
+class AnswerUnreadable(Refusal):
+    """The bytes are not an answer, or not a node answer, of a format this version knows."""
+
+    code = "answer-unreadable"
+
+
+class AnswerKind(StrEnum):
+    """Which answer it is: 接收回执, 入库回执, 退回通知, 暂存通知."""
+
+    RECEIVED = "received"
+    STORED = "stored"
+    REJECTED = "rejected"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a package was not accepted: one failing check on one file."""
+
+    code: str
+    path: str | None
+    message: str
+    message_zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFacts:
+    """What every answer says of the transfer. None where the package was too broken to say."""
+
+    archive: str
+    source: str
+    name: str
+    transfer: str
+    at: str  # RFC 3339, UTC
+    identifier: str | None = None
+    identity: str | None = None
+    object_id: str | None = None
+    file_count: int | None = None
+    content_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CopyStatement:
+    """One node's signed answer as the stored answer carries it."""
+
+    node: str
+    answer: SignedAnswer
+
+    @property
+    def said(self) -> "NodeAnswer":
+        """What the node signed. Raises AnswerUnreadable."""
+        return read_node_answer(self.answer.payload)
+
+
+class NodeAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The payload of a node answer (docs/formats/answers.md, first table)."""
+
+    format: str
+    op_id: str
+    node: str
+    node_uuid: str
+    domain: str
+    object_id: str
+    version: int
+    inventory_sha256: str
+    file_count: int
+    content_bytes: int
+    verify_mode: str
+    committed_at: str
+    journal_sequence: int
+
+
+class CopyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of `copies` in a stored answer."""
+
+    node: str
+    node_uuid: str
+    domain: str
+    verify_mode: str
+    committed_at: str
+    answer_base64: str
+
+    def signed(self) -> SignedAnswer:
+        """The node answer exactly as signed. Raises AnswerUnreadable."""
+        try:
+            raw = base64.b64decode(self.answer_base64, validate=True)
+        except ValueError as error:
+            raise AnswerUnreadable(f"the answer of node {self.node} is not base64") from error
+        return SignedAnswer(raw[_SIGNATURE_BYTES:], raw[:_SIGNATURE_BYTES])
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Any answer, as its JSON says it. Members in the page's order."""
+
+    format: str
+    kind: AnswerKind
+    receipt_id: str
+    archive: str
+    source: str
+    name: str
+    transfer: str
+    identifier: str | None
+    identity: str | None
+    object_id: str | None
+    at: str
+    file_count: int | None
+    content_bytes: int | None
+    checks: list[msgspec.Raw]
+    reasons: list[Reason] | None = None
+    version: int | None = None
+    inventory_sha256: str | None = None
+    files: list[FileEntry] | None = None
+    copies: list[CopyEntry] | None = None
+
+
+def received(facts: TransferFacts, checks: Sequence[bytes]) -> bytes:
+    """The package was judged acceptable; it is not yet safe to delete the original."""
+    return _encode(_answer(AnswerKind.RECEIVED, facts, checks))
+
+
+def rejected(facts: TransferFacts, checks: Sequence[bytes], reasons: Sequence[Reason]) -> bytes:
+    """The package was not accepted; every failing check and file is named."""
+    return _encode(_answer(AnswerKind.REJECTED, facts, checks, reasons=list(reasons)))
+
+
+def held(facts: TransferFacts, checks: Sequence[bytes], reasons: Sequence[Reason]) -> bytes:
+    """The package waits for a person; nothing is decided."""
+    return _encode(_answer(AnswerKind.HELD, facts, checks, reasons=list(reasons)))
+
+
+def stored(
+    facts: TransferFacts,
+    checks: Sequence[bytes],
+    version: ObjectVersion,
+    files: Iterable[FileEntry],
+    copies: Sequence[CopyStatement],
+) -> bytes:
+    """N copies are committed and read back: the original may be deleted once this verifies."""
+    return _encode(
+        _answer(
+            AnswerKind.STORED,
+            facts,
+            checks,
+            version=version.version,
+            inventory_sha256=version.inventory_sha256,
+            files=list(files),
+            copies=[_copy_entry(copy) for copy in copies],
+        )
+    )
+
+
+def read_answer(body: bytes) -> Answer:
+    """Raises AnswerUnreadable when `body` is not an answer this version knows."""
+    try:
+        answer = msgspec.json.decode(body, type=Answer)
+    except msgspec.MsgspecError as error:
+        raise AnswerUnreadable(f"not an answer of Lantai: {error}") from error
+    if answer.format != FORMAT:
+        raise AnswerUnreadable(f"format {answer.format!r} is not {FORMAT!r}")
+    return answer
+
+
+def read_node_answer(payload: bytes) -> NodeAnswer:
+    """Raises AnswerUnreadable when `payload` is not a node answer this version knows."""
+    try:
+        said = msgspec.json.decode(payload, type=NodeAnswer)
+    except msgspec.MsgspecError as error:
+        raise AnswerUnreadable(f"not a node's answer: {error}") from error
+    if said.format != NODE_ANSWER_FORMAT:
+        raise AnswerUnreadable(f"format {said.format!r} is not {NODE_ANSWER_FORMAT!r}")
+    return said
+
+
+def _answer(
+    kind: AnswerKind, facts: TransferFacts, checks: Sequence[bytes], **more: object
+) -> Answer:
+    return Answer(
+        format=FORMAT,
+        kind=kind,
+        receipt_id=f"{facts.transfer}.{kind}",
+        archive=facts.archive,
+        source=facts.source,
+        name=facts.name,
+        transfer=facts.transfer,
+        identifier=facts.identifier,
+        identity=facts.identity,
+        object_id=facts.object_id,
+        at=facts.at,
+        file_count=facts.file_count,
+        content_bytes=facts.content_bytes,
+        checks=[msgspec.Raw(check) for check in checks],
+        **more,  # type: ignore[arg-type]  # the keywords of the four callers above
+    )
+
+
+def _copy_entry(copy: CopyStatement) -> CopyEntry:
+    said = copy.said
+    return CopyEntry(
+        node=copy.node,
+        node_uuid=said.node_uuid,
+        domain=said.domain,
+        verify_mode=said.verify_mode,
+        committed_at=said.committed_at,
+        answer_base64=base64.b64encode(copy.answer.signature + copy.answer.payload).decode(),
+    )
+
+
+def _encode(answer: Answer) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(answer), indent=2) + b"\n"
