@@ -1,0 +1,1 @@
+"""What the appliance tells the outside: log, metrics, health. Imports no other package of ours."""

@@ -1,0 +1,1 @@
+"""The `lantai` command, one module for each group of verbs."""

@@ -1,0 +1,303 @@
+"""Every number the appliance tells Prometheus, named and explained in one place.
+
+Prometheus exposition format 0.0.4; names end in their unit, counters in `_total`. One registry for
+each process (`new_registry`) and one class for each role. Every label value that is known
+beforehand exists from the start with zero, so that `increase()` sees the first event. Measures
+nothing itself: roles set what they know, or give a function that is asked at each scrape.
+"""
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+VOLUME_STATES = ("starting", "ready", "read-only", "full", "slow", "failed")
+FINDING_KINDS = (
+    "altered",
+    "truncated",
+    "missing",
+    "unreadable",
+    "stray",
+    "inventory-damaged",
+    "sidecar-damaged",
+    "object-missing",
+    "stray-object",
+)
+WIRE_REFUSALS = ("stranger", "role", "malformed", "too-large")
+REPAIR_OUTCOMES = ("mended", "refused", "failed", "no-good-source")
+TRANSFER_STATES = (
+    "seen",
+    "claimed",
+    "copying",
+    "checking",
+    "writing",
+    "stored",
+    "rejected",
+    "held",
+    "failed",
+)
+COPY_STATES = ("good", "writing", "damaged", "missing", "unreachable")
+ANSWER_KINDS = ("received", "stored", "rejected", "held")
+# Small commits take milliseconds and a terabyte takes hours; each step is about a factor of three.
+COMMIT_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600)
+
+
+class StateGauge:
+    """A gauge with one series for each state: 1 for the present one, 0 for all others."""
+
+    def __init__(
+        self, name: str, help_text: str, states: Iterable[str], registry: CollectorRegistry
+    ) -> None:
+        self._gauge = Gauge(name, help_text, ["state"], registry=registry)
+        self._states = set(states)
+        for state in self._states:
+            self._gauge.labels(state).set(0)
+
+    def set(self, present: str) -> None:
+        """Say that `present` is the state now; a state not known beforehand is added."""
+        self._states.add(present)
+        for state in self._states:
+            self._gauge.labels(state).set(1 if state == present else 0)
+
+
+def new_registry(role: str, name: str) -> CollectorRegistry:
+    """The registry of this process: what is running here, and the process's own figures."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it untyped
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    Info("lantai_build", "What is running here.", registry=registry).info(
+        {"version": product_version(), "role": role, "name": name}
+    )
+    return registry
+
+
+def product_version() -> str:
+    """The version of the installed product; "0+source" where it was never installed."""
+    try:
+        return version("lantai-appliance")
+    except PackageNotFoundError:
+        return "0+source"
+
+
+class NodeMetrics:
+    """A storage node: what lies on its disk, what the sweep finds, who was turned away."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.objects = Gauge("lantai_node_objects", "Objects committed here.", registry=registry)
+        self.content_bytes = Gauge(
+            "lantai_node_content_bytes", "Bytes of their content.", registry=registry
+        )
+        self.free_bytes = Gauge(
+            "lantai_node_free_bytes", "Bytes free on the volume's file system.", registry=registry
+        )
+        self.total_bytes = Gauge(
+            "lantai_node_total_bytes", "Size of the volume's file system.", registry=registry
+        )
+        self.state = StateGauge(
+            "lantai_node_state", "State of the volume, 1 for the present.", VOLUME_STATES, registry
+        )
+        self._add_sweep(registry)
+        self._add_wire(registry)
+
+    def _add_sweep(self, registry: CollectorRegistry) -> None:
+        self.checked_bytes = Counter(
+            "lantai_node_checked_bytes", "Bytes re-read from the medium.", registry=registry
+        )
+        self.checked_objects = Counter(
+            "lantai_node_checked_objects", "Objects re-read whole.", registry=registry
+        )
+        self.findings = _counter(
+            "lantai_node_findings", "Damage found, by kind.", "kind", FINDING_KINDS, registry
+        )
+        self.findings_open = Gauge(
+            "lantai_node_findings_open", "Findings not yet mended.", registry=registry
+        )
+        self.oldest_unchecked_seconds = Gauge(
+            "lantai_node_oldest_unchecked_seconds",
+            "Age of the oldest check among all objects: it must stay under the deadline.",
+            registry=registry,
+        )
+        self.sweep_deadline_seconds = Gauge(
+            "lantai_node_sweep_deadline_seconds", "The age no check may reach.", registry=registry
+        )
+        self.sweep_running = Gauge(
+            "lantai_node_sweep_running", "1 while a sweep reads.", registry=registry
+        )
+        self.sweep_cycle = Gauge(
+            "lantai_node_sweep_cycle", "Number of the present or last cycle.", registry=registry
+        )
+
+    def _add_wire(self, registry: CollectorRegistry) -> None:
+        self.commits = Counter(
+            "lantai_node_commits", "Object versions committed here.", registry=registry
+        )
+        self.commit_seconds = Histogram(
+            "lantai_node_commit_seconds",
+            "From the last byte received to the signed answer.",
+            buckets=COMMIT_SECONDS,
+            registry=registry,
+        )
+        self.wire_refusals = _counter(
+            "lantai_wire_refusals", "Peers and messages refused.", "reason", WIRE_REFUSALS, registry
+        )
+        self.repairs = _counter(
+            "lantai_node_repairs", "Copies mended here.", "outcome", REPAIR_OUTCOMES, registry
+        )
+
+
+class IngestMetrics:
+    """The intake: what waits, what was stored, what was sent back and why."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.transfers = Gauge(
+            "lantai_ingest_transfers", "Transfers by state.", ["state"], registry=registry
+        )
+        for state in TRANSFER_STATES:
+            self.transfers.labels(state).set(0)
+        self.stored = Counter(
+            "lantai_ingest_packages_stored",
+            "Packages on N nodes with their receipt.",
+            ["source"],
+            registry=registry,
+        )
+        self.rejected = Counter(
+            "lantai_ingest_packages_rejected",
+            "Packages sent back, by the first reason's code.",
+            ["source", "reason"],
+            registry=registry,
+        )
+        self.ingested_bytes = Counter(
+            "lantai_ingest_bytes", "Bytes of the packages stored.", registry=registry
+        )
+        self.oldest_waiting_seconds = Gauge(
+            "lantai_ingest_oldest_waiting_seconds",
+            "Age of the oldest transfer without a final answer.",
+            registry=registry,
+        )
+        self.drop_folder_available = Gauge(
+            "lantai_ingest_drop_folder_available",
+            "1 while the source's drop folder can be read.",
+            ["source"],
+            registry=registry,
+        )
+        self.staging_bytes = Gauge(
+            "lantai_ingest_staging_bytes", "Bytes held in private staging.", registry=registry
+        )
+        self.staging_free_bytes = Gauge(
+            "lantai_ingest_staging_free_bytes", "Bytes free for staging.", registry=registry
+        )
+
+
+class NotaryMetrics:
+    """The notary: what it signed, and what it would not sign."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.signatures = _counter(
+            "lantai_notary_signatures", "Answers signed.", "kind", ANSWER_KINDS, registry
+        )
+        self.refusals = Counter(
+            "lantai_notary_refusals",
+            "Answers it would not sign, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+
+
+class KeeperMetrics:
+    """The keeper: how safe the whole is."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.packages = Gauge(
+            "lantai_keeper_packages", "Packages in the catalogue.", registry=registry
+        )
+        self.copies_below_target = Gauge(
+            "lantai_keeper_copies_below_target",
+            "Packages with fewer good copies than promised.",
+            registry=registry,
+        )
+        self.copies = Gauge(
+            "lantai_keeper_copies", "Copies by state.", ["state"], registry=registry
+        )
+        for state in COPY_STATES:
+            self.copies.labels(state).set(0)
+        self.packages_at_risk = Gauge(
+            "lantai_keeper_packages_at_risk",
+            "Packages with at most one good copy.",
+            registry=registry,
+        )
+        self.findings_open = Gauge(
+            "lantai_keeper_findings_open", "Findings on all nodes not mended.", registry=registry
+        )
+        self.repairs = _counter(
+            "lantai_keeper_repairs", "Repairs ordered.", "outcome", REPAIR_OUTCOMES, registry
+        )
+        self.mending_stopped = Gauge(
+            "lantai_keeper_mending_stopped",
+            "1 when too much damage at once made it stop and call.",
+            registry=registry,
+        )
+        self.node_reachable = Gauge(
+            "lantai_keeper_node_reachable",
+            "1 while the node answers.",
+            ["node"],
+            registry=registry,
+        )
+        self.leading = Gauge(
+            "lantai_keeper_leading", "1 while this keeper holds the lease.", registry=registry
+        )
+
+
+class ReaderMetrics:
+    """Verified reads, in the roles `view` and `api`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.reads = Counter("lantai_reader_reads", "Reads answered.", registry=registry)
+        self.verified_bytes = Counter(
+            "lantai_reader_verified_bytes",
+            "Bytes proven against a signed root and passed on.",
+            registry=registry,
+        )
+        self.verification_failures = Counter(
+            "lantai_reader_verification_failures",
+            "Answers of a node that were not what was signed; never passed on.",
+            ["node"],
+            registry=registry,
+        )
+        self.failovers = Counter(
+            "lantai_reader_failovers", "Reads that went to another node.", registry=registry
+        )
+        self.refusals = Counter(
+            "lantai_reader_refusals", "Reads no node could answer.", registry=registry
+        )
+
+
+class ApiMetrics:
+    """The access API: requests by route and status."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "lantai_api_requests",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "lantai_api_request_seconds", "Time to the last byte.", ["route"], registry=registry
+        )
+
+
+def _counter(
+    name: str, help_text: str, label: str, known: Iterable[str], registry: CollectorRegistry
+) -> Counter:
+    counter = Counter(name, help_text, [label], registry=registry)
+    for value in known:
+        counter.labels(value)
+    return counter

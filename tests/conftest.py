@@ -1,0 +1,172 @@
+"""What a test may ask of the machine, and the fixtures that all tests share.
+
+A test whose marker names something this machine lacks is skipped and listed at the end; under
+CI=true the same lack is a failure. Nothing of the product is imported here.
+"""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from inspect import isawaitable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+LACKS = "this machine lacks: "
+IN_CI = os.environ.get("CI") == "true"
+# Tests below these folders start processes, mount or wait for real time: one worker runs them all,
+# so that they do not disturb each other, while the other workers run everything else.
+HEAVY_FOLDERS = ("integration", "faults", "fleet")
+
+
+def corpora_folder() -> Path:
+    """Where the conformance suites lie: $LANTAI_CORPORA, or ../shared/corpora beside the clone."""
+    return Path(os.environ.get("LANTAI_CORPORA", PROJECT.parent / "shared" / "corpora"))
+
+
+def _lack_of_root() -> str | None:
+    return None if os.geteuid() == 0 else "root (run the tests as root)"
+
+
+def _lack_of_fuse() -> str | None:
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        return "/dev/fuse (load the module fuse, or let this container use the device)"
+    return None if shutil.which("fusermount3") else "fusermount3 (Debian package fuse3)"
+
+
+def _lack_of_machine() -> str | None:
+    if _lack_of_root():
+        return _lack_of_root()
+    missing = [name for name in ("systemd-nspawn", "debootstrap") if not shutil.which(name)]
+    if missing:
+        return f"{' and '.join(missing)} (Debian packages systemd-container, debootstrap)"
+    return None
+
+
+def _lack_of_corpora() -> str | None:
+    folder = corpora_folder()
+    return None if folder.is_dir() else f"the conformance suites in {folder} (LANTAI_CORPORA)"
+
+
+def _lack_of_prometheus() -> str | None:
+    missing = [name for name in ("prometheus", "promtool") if not shutil.which(name)]
+    return f"{' and '.join(missing)} (Debian package prometheus)" if missing else None
+
+
+NEEDS: dict[str, Callable[[], str | None]] = {
+    "needs_root": _lack_of_root,
+    "needs_fuse": _lack_of_fuse,
+    "needs_machine": _lack_of_machine,
+    "needs_corpora": _lack_of_corpora,
+    "needs_prometheus": _lack_of_prometheus,
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep heavy tests on one worker; light files stay together, each on any worker."""
+    for item in items:
+        heavy = any(part in HEAVY_FOLDERS for part in item.path.relative_to(PROJECT).parts)
+        group = "heavy" if heavy else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that needs what is not here; in CI, fail it."""
+    for marker, lack in NEEDS.items():
+        if item.get_closest_marker(marker) and (reason := lack()):
+            (pytest.fail if IN_CI else pytest.skip)(LACKS + reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what this machine lacks, with how many tests could not run for it."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        _file, _line, message = report.longrepr
+        reason = message.removeprefix("Skipped: ")
+        reasons[reason] = reasons.get(reason, 0) + 1
+    if reasons:
+        terminalreporter.section("not run on this machine")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count:5d} tests  {reason.removeprefix(LACKS)}")
+
+
+@pytest.fixture
+def corpora() -> Path:
+    """The folder of the conformance suites; mark the test `needs_corpora`."""
+    return corpora_folder()
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Gives ports of the loopback that nothing listens at, a new one at each call."""
+    given: set[int] = set()
+
+    def take() -> int:
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port: int = probe.getsockname()[1]
+            if port not in given:
+                given.add(port)
+                return port
+
+    return take
+
+
+WaitUntil = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def wait_until() -> WaitUntil:
+    """`await wait_until(condition, within_s=10)`: asks until it holds; fails when it never does.
+
+    `condition` is called without arguments and may be a coroutine function. It is asked every
+    20 ms, because the world has no event for what tests wait on (a file, a process, a metric).
+    """
+
+    async def wait(
+        condition: Callable[[], object], within_s: float = 10, what: str = "the condition"
+    ) -> None:
+        deadline = time.monotonic() + within_s
+        while True:
+            outcome = condition()
+            if isawaitable(outcome):
+                outcome = await outcome
+            if outcome:
+                return
+            if time.monotonic() > deadline:
+                pytest.fail(f"{what} did not hold within {within_s} s")
+            await asyncio.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def loop_filesystem(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """`loop_filesystem("ext4", size_mib=64)` mounts a new file system; mark the test `needs_root`.
+
+    Kinds: "ext4", "xfs" (at least 300 MiB). Each call gives another mount point.
+    """
+    mounted: list[Path] = []
+
+    def mount(kind: str, size_mib: int = 64) -> Path:
+        image = tmp_path / f"disk-{len(mounted)}.img"
+        target = tmp_path / f"disk-{len(mounted)}"
+        with image.open("wb") as file:
+            file.truncate(size_mib * 1024 * 1024)
+        target.mkdir()
+        subprocess.run([f"mkfs.{kind}", "-q", str(image)], check=True, capture_output=True)
+        subprocess.run(
+            ["mount", "-o", "loop", str(image), str(target)], check=True, capture_output=True
+        )
+        mounted.append(target)
+        return target
+
+    yield mount
+    for target in reversed(mounted):
+        subprocess.run(["umount", "--lazy", str(target)], check=False, capture_output=True)

@@ -1,0 +1,68 @@
+"""Metrics: every name is Prometheus's, and known labels exist before their first event."""
+
+import re
+
+import pytest
+from prometheus_client import generate_latest
+
+from monitoring.metrics import (
+    FINDING_KINDS,
+    ApiMetrics,
+    IngestMetrics,
+    KeeperMetrics,
+    NodeMetrics,
+    NotaryMetrics,
+    ReaderMetrics,
+    new_registry,
+)
+
+ALL = [NodeMetrics, IngestMetrics, KeeperMetrics, NotaryMetrics, ReaderMetrics, ApiMetrics]
+
+
+def test_known_labels_are_zero_before_their_first_event() -> None:
+    registry = new_registry("node", "node-1")
+    NodeMetrics(registry)
+    for kind in FINDING_KINDS:
+        assert registry.get_sample_value("lantai_node_findings_total", {"kind": kind}) == 0
+
+
+def test_one_state_is_present_at_a_time() -> None:
+    registry = new_registry("node", "node-1")
+    metrics = NodeMetrics(registry)
+    metrics.state.set("ready")
+    metrics.state.set("read-only")
+
+    def state(name: str) -> float | None:
+        return registry.get_sample_value("lantai_node_state", {"state": name})
+
+    assert (state("ready"), state("read-only")) == (0, 1)
+
+
+def test_a_state_nobody_foresaw_is_shown_and_leaves_again() -> None:
+    registry = new_registry("node", "node-1")
+    metrics = NodeMetrics(registry)
+    metrics.state.set("melting")
+    assert registry.get_sample_value("lantai_node_state", {"state": "melting"}) == 1
+    metrics.state.set("ready")
+    assert registry.get_sample_value("lantai_node_state", {"state": "melting"}) == 0
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_name_is_ours_explained_and_ends_in_its_unit(kind: type) -> None:
+    registry = new_registry("role", "name")
+    before = {family.name for family in registry.collect()}
+    kind(registry)
+    families = [family for family in registry.collect() if family.name not in before]
+    assert families
+    for family in families:
+        assert re.fullmatch(r"lantai_[a-z]+(_[a-z]+)+", family.name)
+        assert family.documentation.endswith((".", "deadline."))
+
+
+def test_the_page_says_what_is_running_and_no_creation_times() -> None:
+    registry = new_registry("node", "node-1")
+    NodeMetrics(registry).commits.inc()
+    page = generate_latest(registry).decode()
+    assert 'lantai_build_info{name="node-1",role="node",version=' in page
+    assert "lantai_node_commits_total 1.0" in page
+    assert "_created" not in page
