@@ -1,0 +1,1 @@
+"""Re-reading every stored copy before a deadline, and saying what is damaged."""

@@ -1,0 +1,150 @@
+"""The words of the sweep as values, and what it needs of a volume.
+
+DESIGN.md, promise 4. The kinds of damage are a closed set, because repair, alarms and answers on
+the wire each decide by them. Values only: nothing here reads a disk or a clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from storage.model import StoredObject, VerifyMode
+
+
+class DamageKind(StrEnum):
+    """What may be wrong with a copy."""
+
+    ALTERED = "altered"  # the bytes are not those that were signed
+    TRUNCATED = "truncated"  # the same, and fewer than were signed
+    MISSING = "missing"  # a file that the inventory names is not there
+    UNREADABLE = "unreadable"  # the disk refuses to give it
+    STRAY = "stray"  # something lies in the object that OCFL does not name
+    INVENTORY_DAMAGED = "inventory-damaged"
+    SIDECAR_DAMAGED = "sidecar-damaged"
+    OBJECT_MISSING = "object-missing"
+    STRAY_OBJECT = "stray-object"  # something lies in the root that belongs to no object
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is wrong, where, and what was seen."""
+
+    kind: DamageKind
+    path: str  # relative to the object's folder; of a stray object, relative to the root
+    detail: str  # for the operator: what was expected, what was there
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectToCheck:
+    """One copy as it was signed."""
+
+    object_id: str
+    folder: Path  # of the object, absolute
+    inventory_sha256: str  # expected digest of the root inventory
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectCheck:
+    """What was seen when a copy was read whole. Intact exactly when `damages` is empty."""
+
+    object_id: str
+    inventory_sha256: str  # that it was judged against
+    damages: tuple[Damage, ...]
+    read_bytes: int
+    file_count: int
+    second_looks: int  # files that were wrong at first and right when read again
+    finished: bool  # False when the sweep was told to stop before the end: says nothing
+
+    @property
+    def intact(self) -> bool:
+        """Whether every file was read to its end and is the one that was signed."""
+        return self.finished and not self.damages
+
+
+@dataclass(frozen=True, slots=True)
+class SweepCycle:
+    """One pass over all objects. Kept by the volume, so that a restart resumes it."""
+
+    number: int  # 1, 2, …
+    started_at: str  # RFC 3339, UTC
+    finished_at: str | None  # None while it runs
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStatus:
+    """What an operator, a metric and the keeper are told."""
+
+    running: bool
+    paused: bool
+    cycle: int
+    checked_objects: int  # in this cycle
+    checked_bytes: int  # in this cycle, what is being read at this moment included
+    damaged_objects: int  # in this cycle
+    total_objects: int
+    oldest_checked_at: str | None  # None when nothing is stored
+    last_finished_at: str | None
+
+
+class SweptVolume(Protocol):
+    """What the sweep needs of a volume. Called from several threads, never from the event loop."""
+
+    @property
+    def root(self) -> Path:
+        """The OCFL storage root."""
+
+    @property
+    def verify_mode(self) -> VerifyMode:
+        """How this file system proves that a read reached the medium."""
+
+    def object_folder(self, object_id: str) -> PurePosixPath:
+        """Where the object lies, relative to the root."""
+
+    def stored_object(self, object_id: str) -> StoredObject | None:
+        """The object as signed now: a version or a repair may have come since it was listed."""
+
+    def objects_to_sweep(self, before: str, limit: int) -> list[StoredObject]:
+        """Objects that no sweep has looked at since `before` (RFC 3339).
+
+        Those with an open finding first, then by `checked_at`, oldest first.
+        """
+
+    def record_swept(self, checks: Sequence[ObjectCheck], at: str) -> None:
+        """Remember that these were looked at; for those intact, that is their new `checked_at`.
+
+        A check whose `inventory_sha256` is no longer the object's changes nothing.
+        """
+
+    def record_finding(self, object_id: str, damage: Damage, at: str) -> bool:
+        """Keep the finding, in index and journal. False if the same one is open already."""
+
+    def owns_folder(self, folder: PurePosixPath) -> bool:
+        """Whether an object of the index, or one being published now, lies in `folder`."""
+
+    def quarantine_stray(self, path: PurePosixPath) -> None:
+        """Move what lies at `path` in the root to quarantine, journalled, unless it is owned.
+
+        Folders that become empty are removed as well (OCFL E073).
+        """
+
+    def sweep_cycle(self) -> SweepCycle | None:
+        """The last cycle that was begun, if any."""
+
+    def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
+        """Remember the cycle over a restart."""
+
+    def object_count(self) -> int:
+        """How many objects the index has."""
+
+    def content_bytes(self) -> int:
+        """How many bytes they hold."""
+
+    def oldest_checked_at(self) -> str | None:
+        """The smallest `checked_at` of the index."""
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC to the microsecond with a `Z`, so that the order of texts is the order of times."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
