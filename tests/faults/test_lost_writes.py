@@ -1,0 +1,81 @@
+"""What the kernel says of writes that a disk lost, and what we make of it.
+
+Each file system lies on a sparse image on a tmpfs that is too small for it, so that every write()
+succeeds and the write-back fails: knowledge measured as M1 and M2, and "syncfs" below them.
+"""
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from storage.digests import sha256_of, sha256_of_file
+from storage.durable import SyncDescriptor, fsync_file
+from storage.medium import MediumReader, evict_and_prove
+from storage.model import VerifyMode
+
+pytestmark = pytest.mark.needs_root
+
+WRITTEN_BYTES = 120 * 1024 * 1024
+PIECE = b"never zero" * 104858
+MAKE = {
+    "ext4": ["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
+    "xfs": ["mkfs.xfs", "-q"],
+}
+
+
+@pytest.fixture(params=["ext4", "xfs"])
+def losing_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 MiB whose medium has room for 100 MiB."""
+    small, disk = tmp_path / "small", tmp_path / "disk"
+    small.mkdir()
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(small)], check=True)
+    image = small / "image"
+    with image.open("wb") as stream:
+        stream.truncate(400 * 1024 * 1024)
+    subprocess.run([*MAKE[request.param], str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    subprocess.run(["umount", "--lazy", str(small)], check=True)
+
+
+def write_too_much(folder: Path) -> Path:
+    file = folder / "content"
+    with file.open("wb") as stream:
+        for _ in range(WRITTEN_BYTES // len(PIECE)):
+            stream.write(PIECE)
+    return file
+
+
+def test_every_descriptor_opened_before_the_writes_hears_of_the_loss(losing_disk: Path) -> None:
+    first, second = SyncDescriptor(losing_disk), SyncDescriptor(losing_disk)
+    write_too_much(losing_disk)
+    for descriptor in (first, second):
+        with pytest.raises(OSError, match="syncfs") as caught:
+            descriptor.ask()
+        assert caught.value.errno in {errno.EIO, errno.ENOSPC}
+
+
+def test_the_loss_is_reported_once_hidden_by_the_cache_and_seen_on_the_medium(
+    losing_disk: Path,
+) -> None:
+    file = write_too_much(losing_disk)
+    with pytest.raises(OSError, match=r"No space left|Input/output error"):
+        fsync_file(file)
+    assert is_whole(sha256_of_file(file))
+    descriptor = os.open(file, os.O_RDONLY)
+    with suppress(OSError):
+        os.fsync(descriptor)
+    evict_and_prove(descriptor)
+    os.close(descriptor)
+    assert not is_whole(sha256_of(MediumReader(VerifyMode.EVICTED).chunks(file)))
+
+
+def is_whole(actual: str) -> bool:
+    return actual == sha256_of(PIECE for _ in range(WRITTEN_BYTES // len(PIECE)))
