@@ -7,31 +7,22 @@ the notary's, delivery outbox.py's.
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import msgspec
 
+from storage.catalogue.model import AnswerKind
 from storage.errors import Refusal
 from storage.model import FileEntry, ObjectVersion, SignedAnswer
+from storage.signing import SIGNATURE_BYTES
 
 FORMAT = "lantai.answer.v1"
 NODE_ANSWER_FORMAT = "lantai.node-answer.v1"
-_SIGNATURE_BYTES = 64
 
 
 class AnswerUnreadable(Refusal):
     """The bytes are not an answer, or not a node answer, of a format this version knows."""
 
     code = "answer-unreadable"
-
-
-class AnswerKind(StrEnum):
-    """Which answer it is: 接收回执, 入库回执, 退回通知, 暂存通知."""
-
-    RECEIVED = "received"
-    STORED = "stored"
-    REJECTED = "rejected"
-    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +98,7 @@ class CopyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raw = base64.b64decode(self.answer_base64, validate=True)
         except ValueError as error:
             raise AnswerUnreadable(f"the answer of node {self.node} is not base64") from error
-        return SignedAnswer(raw[_SIGNATURE_BYTES:], raw[:_SIGNATURE_BYTES])
+        return SignedAnswer(raw[SIGNATURE_BYTES:], raw[:SIGNATURE_BYTES])
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from ingest_watch.answers import (
     Answer,
-    AnswerKind,
     CopyEntry,
     read_answer,
     read_node_answer,
 )
+from storage.catalogue.model import AnswerKind
 from storage.errors import Refusal
 from storage.model import VerifyMode
 from storage.signing import VerifyKey

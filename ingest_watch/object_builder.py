@@ -1,0 +1,105 @@
+"""Turn a judged package in private staging into the object that the nodes will keep.
+
+docs/formats/package.md; OCFL 1.1. Adds `lantai/`, the file list and the inventory beside the staged
+`received/`. Building again from the same package and facts gives the same bytes, so that a store
+that was interrupted is finished and not begun anew.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from storage.blocks import FileHasher
+from storage.digests import CHUNK_BYTES
+from storage.file_list import FileListSummary, read_file_list, write_file_list
+from storage.model import FileEntry
+from storage.ocfl.inventory import InventoryHeader, write_inventory
+
+PACKAGE_FORMAT = "lantai.package.v1"
+FILE_LIST = "file-list.jsonl"
+INVENTORY = "inventory.json"
+CONTENT = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFacts:
+    """`lantai/package.json`, member for member."""
+
+    format: str
+    object_id: str
+    source: str
+    identifier: str
+    name: str
+    package_format: str
+    serialisation: str
+    serialised_sha256: str | None
+    identity: str
+    file_count: int
+    content_bytes: int
+    received_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltObject:
+    """What is announced to the nodes of an object that lies ready in staging."""
+
+    object_id: str
+    version: int
+    file_list: FileListSummary
+    inventory_sha256: str
+    inventory_bytes: int
+
+
+def build_object(
+    work: Path, facts: PackageFacts, received: Path, check_report: bytes, archive: str
+) -> BuiltObject:
+    """Write `content/lantai/`, the file list and the inventory into `work`.
+
+    `work/content/received/` holds the staged package, and `received` is its file list (paths with
+    the prefix). What an earlier, interrupted building left is replaced.
+    """
+    records = _write_records(work / CONTENT / "lantai", facts, received, check_report)
+    file_list = work / FILE_LIST
+    file_list.unlink(missing_ok=True)
+    summary = write_file_list(_merged(records, read_file_list(received)), file_list)
+    inventory = work / INVENTORY
+    inventory.unlink(missing_ok=True)
+    header = InventoryHeader(
+        object_id=facts.object_id,
+        created=facts.received_at,
+        message="Taken into custody 接收入库",
+        user_name=archive,
+        user_address=f"lantai:{facts.source}",
+    )
+    inventory_sha256 = write_inventory(inventory, header, read_file_list(file_list), work)
+    return BuiltObject(facts.object_id, 1, summary, inventory_sha256, inventory.stat().st_size)
+
+
+def _write_records(
+    folder: Path, facts: PackageFacts, received: Path, check_report: bytes
+) -> list[FileEntry]:
+    """Write the small files of `lantai/` and return their entries, sorted by path."""
+    folder.mkdir(exist_ok=True)
+    (folder / "check-report.json").write_bytes(check_report)
+    package = msgspec.json.format(msgspec.json.encode(facts), indent=2)
+    (folder / "package.json").write_bytes(package + b"\n")
+    listed = folder / "files.jsonl"
+    listed.unlink(missing_ok=True)
+    write_file_list(read_file_list(received), listed)
+    return [_entry(path) for path in sorted(folder.iterdir())]
+
+
+def _entry(path: Path) -> FileEntry:
+    hasher = FileHasher()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            hasher.update(chunk)
+    digest = hasher.finish()
+    return FileEntry(f"lantai/{path.name}", digest.size_bytes, digest.sha256, digest.block_root)
+
+
+def _merged(*sorted_lists: Iterable[FileEntry]) -> Iterator[FileEntry]:
+    return heapq.merge(*sorted_lists, key=lambda entry: entry.path.encode())
