@@ -13,14 +13,14 @@ import msgspec
 from storage.catalogue.model import AnswerKind
 from storage.errors import Refusal
 from storage.model import FileEntry, ObjectVersion, SignedAnswer
+from storage.node_answer import NodeAnswer, read_node_answer
 from storage.signing import SIGNATURE_BYTES
 
 FORMAT = "lantai.answer.v1"
-NODE_ANSWER_FORMAT = "lantai.node-answer.v1"
 
 
 class AnswerUnreadable(Refusal):
-    """The bytes are not an answer, or not a node answer, of a format this version knows."""
+    """The bytes are not an answer of a format this version knows."""
 
     code = "answer-unreadable"
 
@@ -59,27 +59,9 @@ class CopyStatement:
     answer: SignedAnswer
 
     @property
-    def said(self) -> "NodeAnswer":
-        """What the node signed. Raises AnswerUnreadable."""
+    def said(self) -> NodeAnswer:
+        """What the node signed. Raises NodeAnswerRefused."""
         return read_node_answer(self.answer.payload)
-
-
-class NodeAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The payload of a node answer (docs/formats/answers.md, first table)."""
-
-    format: str
-    op_id: str
-    node: str
-    node_uuid: str
-    domain: str
-    object_id: str
-    version: int
-    inventory_sha256: str
-    file_count: int
-    content_bytes: int
-    verify_mode: str
-    committed_at: str
-    journal_sequence: int
 
 
 class CopyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,17 +152,6 @@ def read_answer(body: bytes) -> Answer:
     if answer.format != FORMAT:
         raise AnswerUnreadable(f"format {answer.format!r} is not {FORMAT!r}")
     return answer
-
-
-def read_node_answer(payload: bytes) -> NodeAnswer:
-    """Raises AnswerUnreadable when `payload` is not a node answer this version knows."""
-    try:
-        said = msgspec.json.decode(payload, type=NodeAnswer)
-    except msgspec.MsgspecError as error:
-        raise AnswerUnreadable(f"not a node's answer: {error}") from error
-    if said.format != NODE_ANSWER_FORMAT:
-        raise AnswerUnreadable(f"format {said.format!r} is not {NODE_ANSWER_FORMAT!r}")
-    return said
 
 
 def _answer(

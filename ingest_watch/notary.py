@@ -11,11 +11,11 @@ from ingest_watch.answers import (
     Answer,
     CopyEntry,
     read_answer,
-    read_node_answer,
 )
 from storage.catalogue.model import AnswerKind
 from storage.errors import Refusal
 from storage.model import VerifyMode
+from storage.node_answer import believe
 from storage.signing import VerifyKey
 
 
@@ -46,7 +46,7 @@ def examine(body: bytes, nodes: Mapping[str, KnownNode], demands: Demands) -> An
     """Return the answer in `body` if it may be signed.
 
     Answers other than `stored` promise nothing about copies and need none.
-    Raises AnswerUnreadable or StatementRefused.
+    Raises AnswerUnreadable, NodeAnswerRefused or StatementRefused.
     """
     answer = read_answer(body)
     if answer.kind is AnswerKind.STORED:
@@ -75,12 +75,9 @@ def _examine_copies(answer: Answer, nodes: Mapping[str, KnownNode], demands: Dem
 
 
 def _examine_copy(answer: Answer, copy: CopyEntry, node: KnownNode, demands: Demands) -> None:
-    signed = copy.signed()
-    if not node.verify_key.verify(signed.payload, signed.signature):
-        raise StatementRefused(f"the signature of node {node.name} does not verify")
-    said = read_node_answer(signed.payload)
-    claimed = (node.name, answer.object_id, answer.version, answer.inventory_sha256)
-    if (said.node, said.object_id, said.version, said.inventory_sha256) != claimed:
+    said = believe(copy.signed(), node.name, node.verify_key)
+    claimed = (answer.object_id, answer.version, answer.inventory_sha256)
+    if (said.object_id, said.version, said.inventory_sha256) != claimed:
         raise StatementRefused(f"node {node.name} signed another object, version or inventory")
     if (copy.verify_mode, copy.node_uuid) != (said.verify_mode, said.node_uuid):
         raise StatementRefused(f"the statement about node {node.name} is not what it signed")

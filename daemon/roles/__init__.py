@@ -1,0 +1,1 @@
+"""The six roles of DESIGN.md §3: one module each, `build(config) -> Role`."""
