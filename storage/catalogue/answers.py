@@ -1,0 +1,80 @@
+"""The outbox: what senders are told, kept as signed, written to their return folders from here.
+
+docs/formats/answers.md. An answer is given in the transaction of what it says, and never changes.
+Signing is the notary's affair, writing files ingest_watch's.
+"""
+
+from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from storage.catalogue.errors import AnswerConflict
+from storage.catalogue.model import Answer, AnswerKind, NewAnswer
+from storage.catalogue.schema import answers, transfers
+
+_COLUMNS = (*answers.c, transfers.c.source, transfers.c.name, transfers.c.name_raw)
+_JOINED = select(*_COLUMNS).join(transfers, transfers.c.id == answers.c.transfer_id)
+
+
+def give(connection: Connection, transfer_id: int, answer: NewAnswer, at: str) -> Answer:
+    """Put an answer into the outbox. Idempotent: the first one of its kind is returned as it is.
+
+    Raises AnswerConflict if there is one with another body.
+    """
+    assert len(answer.signature) == 64, transfer_id
+    statement = insert(answers).values(
+        transfer_id=transfer_id,
+        kind=answer.kind,
+        body=answer.body,
+        body_sha256=answer.body_sha256,
+        signature=answer.signature,
+        created_at=at,
+    )
+    try:
+        with connection.begin_nested():
+            connection.execute(statement)
+    except IntegrityError:
+        pass  # there already; compared below
+    given = find(connection, transfer_id, answer.kind)
+    assert given is not None, transfer_id
+    if given.body_sha256 != answer.body_sha256:
+        raise AnswerConflict(
+            f"transfer {transfer_id} was already answered `{answer.kind}` with other bytes; "
+            "what was said stands"
+        )
+    return given
+
+
+def repeat_stored(connection: Connection, first_id: int, transfer_id: int, at: str) -> Answer:
+    """Give `transfer_id` the stored receipt of the transfer `first_id`, byte for byte."""
+    first = find(connection, first_id, AnswerKind.STORED)
+    assert first is not None, f"transfer {first_id} is stored without a receipt"
+    same = NewAnswer(AnswerKind.STORED, first.body, first.body_sha256, first.signature)
+    return give(connection, transfer_id, same, at)
+
+
+def outbox(connection: Connection, *, after: int = 0, limit: int = 100) -> list[Answer]:
+    """Answers not yet in their return folders, oldest first."""
+    query = _JOINED.where(answers.c.written_at.is_(None), answers.c.id > after)
+    return _answers(connection, query.order_by(answers.c.id).limit(limit))
+
+
+def mark_written(connection: Connection, answer_id: int, at: str) -> None:
+    """Note that both files of an answer are fsynced in the return folder. Idempotent."""
+    where = (answers.c.id == answer_id, answers.c.written_at.is_(None))
+    connection.execute(update(answers).where(*where).values(written_at=at))
+
+
+def find(connection: Connection, transfer_id: int, kind: AnswerKind) -> Answer | None:
+    """One transfer's answer of one kind."""
+    query = _JOINED.where(answers.c.transfer_id == transfer_id, answers.c.kind == kind)
+    return next(iter(_answers(connection, query)), None)
+
+
+def of_transfer(connection: Connection, transfer_id: int) -> list[Answer]:
+    """Everything one transfer was told, in order."""
+    query = _JOINED.where(answers.c.transfer_id == transfer_id).order_by(answers.c.id)
+    return _answers(connection, query)
+
+
+def _answers(connection: Connection, query: Select[tuple[Answer]]) -> list[Answer]:
+    return [Answer(**row) for row in connection.execute(query).mappings()]

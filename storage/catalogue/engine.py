@@ -1,0 +1,137 @@
+"""The database behind the catalogue: how it is opened, and what a transaction is.
+
+The only module that knows SQLAlchemy's engine. SQLite runs in WAL with synchronous=FULL: WAL with
+NORMAL, a popular default, lost every acknowledged row at a power cut (knowledge, M6). Several
+processes open the same file; a transaction that may write takes the write lock at once
+(`BEGIN IMMEDIATE`), so that nothing it has read can change before it commits.
+
+What a row means is not known here.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+
+from storage.catalogue.errors import CatalogueUnavailable, SchemaOutdated
+from storage.catalogue.schema import REVISION
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# How long a writer waits for another process's transaction, which lasts milliseconds.
+BUSY_TIMEOUT_S = 30
+
+_SQLITE_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # A page that rotted is reported when it is read, and not passed on.
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA trusted_schema = OFF",
+)
+
+
+class Catalogue:
+    """One process's way to the database. Thread-safe; connections are pooled."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = engine.execution_options(lantai_writes=True)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open `url` (`sqlite:////path/catalogue.sqlite`). Does not look at the tables.
+
+        Raises CatalogueUnavailable if the URL makes no sense; an unreachable database is noticed
+        by the first transaction.
+        """
+        try:
+            engine = create_engine(url)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            raise CatalogueUnavailable(f"the catalogue's url is not usable: {error}") from error
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        return cls(engine)
+
+    @property
+    def url(self) -> str:
+        """Where the database is, without its password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent look; what it reads was committed."""
+        with _translated(self.url), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction that may write. When the block ends, its rows are on the disk."""
+        with _translated(self.url), self._writing.begin() as connection:
+            yield connection
+
+    def look(
+        self, act: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call `act(connection, …)` in a reading transaction."""
+        with self.reading() as connection:
+            return act(connection, *args, **kwargs)
+
+    def act(
+        self, act: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call `act(connection, …)` in a transaction of its own, durable on return."""
+        with self.writing() as connection:
+            return act(connection, *args, **kwargs)
+
+    def require_schema(self) -> None:
+        """Raise SchemaOutdated unless the tables are those of this program."""
+        found = self.look(_revision)
+        if found != REVISION:
+            raise SchemaOutdated(
+                f"the catalogue {self.url} has schema revision {found or 'none'}, this program "
+                f"needs {REVISION}; run `lantai catalogue upgrade` with the newer of the two"
+            )
+
+    def close(self) -> None:
+        """Give all connections back. The catalogue may not be used afterwards."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise CatalogueUnavailable(
+            f"the catalogue {url} did not do it, and nothing was changed: {error.orig}"
+        ) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # sqlite3's own transaction handling begins late and never for SELECT: we say BEGIN ourselves.
+    connection.isolation_level = None
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(pragma)
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise CatalogueUnavailable(
+            f"SQLite cannot use its write-ahead log here (it says {mode!r}): put the catalogue "
+            "on a local disk, or use PostgreSQL"
+        )
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("lantai_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

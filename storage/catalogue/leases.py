@@ -1,0 +1,74 @@
+"""Leases: who acts for the whole in one scope, with an epoch that only rises.
+
+The epoch goes with every order to a node, and a node that has seen a higher one refuses: so a
+keeper that was frozen and wakes up can do no harm. Clocks only decide when a standby may try.
+"""
+
+from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from storage.catalogue.model import Lease, Tenure
+from storage.catalogue.schema import leases
+
+
+def acquire(connection: Connection, scope: str, tenure: Tenure, at: str) -> Lease | None:
+    """Take a lease that is free or has expired; None while another holds it.
+
+    Always under a new epoch, so that nothing said under an earlier tenure counts any more, our own
+    from before a restart included. Keep it with `renew`.
+    """
+    held = get(connection, scope)
+    if held is None:
+        return _first(connection, scope, tenure)
+    free = or_(leases.c.holder == tenure.holder, leases.c.expires_at < at)
+    return _update(
+        connection,
+        (leases.c.scope == scope, leases.c.epoch == held.epoch, free),
+        {
+            "holder": tenure.holder,
+            "epoch": held.epoch + 1,
+            "expires_at": tenure.expires_at,
+        },
+    )
+
+
+def renew(connection: Connection, lease: Lease, expires_at: str) -> Lease | None:
+    """Keep a lease under its epoch; None when it was lost: stop acting at once."""
+    where = (
+        leases.c.scope == lease.scope,
+        leases.c.epoch == lease.epoch,
+        leases.c.holder == lease.holder,
+    )
+    return _update(connection, where, {"expires_at": expires_at})
+
+
+def release(connection: Connection, lease: Lease, at: str) -> None:
+    """Let a standby take over at once, at a clean stop. Does nothing if the lease was lost."""
+    renew(connection, lease, at)
+
+
+def get(connection: Connection, scope: str) -> Lease | None:
+    """Who has it, or had it last."""
+    query = select(leases).where(leases.c.scope == scope)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else Lease(**row)
+
+
+def _first(connection: Connection, scope: str, tenure: Tenure) -> Lease | None:
+    statement = insert(leases).values(
+        scope=scope, holder=tenure.holder, epoch=1, expires_at=tenure.expires_at
+    )
+    try:
+        with connection.begin_nested():
+            row = connection.execute(statement.returning(*leases.c)).mappings().one()
+    except IntegrityError:
+        return None
+    return Lease(**row)
+
+
+def _update(
+    connection: Connection, where: tuple[object, ...], values: dict[str, object]
+) -> Lease | None:
+    statement = update(leases).where(*where).values(values).returning(*leases.c)  # type: ignore[arg-type]
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else Lease(**row)

@@ -1,0 +1,77 @@
+"""Looking transfers up: for staff, for metrics, and for what must be resumed after a start.
+
+Reads only. Lists are pages of at most `limit`, newest first, `before` the last number seen.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Select, func, select
+
+from storage.catalogue.model import Transfer, TransferState
+from storage.catalogue.schema import answers, transfers
+from storage.catalogue.transitions import FINAL, WORKING
+
+_OPEN = transfers.c.closed_at.is_(None)
+
+
+def page(
+    connection: Connection,
+    *,
+    states: Sequence[TransferState] = (),
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Transfer]:
+    """Transfers newest first, in any of `states` (all, when empty)."""
+    query = select(transfers).order_by(transfers.c.id.desc()).limit(limit)
+    if states:
+        query = query.where(transfers.c.state.in_(states))
+    if before is not None:
+        query = query.where(transfers.c.id < before)
+    return _transfers(connection, query)
+
+
+def unfinished(connection: Connection, *, after: int = 0, limit: int = 1000) -> list[Transfer]:
+    """Working transfers, oldest first: what transfers.take_over may resume."""
+    query = select(transfers).where(_OPEN, transfers.c.state.in_(WORKING))
+    query = query.where(transfers.c.id > after).order_by(transfers.c.id).limit(limit)
+    return _transfers(connection, query)
+
+
+def waiting(connection: Connection, source: str) -> list[Transfer]:
+    """Entries of a source on record as waiting, to be withdrawn when they have gone."""
+    query = select(transfers).where(
+        _OPEN, transfers.c.state == TransferState.WAITING, transfers.c.source == source
+    )
+    return _transfers(connection, query.order_by(transfers.c.id))
+
+
+def to_be_moved(connection: Connection, source: str, limit: int = 1000) -> list[Transfer]:
+    """Finally answered, the answer lies in the return folder, the original still in the drop one.
+
+    Before this moment nothing of the sender's is touched.
+    """
+    owed = select(answers.c.id).where(
+        answers.c.transfer_id == transfers.c.id, answers.c.written_at.is_(None)
+    )
+    given = select(answers.c.id).where(answers.c.transfer_id == transfers.c.id)
+    query = select(transfers).where(
+        _OPEN, transfers.c.state.in_(FINAL), transfers.c.source == source
+    )
+    query = query.where(given.exists(), ~owed.exists()).order_by(transfers.c.id).limit(limit)
+    return _transfers(connection, query)
+
+
+def counts_of_open(connection: Connection) -> dict[TransferState, int]:
+    """How many open transfers are in each state; every state is there, 0 included.
+
+    Closed ones are counted by tallies.py: counting a hundred million rows is no metric.
+    """
+    query = select(transfers.c.state, func.count()).where(_OPEN).group_by(transfers.c.state)
+    counts = dict.fromkeys(TransferState, 0)
+    for state, count in connection.execute(query):
+        counts[state] = count
+    return counts
+
+
+def _transfers(connection: Connection, query: Select[tuple[Transfer]]) -> list[Transfer]:
+    return [Transfer(**row) for row in connection.execute(query).mappings()]
