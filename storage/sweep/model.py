@@ -43,6 +43,7 @@ class ObjectToCheck:
 
     object_id: str
     folder: Path  # of the object, absolute
+    head: int  # the newest version: 1, 2, …
     inventory_sha256: str  # expected digest of the root inventory
 
 
@@ -121,7 +122,10 @@ class SweptVolume(Protocol):
         """Keep the finding, in index and journal. False if the same one is open already."""
 
     def owns_folder(self, folder: PurePosixPath) -> bool:
-        """Whether an object of the index, or one being published now, lies in `folder`."""
+        """Whether an object of the index, or one being published now, lies in `folder`.
+
+        True as well for what the volume itself put into the root (README.txt, extensions, …).
+        """
 
     def quarantine_stray(self, path: PurePosixPath) -> None:
         """Move what lies at `path` in the root to quarantine, journalled, unless it is owned.

@@ -1,0 +1,149 @@
+"""Re-read everything on this node's disk before a deadline, cycle after cycle.
+
+DESIGN.md, promise 4. Says when a cycle runs and what its status is: plan.py decides, cycle.py goes
+over the objects. Mends nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from multiprocessing import get_context
+
+from monitoring.log import get_log
+from storage.sweep.cycle import CycleRun
+from storage.sweep.model import SweepCycle, SweepStatus, SweptVolume, rfc3339
+from storage.sweep.plan import Sweep, SweepSettings, Wait, next_step, rate_needed, read_rate
+from storage.sweep.worker import SweepControls
+
+log = get_log(__name__)
+
+# The longest time in which a clock that was set goes unnoticed.
+_WAIT_MAX_S = 60.0
+
+
+class Sweeper:
+    """One node's sweep. `run` it once; everything else is called from the same event loop."""
+
+    def __init__(
+        self,
+        volume: SweptVolume,
+        settings: SweepSettings,
+        *,
+        chance: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`chance`, from 0 to 1 and always the same for a node, spreads the nodes over time."""
+        self._volume = volume
+        self._settings = settings
+        self._chance = chance
+        self._now = now
+        self._context = get_context("forkserver")
+        self._context.set_forkserver_preload(["storage.sweep.worker"])
+        self._controls = SweepControls.create(self._context)
+        self._woken = asyncio.Event()
+        self._asked = False
+        self._stopping = False
+        self._running: CycleRun | None = None
+        self._latest: CycleRun | None = None
+
+    def start_now(self) -> None:
+        """Begin a new cycle at once, also while one runs: every object will be looked at."""
+        self._asked = True
+        if self._running is not None:
+            self._controls.stop.set()
+        self.resume()
+        self._woken.set()
+
+    def pause(self) -> None:
+        """Stop reading until `resume`; an object half read goes on from where it is."""
+        self._controls.proceed.clear()
+
+    def resume(self) -> None:
+        """Go on reading."""
+        self._controls.proceed.set()
+
+    async def status(self) -> SweepStatus:
+        """Where the sweep stands; the counts are those of the cycle that runs or ran last."""
+        volume, latest = self._volume, self._latest
+        last = await asyncio.to_thread(volume.sweep_cycle)
+        return SweepStatus(
+            running=self._running is not None,
+            paused=not self._controls.proceed.is_set(),
+            cycle=0 if last is None else last.number,
+            checked_objects=0 if latest is None else latest.checked_objects,
+            checked_bytes=0 if latest is None else latest.read_bytes(),
+            damaged_objects=0 if latest is None else latest.damaged_objects,
+            total_objects=await asyncio.to_thread(volume.object_count),
+            oldest_checked_at=await asyncio.to_thread(volume.oldest_checked_at),
+            last_finished_at=None if last is None else last.finished_at,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sweep until `stop`. Raises VolumeVanished if the disk is not there any more."""
+        async with asyncio.TaskGroup() as tasks:
+            watch = tasks.create_task(self._stop_when(stop))
+            while not self._stopping:
+                step = await self._next_step()
+                if isinstance(step, Sweep):
+                    await self._sweep(step.cycle)
+                else:
+                    remaining_s = (step.until - self._now()).total_seconds()
+                    await self._sleep(min(max(remaining_s, 0.0), _WAIT_MAX_S))
+            watch.cancel()
+
+    async def _next_step(self) -> Sweep | Wait:
+        self._woken.clear()
+        last = await asyncio.to_thread(self._volume.sweep_cycle)
+        asked, self._asked = self._asked, False
+        return next_step(last, self._now(), self._settings, chance=self._chance, asked=asked)
+
+    async def _sweep(self, cycle: SweepCycle) -> None:
+        """One cycle to its end, or until someone stops it or asks for another."""
+        await asyncio.to_thread(self._volume.keep_sweep_cycle, cycle)
+        await self._set_pace()
+        if self._is_over():
+            return
+        self._controls.stop.clear()
+        log.info("sweep.cycle.started", cycle=cycle.number, started_at=cycle.started_at)
+        run = CycleRun(self._volume, self._settings, self._context, self._controls, cycle)
+        self._running = self._latest = run
+        try:
+            complete = await run.run(self._now, self._is_over)
+        finally:
+            self._running = None
+        if not complete:
+            return
+        finished = replace(cycle, finished_at=rfc3339(self._now()))
+        await asyncio.to_thread(self._volume.keep_sweep_cycle, finished)
+        log.info(
+            "sweep.cycle.finished",
+            cycle=cycle.number,
+            objects=run.checked_objects,
+            damaged_objects=run.damaged_objects,
+            read_bytes=run.read_bytes(),
+        )
+
+    def _is_over(self) -> bool:
+        return self._stopping or self._asked
+
+    async def _set_pace(self) -> None:
+        content_bytes = await asyncio.to_thread(self._volume.content_bytes)
+        rate = read_rate(self._settings, content_bytes)
+        needed = rate_needed(self._settings, content_bytes)
+        if rate < needed:
+            log.warning("sweep.pace.too_slow", rate_bytes_s=rate, needed_bytes_s=needed)
+        self._controls.bytes_per_second_max.value = rate / self._settings.workers
+
+    async def _stop_when(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._stopping = True
+        self._controls.stop.set()
+        self._woken.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
