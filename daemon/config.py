@@ -85,16 +85,18 @@ class Authority(Section, frozen=True):
 class SweepSettings(Section, frozen=True):
     """[node.sweep]: how soon every byte is read again, and how fast at most."""
 
-    deadline_days: Duration = 90
+    deadline_days: Duration = 30
     read_bytes_per_second_max: ByteCount = 0  # 0: no cap of its own; the deadline sets the pace
+    tranquility: Annotated[float, Meta(ge=0)] = 0  # rests so many times as long as each read took
+    workers: Count = 2  # processes
 
 
 class CommitSettings(Section, frozen=True):
     """[node.commit]: small packages are committed in groups."""
 
     group_packages_max: Count = 64
-    group_wait_s: Annotated[float, Meta(ge=0)] = 0.02
-    in_flight_max: Count = 256  # packages open at once; more wait at the sender
+    group_wait_s: Annotated[float, Meta(ge=0)] = 0.005
+    operations_max: Count = 256  # packages open at once; more wait at the sender
 
 
 class Node(Section, frozen=True):
@@ -108,7 +110,7 @@ class Node(Section, frozen=True):
     keeper_verify_key: VerifyKeyHex | None = None  # whose tickets allow a repair
     allow_unproven: bool = False  # accept a file system that failed the self-test
     reserve_bytes: ByteCount = 1 << 30
-    workers: Count = 2  # processes that hash small files
+    workers: Count = 2  # processes that read back small files
     sweep: SweepSettings = SweepSettings()
     commit: CommitSettings = CommitSettings()
 

@@ -29,6 +29,7 @@ from daemon.notify import Notifier
 from monitoring.health import Health, HealthServer, PartHealth
 from monitoring.log import get_log
 from monitoring.metrics import product_version
+from replication.endpoints import TransportUnsafe
 from storage.errors import LantaiError, Refusal
 
 log = get_log(__name__)
@@ -43,6 +44,8 @@ PULSE_S = 5.0
 # Asked of systemd again and again while opening: recovery of a large volume takes its time.
 OPENING_EXTENSION_S = 60.0
 BLOCK_S_MAX = 3600
+# Raised while opening, these say that starting again cannot help.
+FINAL = (Refusal, TransportUnsafe)
 
 
 class PartEnded(LantaiError):
@@ -231,7 +234,7 @@ class _Process:
             log.info("role.stopped", name=name)
             return EXIT_STOPPED
         failures = outcome.exceptions if isinstance(outcome, BaseExceptionGroup) else [outcome]
-        if self._was_ready or not isinstance(outcome, Refusal):
+        if self._was_ready or not isinstance(outcome, FINAL):
             for failure in failures:
                 log.error("role.failed", name=name, exc_info=failure)
             return EXIT_FAILED

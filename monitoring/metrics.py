@@ -34,17 +34,19 @@ FINDING_KINDS = (
 WIRE_REFUSALS = ("stranger", "role", "malformed", "too-large")
 REPAIR_OUTCOMES = ("mended", "refused", "failed", "no-good-source")
 TRANSFER_STATES = (
-    "seen",
+    "waiting",
     "claimed",
-    "copying",
-    "checking",
+    "staging",
+    "judging",
+    "accepted",
     "writing",
     "stored",
     "rejected",
     "held",
     "failed",
+    "withdrawn",
 )
-COPY_STATES = ("good", "writing", "damaged", "missing", "unreachable")
+COPY_STATES = ("committed", "damaged", "missing")
 ANSWER_KINDS = ("received", "stored", "rejected", "held")
 # Small commits take milliseconds and a terabyte takes hours; each step is about a factor of three.
 COMMIT_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600)
