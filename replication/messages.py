@@ -1,0 +1,371 @@
+"""The messages between roles, and the one place where bytes from a peer become values.
+
+docs/wire/README.md: a header (MessagePack, at most 4 096 bytes) and at most one data frame (1 MiB).
+Does not decide who may say what (roles.py) nor when (node_session.py, put_session.py).
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from storage.errors import Refusal
+from storage.model import BLOCK_BYTES
+
+PROTOCOL = 1
+HEADER_BYTES_MAX = 4096
+DATA_BYTES_MAX = BLOCK_BYTES
+FRAMES_MAX = 2
+LEAF_BYTES = 32
+LEAVES_MAX = DATA_BYTES_MAX // LEAF_BYTES
+LISTING_MAX = 1000
+
+
+class WireRefusal(Refusal):
+    """What a peer said is refused; `code` and the text go back to it."""
+
+    code: ClassVar[str] = "message-refused"
+
+    def __init__(self, message: str, code: str | None = None, *, retry: bool = False) -> None:
+        super().__init__(message)
+        self.refusal_code = code or self.code
+        self.retry = retry  # the same request may succeed later
+
+
+class MalformedMessage(WireRefusal):
+    """The bytes are not a message of this protocol. Counts against the peer's budget."""
+
+    code: ClassVar[str] = "message-malformed"
+
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+OpId = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+ObjectId = Annotated[str, Meta(min_length=1, max_length=512)]
+Path = Annotated[str, Meta(min_length=1, max_length=2048)]
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+CurveKey = Annotated[str, Meta(min_length=40, max_length=40)]
+Text = Annotated[str, Meta(max_length=1024)]
+Moment = Annotated[str, Meta(max_length=40)]
+
+
+class Message(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t", tag=str.lower
+):
+    """One header. `carries_data` says whether a data frame must follow, may follow, or may not."""
+
+    carries_data: ClassVar[Literal["never", "may", "always"]] = "never"
+
+
+class Hello(Message, frozen=True):
+    protocol: Count
+    role: Name
+
+
+class Welcome(Message, frozen=True):
+    protocol: Count
+    node: Name
+    node_uuid: Name
+    domain: Name
+    epoch: Count
+
+
+class Ping(Message, frozen=True):
+    sequence: Count
+
+
+class Pong(Message, frozen=True):
+    sequence: Count
+
+
+class Put(Message, frozen=True):
+    op_id: OpId
+    attempt: Count
+    object_id: ObjectId
+    version: Annotated[int, Meta(ge=1, le=2**31)]
+    epoch: Count
+    file_list_bytes: Count
+    inventory_bytes: Count
+    content_bytes: Count
+    file_count: Count
+    file_list_sha256: Sha256
+    inventory_sha256: Sha256
+
+    @property
+    def stream_bytes(self) -> int:
+        """Length of `file list ‖ inventory ‖ content`."""
+        return self.file_list_bytes + self.inventory_bytes + self.content_bytes
+
+
+class Proceed(Message, frozen=True):
+    op_id: OpId
+    attempt: Count
+    offset: Count
+    credit: Count
+
+
+class Chunk(Message, frozen=True):
+    carries_data = "always"
+
+    op_id: OpId
+    attempt: Count
+    offset: Count
+
+
+class Committed(Message, frozen=True):
+    carries_data = "always"
+
+    op_id: OpId
+
+
+class Stat(Message, frozen=True):
+    request: Count
+    object_id: ObjectId
+
+
+class Object(Message, frozen=True):
+    request: Count
+    object_id: ObjectId
+    head: Count
+    inventory_sha256: Sha256
+    file_count: Count
+    content_bytes: Count
+    checked_at: Moment
+
+
+class Read(Message, frozen=True):
+    request: Count
+    object_id: ObjectId
+    path: Path
+    offset: Count
+    length: Annotated[int, Meta(ge=1, le=DATA_BYTES_MAX)]
+
+
+class Blocks(Message, frozen=True):
+    request: Count
+    object_id: ObjectId
+    path: Path
+    first: Count
+    count: Annotated[int, Meta(ge=1, le=LEAVES_MAX)]
+
+
+class Bytes(Message, frozen=True):
+    carries_data = "may"
+
+    request: Count
+    offset: Count
+    end: bool
+
+
+class Objects(Message, frozen=True):
+    request: Count
+    after: Annotated[str, Meta(max_length=512)]
+    limit: Annotated[int, Meta(ge=1, le=LISTING_MAX)]
+
+
+class Findings(Message, frozen=True):
+    request: Count
+    after: Count
+    limit: Annotated[int, Meta(ge=1, le=LISTING_MAX)]
+
+
+class Listing(Message, frozen=True):
+    carries_data = "always"
+
+    request: Count
+    more: bool
+
+
+class Sweep(Message, frozen=True):
+    request: Count
+    action: Literal["start", "status"]
+
+
+class Sweeping(Message, frozen=True):
+    request: Count
+    running: bool
+    paused: bool
+    cycle: Count
+    checked_objects: Count
+    checked_bytes: Count
+    damaged_objects: Count
+    total_objects: Count
+    oldest_checked_at: Moment | None
+    last_finished_at: Moment | None
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The node that a mending node fetches from."""
+
+    name: Name
+    endpoint: Annotated[str, Meta(max_length=256)]
+    curve_public_key: CurveKey
+
+
+class Mend(Message, frozen=True):
+    carries_data = "always"
+
+    request: Count
+    object_id: ObjectId
+    version: Annotated[int, Meta(ge=1, le=2**31)]
+    inventory_sha256: Sha256
+    epoch: Count
+    source: Source
+
+
+class Mended(Message, frozen=True):
+    carries_data = "may"
+
+    request: Count
+    outcome: Name
+
+
+class Fetch(Message, frozen=True):
+    carries_data = "may"
+
+    request: Count
+    object_id: ObjectId
+    path: Path
+    offset: Count
+    length: Annotated[int, Meta(ge=1, le=DATA_BYTES_MAX)]
+
+
+class Status(Message, frozen=True):
+    request: Count
+
+
+class State(Message, frozen=True):
+    request: Count
+    state: Name
+    message: Text
+    free_bytes: Count
+    total_bytes: Count
+    objects: Count
+    content_bytes: Count
+
+
+class Refused(Message, frozen=True):
+    """`request` or `op_id` says what was refused; both are nil when the connection itself is."""
+
+    request: Count | None
+    op_id: OpId | None
+    code: Name
+    message: Text
+    retry: bool
+
+
+Request = Stat | Read | Blocks | Objects | Sweep | Findings | Mend | Fetch | Status
+ToNode = Hello | Ping | Put | Chunk | Request
+Answer = Object | Bytes | Listing | Sweeping | Mended | State
+FromNode = Welcome | Pong | Proceed | Committed | Refused | Answer
+
+
+class ListedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of the listing that answers `objects`."""
+
+    object_id: ObjectId
+    head: Count
+    inventory_sha256: Sha256
+    file_count: Count
+    content_bytes: Count
+    checked_at: Moment
+
+
+class ListedFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of the listing that answers `findings`."""
+
+    sequence: Count
+    found_at: Moment
+    object_id: str
+    kind: Name
+    path: str
+    detail: str
+    mended_at: Moment | None
+
+
+Entry = TypeVar("Entry", ListedObject, ListedFinding)
+
+_encoder = msgspec.msgpack.Encoder()
+_to_node = msgspec.msgpack.Decoder(ToNode)
+_from_node = msgspec.msgpack.Decoder(FromNode)
+_objects = msgspec.msgpack.Decoder(Annotated[list[ListedObject], Meta(max_length=LISTING_MAX)])
+_findings = msgspec.msgpack.Decoder(Annotated[list[ListedFinding], Meta(max_length=LISTING_MAX)])
+
+
+def encode(message: Message) -> bytes:
+    """The header's bytes. Raises WireRefusal where an object id and a path do not fit a header."""
+    header = _encoder.encode(message)
+    if len(header) > HEADER_BYTES_MAX:
+        raise WireRefusal(f"the header has {len(header)} bytes, over {HEADER_BYTES_MAX}")
+    return header
+
+
+def decode_to_node(frames: Sequence[bytes | memoryview]) -> ToNode:
+    """What a peer says to a node. Raises nothing but MalformedMessage."""
+    message = _decode(_to_node, frames)
+    assert isinstance(message, ToNode)
+    return message
+
+
+def decode_from_node(frames: Sequence[bytes | memoryview]) -> FromNode:
+    """What a node answers. Raises nothing but MalformedMessage."""
+    message = _decode(_from_node, frames)
+    assert isinstance(message, FromNode)
+    return message
+
+
+def decode_objects(data: bytes | memoryview) -> list[ListedObject]:
+    """The data frame of a `listing` of objects. Raises MalformedMessage."""
+    return _listing(_objects, data)
+
+
+def decode_findings(data: bytes | memoryview) -> list[ListedFinding]:
+    """The data frame of a `listing` of findings. Raises MalformedMessage."""
+    return _listing(_findings, data)
+
+
+def encode_listing(entries: Sequence[ListedObject] | Sequence[ListedFinding]) -> bytes:
+    return _encoder.encode(entries)
+
+
+def shortened(text: str) -> str:
+    """An error's text, as long as it may be in a `refused`."""
+    return text if len(text) <= 400 else text[:399] + "…"
+
+
+def _decode(
+    decoder: msgspec.msgpack.Decoder[Message], frames: Sequence[bytes | memoryview]
+) -> Message:
+    if not 1 <= len(frames) <= FRAMES_MAX:
+        raise MalformedMessage(f"a message has 1 or {FRAMES_MAX} frames, not {len(frames)}")
+    header = frames[0]
+    if len(header) > HEADER_BYTES_MAX:
+        raise MalformedMessage(f"the header has {len(header)} bytes, over {HEADER_BYTES_MAX}")
+    try:
+        message = decoder.decode(header)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise MalformedMessage(shortened(f"the header cannot be read: {error}")) from error
+    _check_data(message, frames[1] if len(frames) == FRAMES_MAX else None)
+    return message
+
+
+def _check_data(message: Message, data: bytes | memoryview | None) -> None:
+    tag = type(message).__name__.lower()
+    if data is None:
+        if message.carries_data == "always":
+            raise MalformedMessage(f"{tag} needs a data frame")
+        return
+    if message.carries_data == "never":
+        raise MalformedMessage(f"{tag} carries no data frame")
+    if len(data) > DATA_BYTES_MAX:
+        raise MalformedMessage(f"the data frame has {len(data)} bytes, over {DATA_BYTES_MAX}")
+
+
+def _listing(
+    decoder: msgspec.msgpack.Decoder[list[Entry]], data: bytes | memoryview
+) -> list[Entry]:
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise MalformedMessage(shortened(f"the listing cannot be read: {error}")) from error

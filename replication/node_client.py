@@ -1,0 +1,369 @@
+"""One node as a client sees it: put a package, ask for bytes, objects, findings, sweeps, mending.
+
+docs/wire/README.md. Every request may be asked again: none changes anything twice. Bytes that come
+back are not verified here (reader.py does); signed answers are, against the node's own key.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeVar
+
+import msgspec
+
+from replication.endpoints import CurveKeys, PeerGone
+from replication.messages import (
+    Answer,
+    Blocks,
+    Bytes,
+    Committed,
+    Fetch,
+    Findings,
+    FromNode,
+    Listing,
+    Mend,
+    Mended,
+    Object,
+    Objects,
+    Proceed,
+    Read,
+    Refused,
+    Request,
+    Source,
+    Stat,
+    State,
+    Status,
+    Sweep,
+    Sweeping,
+    Welcome,
+    WireRefusal,
+    decode_findings,
+    decode_objects,
+)
+from replication.node_volume import MendOutcome
+from replication.peer_link import LinkCounts, PeerLink
+from replication.peers import Peer
+from replication.put_writer import Progress, PutSource, PutWriter
+from replication.transport import Wire
+from storage.model import SignedAnswer, StoredObject
+from storage.signing import SIGNATURE_BYTES, VerifyKey
+from storage.sweep.model import SweepStatus
+from storage.volume.findings import Finding
+from storage.volume.order import StoreOrder
+
+Clock = Callable[[], float]
+AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
+
+ANSWER_S = 30.0
+# Below the node's own limit, so that it never has to refuse.
+REQUESTS_MAX = 48
+
+
+class NodeUnreachable(WireRefusal):
+    """The node did not answer in time, or the connection broke. Asking again is safe."""
+
+    code: ClassVar[str] = "node-unreachable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry=True)
+
+
+class NodeRefused(WireRefusal):
+    """The node refuses a request; `refusal_code` is the node's."""
+
+    code: ClassVar[str] = "node-refused"
+
+
+class AnswerUnsigned(WireRefusal):
+    """A node's answer is not signed with that node's key: it counts for nothing."""
+
+    code: ClassVar[str] = "answer-unsigned"
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Bytes of a file, or of its list of leaves, not verified."""
+
+    data: bytes
+    end: bool  # nothing follows
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPage:
+    objects: tuple[StoredObject, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FindingPage:
+    findings: tuple[Finding, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """How a node says its disk is."""
+
+    state: str
+    message: str
+    free_bytes: int
+    total_bytes: int
+    objects: int
+    content_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MendOrder:
+    """Which copy a node shall replace, and from where."""
+
+    object_id: str
+    version: int
+    inventory_sha256: str
+    epoch: int
+    source: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    message: Answer
+    data: bytes
+
+
+class NodeClient:
+    """A client of one node. `connect` first, `close` at the end; both on the same event loop."""
+
+    def __init__(
+        self, wire: Wire, peer: Peer, keys: CurveKeys, role: str, clock: Clock = time.monotonic
+    ) -> None:
+        self.peer = peer
+        self._wire = wire
+        self._keys = keys
+        self._role = role
+        self._clock = clock
+        self._verify_key = VerifyKey.from_hex(peer.verify_key)
+        self._link: PeerLink | None = None
+        self._greeted = asyncio.Event()
+        self._writers: dict[str, PutWriter] = {}
+        self._waiting: dict[int, asyncio.Future[_Heard]] = {}
+        self._slots = asyncio.Semaphore(REQUESTS_MAX)
+        self._number = 0
+        self._ticket_shown: bytes | None = None
+
+    async def connect(self) -> None:
+        """Begin to connect, and keep at it until `close`. Does not wait for the node."""
+        assert self._link is None, "a client connects once"
+        self._link = PeerLink(self._wire, self.peer, self._keys, self._role, self, self._clock)
+
+    async def wait_until_greeted(self, wait_s: float) -> Welcome:
+        """Raises NodeUnreachable, or NodeRefused where the node will not have this key or role."""
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._greeted.wait()
+        except TimeoutError as error:
+            refusal = self._linked.refusal
+            if refusal is not None:
+                raise NodeRefused(refusal.message, refusal.code) from error
+            raise NodeUnreachable(f"{self.peer.name} did not greet us in {wait_s:g} s") from error
+        welcome = self._linked.welcome
+        assert welcome is not None
+        return welcome
+
+    async def close(self) -> None:
+        if self._link is not None:
+            await self._link.close()
+        self.lost()
+
+    @property
+    def is_connected(self) -> bool:
+        return self._greeted.is_set()
+
+    @property
+    def counts(self) -> LinkCounts:
+        return self._linked.counts
+
+    @property
+    def welcome(self) -> Welcome | None:
+        return self._linked.welcome
+
+    @property
+    def _linked(self) -> PeerLink:
+        assert self._link is not None, "connect first"
+        return self._link
+
+    # Acts.
+
+    async def put(
+        self, order: StoreOrder, source: PutSource, progress: Progress | None = None
+    ) -> SignedAnswer:
+        """Store one package on this node, over as many connections as it takes.
+
+        Waits for ever while the node is away: bound it with asyncio.timeout, and say the same
+        order again later. Raises PutRefused where the node refuses, AnswerUnsigned.
+        """
+        assert order.op_id not in self._writers, "one put of an operation at a time"
+        writer = PutWriter(order, source, self._linked, self._clock)
+        writer.progress = progress or writer.progress
+        self._writers[order.op_id] = writer
+        try:
+            if self.is_connected:
+                writer.connected()
+            return self._signed(await writer.run())
+        finally:
+            del self._writers[order.op_id]
+
+    async def stat(self, object_id: str) -> StoredObject | None:
+        """What the node keeps under this name, or None."""
+        try:
+            heard, _ = await self._ask(Stat(self._next(), object_id), Object)
+        except NodeRefused as refusal:
+            if refusal.refusal_code == "object-unknown":
+                return None
+            raise
+        members = msgspec.structs.asdict(heard)
+        del members["request"]
+        return StoredObject(**members)
+
+    async def read(self, object_id: str, path: str, offset: int, length: int) -> bytes:
+        """`length` (at most 1 MiB) bytes of a file, fewer only at its end.
+
+        `path` is relative to the object's folder.
+        """
+        return (await self._part(Read(self._next(), object_id, path, offset, length))).data
+
+    async def blocks(self, object_id: str, path: str, first: int, count: int) -> bytes:
+        """Leaf digests of `count` blocks of a file, 32 bytes each, from block `first` on."""
+        return (await self._part(Blocks(self._next(), object_id, path, first, count))).data
+
+    async def fetch(
+        self, object_id: str, path: str, offset: int, length: int, ticket: bytes
+    ) -> FilePart:
+        """As `read`, from node to node, by a ticket of the keeper."""
+        await self.wait_until_greeted(ANSWER_S)
+        shown = None if self._ticket_shown == ticket else ticket
+        self._ticket_shown = ticket
+        return await self._part(Fetch(self._next(), object_id, path, offset, length), shown)
+
+    async def objects(self, after: str = "", limit: int = 1000) -> ObjectPage:
+        """Objects whose names sort after `after`."""
+        heard, data = await self._ask(Objects(self._next(), after, limit), Listing)
+        listed = [StoredObject(**msgspec.structs.asdict(each)) for each in decode_objects(data)]
+        return ObjectPage(tuple(listed), heard.more)
+
+    async def findings(self, after: int = 0, limit: int = 1000) -> FindingPage:
+        """Findings with a greater sequence than `after`."""
+        heard, data = await self._ask(Findings(self._next(), after, limit), Listing)
+        listed = [Finding(**msgspec.structs.asdict(each)) for each in decode_findings(data)]
+        return FindingPage(tuple(listed), heard.more)
+
+    async def sweep(self, action: Literal["start", "status"]) -> SweepStatus:
+        """Start a sweep now, or hear how it goes."""
+        heard, _ = await self._ask(Sweep(self._next(), action), Sweeping)
+        members = msgspec.structs.asdict(heard)
+        del members["request"]
+        return SweepStatus(**members)
+
+    async def mend(self, order: MendOrder, ticket: bytes, wait_s: float) -> MendOutcome:
+        """Have this node replace its copy by the one on `order.source`, within `wait_s`."""
+        source = order.source
+        request = Mend(
+            request=self._next(),
+            object_id=order.object_id,
+            version=order.version,
+            inventory_sha256=order.inventory_sha256,
+            epoch=order.epoch,
+            source=Source(source.name, source.endpoint, source.curve_public_key),
+        )
+        heard, data = await self._ask(request, Mended, ticket, wait_s)
+        return MendOutcome(heard.outcome, self._signed(data) if data else None)
+
+    async def status(self) -> NodeState:
+        heard, _ = await self._ask(Status(self._next()), State)
+        members = msgspec.structs.asdict(heard)
+        del members["request"]
+        return NodeState(**members)
+
+    # What the link tells.
+
+    def greeted(self, welcome: Welcome) -> None:
+        self._ticket_shown = None
+        self._greeted.set()
+        for writer in self._writers.values():
+            writer.connected()
+
+    def lost(self) -> None:
+        self._greeted.clear()
+        for writer in self._writers.values():
+            writer.disconnected()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(NodeUnreachable(f"{self.peer.name} was lost"))
+
+    def heard(self, message: FromNode, data: memoryview | None) -> None:
+        match message:
+            case Proceed():
+                if writer := self._writers.get(message.op_id):
+                    writer.proceed(message)
+            case Committed():
+                if writer := self._writers.get(message.op_id):
+                    writer.committed(bytes(data or b""))
+            case Refused():
+                self._refused(message)
+            case Object() | Bytes() | Listing() | Sweeping() | Mended() | State():
+                self._answered(message.request, _Heard(message, bytes(data or b"")))
+
+    # Requests.
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def _part(self, request: Read | Blocks | Fetch, data: bytes | None = None) -> FilePart:
+        heard, received = await self._ask(request, Bytes, data)
+        return FilePart(received, heard.end)
+
+    async def _ask(
+        self,
+        request: Request,
+        kind: type[AnyAnswer],
+        data: bytes | None = None,
+        wait_s: float = ANSWER_S,
+    ) -> tuple[AnyAnswer, bytes]:
+        """Raises NodeUnreachable or NodeRefused."""
+        try:
+            async with asyncio.timeout(wait_s), self._slots:
+                await self._greeted.wait()
+                heard = await self._exchange(request, data)
+        except (TimeoutError, PeerGone) as error:
+            raise NodeUnreachable(f"{self.peer.name} did not answer in {wait_s:g} s") from error
+        if not isinstance(heard.message, kind):
+            raise NodeRefused(f"{self.peer.name} answers something else", "node-nonsense")
+        return heard.message, heard.data
+
+    async def _exchange(self, request: Request, data: bytes | None) -> _Heard:
+        future: asyncio.Future[_Heard] = asyncio.get_running_loop().create_future()
+        self._waiting[request.request] = future
+        try:
+            await self._linked.send(request, data)
+            return await future
+        finally:
+            del self._waiting[request.request]
+
+    def _answered(self, number: int, heard: _Heard) -> None:
+        future = self._waiting.get(number)
+        if future is not None and not future.done():
+            future.set_result(heard)
+
+    def _refused(self, refused: Refused) -> None:
+        if refused.op_id is not None and (writer := self._writers.get(refused.op_id)):
+            writer.refused(refused)
+        future = None if refused.request is None else self._waiting.get(refused.request)
+        if future is not None and not future.done():
+            refusal = NodeRefused(refused.message, refused.code, retry=refused.retry)
+            future.set_exception(refusal)
+
+    def _signed(self, raw: bytes) -> SignedAnswer:
+        answer = SignedAnswer(raw[SIGNATURE_BYTES:], raw[:SIGNATURE_BYTES])
+        if not self._verify_key.verify(answer.payload, answer.signature):
+            raise AnswerUnsigned(f"an answer of {self.peer.name} is not signed with its key")
+        return answer

@@ -1,0 +1,166 @@
+"""Requests that a node answers from its volume: reading, listing, sweeping, mending.
+
+docs/wire/README.md. One request, one answer; who may ask was decided by node_session.py, and the
+bytes of a copy are as the disk has them: whoever reads them verifies them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from replication.messages import (
+    DATA_BYTES_MAX,
+    LEAF_BYTES,
+    Answer,
+    Blocks,
+    Bytes,
+    Fetch,
+    Findings,
+    ListedFinding,
+    ListedObject,
+    Listing,
+    Mend,
+    Mended,
+    Object,
+    Objects,
+    Read,
+    Request,
+    Stat,
+    State,
+    Status,
+    Sweep,
+    Sweeping,
+    WireRefusal,
+    encode_listing,
+    shortened,
+)
+from replication.node_volume import DiskThreads, NodeParts
+from replication.roles import Authority
+from storage.model import BLOCK_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer and its data frame."""
+
+    message: Answer
+    data: bytes | None = None
+
+
+class RequestDesk:
+    """Answers requests, each in a thread where the disk is asked."""
+
+    def __init__(self, parts: NodeParts, disk: DiskThreads) -> None:
+        self._parts = parts
+        self._volume = parts.volume
+        self._disk = disk
+
+    async def answer(self, request: Request, data: bytes | None, authority: Authority) -> Reply:
+        """Raises whatever the volume raises; refusals.py turns it into words."""
+        match request:
+            case Mend():
+                return await self._mend(request, data or b"")
+            case Fetch():
+                self._admit(request, data or b"", authority)
+                return await self._disk.read(self._read, request)
+            case Read():
+                return await self._disk.read(self._read, request)
+            case Blocks():
+                return await self._disk.read(self._blocks, request)
+            case _:
+                return await self._disk.read(self._look_up, request)
+
+    def _look_up(self, request: Stat | Objects | Findings | Sweep | Status) -> Reply:
+        match request:
+            case Stat():
+                return self._stat(request)
+            case Objects():
+                return self._objects(request)
+            case Findings():
+                return self._findings(request)
+            case Sweep():
+                return self._sweep(request)
+            case Status():
+                return self._status(request)
+
+    def _read(self, request: Read | Fetch) -> Reply:
+        size = self._volume.file_size(request.object_id, request.path)
+        data = self._volume.read(request.object_id, request.path, request.offset, request.length)
+        assert len(data) <= request.length
+        end = request.offset + len(data) >= size
+        return Reply(Bytes(request.request, request.offset, end), data)
+
+    def _blocks(self, request: Blocks) -> Reply:
+        size = self._volume.file_size(request.object_id, request.path)
+        leaves = self._volume.block_leaves(
+            request.object_id, request.path, request.first, request.count
+        )
+        assert len(leaves) <= request.count * LEAF_BYTES
+        total = -(-size // BLOCK_BYTES)
+        end = request.first + len(leaves) // LEAF_BYTES >= total
+        return Reply(Bytes(request.request, request.first * LEAF_BYTES, end), leaves)
+
+    def _stat(self, request: Stat) -> Reply:
+        stored = self._volume.stat(request.object_id)
+        if stored is None:
+            raise WireRefusal("no such object is kept here", "object-unknown")
+        return Reply(Object(request=request.request, **asdict(stored)))
+
+    def _objects(self, request: Objects) -> Reply:
+        # One more than asked for says whether there is more.
+        found = self._volume.objects(request.after, request.limit + 1)
+        return _listing(
+            request.request, request.limit, [ListedObject(**asdict(each)) for each in found]
+        )
+
+    def _findings(self, request: Findings) -> Reply:
+        found = self._volume.findings(request.after, request.limit + 1)
+        return _listing(
+            request.request, request.limit, [ListedFinding(**asdict(each)) for each in found]
+        )
+
+    def _sweep(self, request: Sweep) -> Reply:
+        sweep = self._parts.sweep
+        if sweep is None:
+            raise WireRefusal("this node does not sweep", "not-here")
+        if request.action == "start":
+            sweep.start_now()
+        return Reply(Sweeping(request=request.request, **asdict(sweep.status())))
+
+    def _status(self, request: Status) -> Reply:
+        state = self._volume.state()
+        return Reply(
+            State(
+                request=request.request,
+                state=str(state.state),
+                message=shortened(state.message),
+                free_bytes=state.free_bytes,
+                total_bytes=state.total_bytes,
+                objects=state.objects,
+                content_bytes=state.content_bytes,
+            )
+        )
+
+    async def _mend(self, request: Mend, ticket: bytes) -> Reply:
+        if self._parts.mender is None:
+            raise WireRefusal("this node does not mend", "not-here")
+        outcome = await self._parts.mender.mend(request, ticket)
+        answer = outcome.answer
+        signed = None if answer is None else answer.signature + answer.payload
+        return Reply(Mended(request.request, outcome.outcome), signed)
+
+    def _admit(self, fetch: Fetch, ticket: bytes, authority: Authority) -> None:
+        if self._parts.tickets is None:
+            raise WireRefusal("this node knows no keeper whose tickets it could read", "not-here")
+        self._parts.tickets.admit(fetch, authority.name, ticket)
+
+
+def _listing(
+    request: int, limit: int, entries: Sequence[ListedObject] | Sequence[ListedFinding]
+) -> Reply:
+    """As many entries as were asked for and fit into a data frame."""
+    count = min(limit, len(entries))
+    data = encode_listing(entries[:count])
+    while len(data) > DATA_BYTES_MAX:
+        count //= 2
+        data = encode_listing(entries[:count])
+    return Reply(Listing(request, more=count < len(entries)), data)
