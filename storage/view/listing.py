@@ -92,8 +92,12 @@ class _SortedLines:
         return self._size_bytes == 0
 
     @property
+    def buffer(self) -> Buffer:
+        """The bytes themselves."""
+        return self._buffer
+
+    @property
     def size_bytes(self) -> int:
-        """The memory, or disk if mapped, that the lines take."""
         return self._size_bytes
 
     def check(self) -> None:
