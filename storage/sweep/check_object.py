@@ -10,10 +10,9 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from storage.file_list import FileListInvalid, read_file_list
 from storage.medium import MediumReader, StillCachedError
@@ -36,14 +35,10 @@ DAMAGES_MAX = 100
 _LOGS_FOLDER = "logs"
 # Up to here an inventory is parsed at once, which is many times faster than as a stream.
 _SMALL_INVENTORY_BYTES = 1024 * 1024
-_EMPTY_SHA256 = hashlib.sha256().hexdigest()
 _FILE_LIST = "lantai/files.jsonl"
 
-
-class Pace(Protocol):
-    """Told of every read; pauses, counts, or raises SweepStopped."""
-
-    def __call__(self, read_bytes: int) -> None: ...
+# Told how many bytes each read gave; counts, pauses, or raises SweepStopped.
+Pace = Callable[[int], None]
 
 
 class SweepStopped(Exception):
