@@ -1,0 +1,147 @@
+"""The keeper: hold the lease, hear the nodes, mend what rotted, carry out orders.
+
+DESIGN.md §3. One keeper acts at a time: the epoch of its lease goes with every order to a node, so
+that one which was frozen and wakes up can do no harm. Reads and writes no package itself.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitoring.log import get_log
+from replication.messages import WireRefusal
+from replication.node_client import NodeClient
+from replication.repair import Repair
+from replication.repair_plan import RepairPlan
+from storage.catalogue import leases, orders
+from storage.catalogue.model import Lease, Order, OrderState, Tenure
+from storage.catalogue.timestamps import to_text
+from storage.catalogue.writer import CatalogueWriter
+from storage.sweep.model import SweepStatus
+
+log = get_log(__name__)
+
+SCOPE = "keeper"
+SWEEP_START = "sweep.start"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one round over the nodes brought."""
+
+    new_findings: int
+    away: tuple[str, ...]  # nodes that did not answer
+    orders: int  # carried out
+
+    def sentence(self) -> str:
+        """One line an operator can read for each round."""
+        silent = f", no answer from {', '.join(self.away)}" if self.away else ""
+        return f"Leading: {self.new_findings} new findings, {self.orders} orders{silent}"
+
+
+def plan_sentence(plan: RepairPlan) -> str:
+    """One line on what is mended and what waits for a person."""
+    parts = [f"{len(plan.mends)} mends carried out"]
+    if plan.suspect_nodes:
+        parts.append(f"stopped mending on {', '.join(sorted(plan.suspect_nodes))}: call a person")
+    if plan.hopeless:
+        parts.append(f"{len(plan.hopeless)} objects without a good copy: call a person")
+    return ", ".join(parts)
+
+
+class Keeper:
+    """Leads when it holds the lease; does nothing otherwise."""
+
+    def __init__(
+        self,
+        catalogue: CatalogueWriter,
+        clients: Mapping[str, NodeClient],
+        repair: Repair,
+        holder: str,
+        lease_s: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._catalogue = catalogue
+        self._clients = clients
+        self._repair = repair
+        self._holder = holder
+        self._lease_s = lease_s
+        self._now = now
+        self._lease: Lease | None = None
+
+    async def hold_lease(self) -> bool:
+        """Take or renew the lease; call well within `lease_s`. False while another leads."""
+        now = self._now()
+        expires_at = to_text(now + timedelta(seconds=self._lease_s))
+        if self._lease is not None:
+            self._lease = await self._catalogue.do(leases.renew, self._lease, expires_at)
+        if self._lease is None:
+            tenure = Tenure(self._holder, expires_at)
+            self._lease = await self._catalogue.do(leases.acquire, SCOPE, tenure, to_text(now))
+        return self._lease is not None
+
+    async def hear(self) -> Heard | None:
+        """Record what the nodes have found and carry out orders; None while another leads."""
+        if self._lease is None:
+            return None
+        learned = await asyncio.gather(*map(self._learn, self._clients))
+        away = tuple(node for node, new in zip(self._clients, learned, strict=True) if new is None)
+        return Heard(sum(new or 0 for new in learned), away, await self._carry_out_orders())
+
+    async def mend(self) -> RepairPlan | None:
+        """Mend what may be mended; returns when all of it has ended. None while another leads."""
+        return None if self._lease is None else await self._repair.mend_all(self._lease)
+
+    async def sweep_status(self) -> dict[str, SweepStatus | str]:
+        """How each node's sweep goes, or why it does not say."""
+
+        async def ask(node: str) -> SweepStatus | str:
+            try:
+                return await self._clients[node].sweep("status")
+            except WireRefusal as refusal:
+                return str(refusal)
+
+        answers = await asyncio.gather(*map(ask, self._clients))
+        return dict(zip(self._clients, answers, strict=True))
+
+    async def release(self) -> None:
+        """Let a standby lead at once."""
+        if self._lease is not None:
+            at = to_text(self._now() - timedelta(seconds=1))
+            await self._catalogue.do(leases.release, self._lease, at)
+            self._lease = None
+
+    async def _learn(self, node: str) -> int | None:
+        try:
+            return await self._repair.learn(node)
+        except WireRefusal as refusal:
+            log.warning("keeper.node.silent", node=node, reason=str(refusal))
+            return None
+
+    async def _carry_out_orders(self) -> int:
+        done = 0
+        while order := await self._catalogue.do(
+            orders.start_next, self._holder, to_text(self._now())
+        ):
+            state, result = await self._carry_out(order)
+            at = to_text(self._now())
+            await self._catalogue.do(orders.finish, order.id, state, result, at)
+            done += 1
+        return done
+
+    async def _carry_out(self, order: Order) -> tuple[OrderState, str]:
+        if order.verb != SWEEP_START:
+            return OrderState.FAILED, f"unknown order {order.verb!r}"
+        outcomes = {}
+        for node, client in self._clients.items():
+            try:
+                await client.sweep("start")
+            except WireRefusal as refusal:
+                outcomes[node] = str(refusal)
+            else:
+                outcomes[node] = "started"
+        all_started = set(outcomes.values()) == {"started"}
+        state = OrderState.DONE if all_started else OrderState.FAILED
+        return state, json.dumps(outcomes, ensure_ascii=False)

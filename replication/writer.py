@@ -1,0 +1,121 @@
+"""Store one object on N nodes at once, and believe only what each of them signed.
+
+docs/wire/put.md; DESIGN.md promise 1. Goes on until every node has committed: a node that is away,
+full or slow is asked again under the same op_id and holds nobody else up. Signs nothing itself.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from monitoring.log import get_log
+from replication.node_client import AnswerUnsigned
+from replication.peers import Peer
+from replication.placement import place
+from replication.put_writer import Progress, PutRefused, PutSource
+from storage.errors import Refusal
+from storage.model import SignedAnswer
+from storage.node_answer import NodeAnswer, NodeAnswerRefused, believe
+from storage.signing import VerifyKey
+from storage.volume.order import StoreOrder
+
+log = get_log(__name__)
+
+RETRY_S_MIN = 0.5
+RETRY_S_MAX = 30.0
+
+
+class StoreRefused(Refusal):
+    """A node will never take this object as it is announced; a person must look."""
+
+    code = "store-refused"
+
+
+class PutClient(Protocol):
+    """A connection to one node (node_client.py)."""
+
+    async def put(
+        self, order: StoreOrder, source: PutSource, progress: Progress | None = None
+    ) -> SignedAnswer:
+        """Send everything; return the node's answer once it has committed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenCopy:
+    """One node's copy; its answer verified under the key by which we know the node."""
+
+    peer: Peer
+    said: NodeAnswer
+    answer: SignedAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What is stored, and whom to tell meanwhile."""
+
+    order: StoreOrder
+    open_source: Callable[[], PutSource]  # one for each node: they read at different speeds
+    proven: Callable[[ProvenCopy], Awaitable[None]]  # called once for each node, in any order
+    progress: Callable[[int], None]  # bytes that the slowest node has written
+
+
+class CopyWriter:
+    """Stores packages on the nodes that placement chooses for them."""
+
+    def __init__(
+        self, clients: Mapping[str, PutClient], peers: Sequence[Peer], copies: int
+    ) -> None:
+        self._clients = clients
+        self._peers = peers
+        self._copies = copies
+
+    async def store(self, package: Package) -> None:
+        """Return when N of N nodes have proven their copies.
+
+        Waits for nodes as long as it takes; cancelling loses nothing, and storing the same order
+        again resumes. Raises StoreRefused (in an ExceptionGroup) when a node says never, and
+        TooFewDomains.
+        """
+        peers = place(package.order.object_id, self._peers, self._copies)
+        written = dict.fromkeys((peer.name for peer in peers), 0)
+
+        def noting(peer: Peer) -> Progress:
+            def note(written_bytes: int) -> None:
+                written[peer.name] = written_bytes
+                package.progress(min(written.values()))
+
+            return note
+
+        async with asyncio.TaskGroup() as nodes:
+            for peer in peers:
+                nodes.create_task(self._store_on(peer, package, noting(peer)))
+
+    async def _store_on(self, peer: Peer, package: Package, progress: Progress) -> None:
+        delay_s = RETRY_S_MIN
+        while True:
+            try:
+                copy = await self._put(peer, package, progress)
+            except PutRefused as refusal:
+                if not refusal.retry:
+                    raise StoreRefused(f"{peer.name}: {refusal}") from refusal
+                reason = str(refusal)
+            except (NodeAnswerRefused, AnswerUnsigned) as refusal:
+                reason = str(refusal)
+            else:
+                await package.proven(copy)
+                return
+            log.warning("replication.put.delayed", node=peer.name, reason=reason, delay_s=delay_s)
+            await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads retries
+            delay_s = min(2 * delay_s, RETRY_S_MAX)
+
+    async def _put(self, peer: Peer, package: Package, progress: Progress) -> ProvenCopy:
+        order = package.order
+        answer = await self._clients[peer.name].put(order, package.open_source(), progress)
+        said = believe(answer, peer.name, VerifyKey.from_hex(peer.verify_key))
+        asked = (order.object_id, order.version, order.inventory_sha256, order.file_count)
+        if (said.object_id, said.version, said.inventory_sha256, said.file_count) != asked:
+            raise NodeAnswerRefused(f"{peer.name} signed something else than it was sent")
+        return ProvenCopy(peer, said, answer)
