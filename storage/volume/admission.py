@@ -1,0 +1,186 @@
+"""Which operations may begin, and which are open.
+
+docs/wire/put.md, step 1; docs/formats/volume.md, step 1. Answers a repeated operation from the
+journal, fences off writers that lost their lease, and keeps the reserve free.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from itertools import count
+from pathlib import PurePosixPath
+
+from storage.model import SignedAnswer
+from storage.ocfl.layout import object_folder
+from storage.volume import events
+from storage.volume.events import Event
+from storage.volume.gate import Gate
+from storage.volume.identity import MountGuard
+from storage.volume.incoming import Incoming
+from storage.volume.index import Index, Place
+from storage.volume.journal import Journal
+from storage.volume.order import StoreOrder, check_order
+from storage.volume.refusals import (
+    OpConflict,
+    OperationClosed,
+    StaleEpoch,
+    VersionTaken,
+    VolumeBusy,
+    VolumeFull,
+    VolumeRefusal,
+    WriteLost,
+)
+from storage.volume.settings import VolumeSettings
+
+# A writer gives up after 30 s without progress (docs/wire/put.md); then another may have a go.
+_RIVAL_IDLE_S = 30.0
+
+
+class Admission:
+    """The open operations of one volume. Thread-safe."""
+
+    def __init__(
+        self,
+        settings: VolumeSettings,
+        gate: Gate,
+        guard: MountGuard,
+        journal: Journal,
+        index: Index,
+        condemn: Callable[[VolumeRefusal], None],
+    ) -> None:
+        self._settings = settings
+        self._gate = gate
+        self._guard = guard
+        self._journal = journal
+        self._index = index
+        self._condemn = condemn
+        self._lock = threading.RLock()
+        self._numbers = count()
+        self._open: dict[str, Incoming] = {}
+        self._writing: dict[str, Incoming] = {}  # by object id
+
+    def begin(self, order: StoreOrder) -> Incoming | SignedAnswer:
+        """The operation to write to, or the answer it got already. Raises VolumeRefusal."""
+        check_order(order)
+        with self._lock:
+            known = self._known_answer(order)
+            if known is not None:
+                return known
+            self._gate.check()
+            self._guard.check()
+            self._take_epoch(order)
+            resumed = self._open.get(order.op_id)
+            if resumed is not None:
+                return _same(resumed, order)
+            self._make_room(order)
+            return self._begin_new(order)
+
+    def is_publishing(self, folder: PurePosixPath) -> bool:
+        """Whether an open operation is for the object of this folder."""
+        with self._lock:
+            return any(object_folder(object_id) == folder for object_id in self._writing)
+
+    def condemn_all(self, reason: VolumeRefusal) -> None:
+        """Close every open operation."""
+        with self._lock:
+            condemned = list(self._open.values())
+        for incoming in condemned:
+            incoming.condemn(reason)
+
+    def abandon_idle(self, idle_s: float) -> int:
+        """Give up operations that nothing was written to for that long; how many there were.
+
+        A sealed one is not idle: it waits for its group.
+        """
+        with self._lock:
+            idle = [
+                incoming
+                for incoming in self._open.values()
+                if incoming.idle_s() >= idle_s and not incoming.is_sealed
+            ]
+        for incoming in idle:
+            incoming.abandon()
+        return len(idle)
+
+    def _known_answer(self, order: StoreOrder) -> SignedAnswer | None:
+        operation = self._index.operation(order.op_id)
+        if operation is not None:
+            known = (operation.object_id, operation.version, operation.inventory_sha256)
+            named = (order.object_id, order.version, order.inventory_sha256)
+            if known != named or operation.file_list_sha256 != order.file_list_sha256:
+                raise OpConflict(f"operation {order.op_id} was committed with other digests")
+            return self._answer_at(operation.place)
+        kept = self._index.stored_object(order.object_id)
+        if kept is None:
+            return None
+        if kept.inventory_sha256 != order.inventory_sha256 or kept.head != order.version:
+            raise VersionTaken(
+                f"{order.object_id!r} is kept here as v{kept.head} with the inventory "
+                f"{kept.inventory_sha256}; nothing is ever overwritten"
+            )
+        if order.replaces_damaged:
+            return None
+        place = self._index.object_place(order.object_id)
+        assert place is not None, "an object of the index has a place in the journal"
+        return self._answer_at(place)
+
+    def _answer_at(self, place: Place) -> SignedAnswer:
+        return events.answer_of(self._journal.record(place.segment, place.offset).members)
+
+    def _take_epoch(self, order: StoreOrder) -> None:
+        scope = order.epoch_scope
+        highest = self._index.epoch(scope)
+        if order.epoch < highest:
+            raise StaleEpoch(f"epoch {order.epoch} of {scope!r} is over: {highest} has begun")
+        if order.epoch > highest:
+            event = Event("epoch", {"scope": scope, "epoch": order.epoch})
+            self._index.apply(self._journal.append(lambda _sequence, _at: [event]))
+
+    def _make_room(self, order: StoreOrder) -> None:
+        rival = self._writing.get(order.object_id)
+        if rival is not None:
+            if rival.is_sealed or rival.idle_s() < _RIVAL_IDLE_S:
+                raise VolumeBusy(f"operation {rival.op_id} is writing {order.object_id!r}")
+            rival.condemn(OperationClosed(f"{order.op_id} took over {order.object_id!r}"))
+        if len(self._open) >= self._settings.operations_max:
+            raise VolumeBusy(f"{len(self._open)} operations are open: try again later")
+        state = os.statvfs(self._settings.staging)
+        promised = sum(incoming.order.needed_bytes() - incoming.written
+                       for incoming in self._open.values())  # fmt: skip
+        usable = state.f_bavail * state.f_frsize - self._settings.reserve_bytes - promised
+        if usable < order.needed_bytes():
+            raise VolumeFull(
+                f"{order.needed_bytes()} bytes are needed and {max(0, usable)} are free beside "
+                f"the reserve of {self._settings.reserve_bytes}: add a disk or a node"
+            )
+        if state.f_files > 0 and state.f_favail < 2 * order.file_count + 16:
+            raise VolumeFull(f"only {state.f_favail} inodes are free: add a disk or a node")
+
+    def _begin_new(self, order: StoreOrder) -> Incoming:
+        folder = self._settings.staging / order.op_id
+        incoming = Incoming(order, folder, next(self._numbers), self._closed)
+        self._open[order.op_id] = incoming
+        self._writing[order.object_id] = incoming
+        return incoming
+
+    def _closed(self, incoming: Incoming, reason: VolumeRefusal | None) -> None:
+        with self._lock:
+            if self._open.get(incoming.op_id) is incoming:
+                del self._open[incoming.op_id]
+            if self._writing.get(incoming.order.object_id) is incoming:
+                del self._writing[incoming.order.object_id]
+        if isinstance(reason, WriteLost):
+            self._condemn(reason)
+
+
+def _same(resumed: Incoming, order: StoreOrder) -> Incoming:
+    """The open operation, if it was announced alike; only the epoch may have grown."""
+    known = resumed.order
+    if (known.object_id, known.version, known.inventory_sha256, known.file_list_sha256) != (
+        order.object_id,
+        order.version,
+        order.inventory_sha256,
+        order.file_list_sha256,
+    ) or known.total_bytes != order.total_bytes:
+        raise OpConflict(f"operation {order.op_id} is open with other lengths or digests")
+    return resumed

@@ -1,0 +1,90 @@
+"""Block lists beside the root: taken over from an operation, read, and made again.
+
+docs/formats/volume.md, "Block lists"; docs/formats/package.md, "Block roots". A list proves
+nothing by itself; one that is lost is made again only in a pass over the file that reproduces
+both the SHA-256 and the root that the object's own file list names.
+"""
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from storage.blocks import LEAF_BYTES, FileHasher, block_count
+from storage.digests import CHUNK_BYTES
+from storage.durable import write_whole_file
+from storage.file_list import FileListInvalid, read_file_list
+from storage.model import FileEntry
+from storage.ocfl.layout import object_folder
+from storage.volume.publish import FOLDER_MODE
+from storage.volume.refusals import FileUnknown, FileUnreadable
+
+# docs/formats/package.md: the kept list, in every version, of all files but Lantai's own.
+KEPT_FILE_LIST = "lantai/files.jsonl"
+
+
+class BlockLists:
+    """Thread-safe: lists are written whole, and never changed."""
+
+    def __init__(self, root: Path, blocks: Path) -> None:
+        self._root = root
+        self._blocks = blocks
+
+    def take_over(self, staged: Path, object_id: str) -> None:
+        """Move the lists of a committed operation to their place; older ones give way.
+
+        A crash on the way loses lists and nothing else.
+        """
+        if not staged.is_dir():
+            return
+        target = self._blocks / object_folder(object_id)
+        with suppress(OSError):
+            target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            shutil.rmtree(target, ignore_errors=True)
+            staged.rename(target)
+
+    def read(self, object_id: str, path: str, first: int, count: int) -> bytes:
+        """Up to `count` leaves from leaf `first` on, 32 bytes each.
+
+        Empty for a file of at most 1 MiB. Raises FileUnreadable if the list is lost and cannot
+        be made again because the file is damaged, FileUnknown if there is no such file.
+        """
+        file = self._root / object_folder(object_id) / path
+        try:
+            expected = block_count(file.lstat().st_size) * LEAF_BYTES
+        except OSError as error:
+            raise FileUnknown(f"{object_id!r} has no file {path!r}") from error
+        if expected == 0:
+            return b""
+        target = self._blocks / object_folder(object_id) / f"{path}.leaves"
+        if not target.is_file() or target.stat().st_size != expected:
+            self._make_again(file, target, _entry_of(file, self._root, object_id, path))
+        with target.open("rb") as stream:
+            return os.pread(stream.fileno(), count * LEAF_BYTES, first * LEAF_BYTES)
+
+    def _make_again(self, file: Path, target: Path, entry: FileEntry) -> None:
+        hasher = FileHasher()
+        try:
+            with file.open("rb", buffering=0) as stream:
+                while piece := stream.read(CHUNK_BYTES):
+                    hasher.update(piece)
+        except OSError as error:
+            raise FileUnreadable(f"{file} cannot be read: {error}") from error
+        digest = hasher.finish()
+        if (digest.sha256, digest.block_root) != (entry.sha256, entry.block_root):
+            raise FileUnreadable(f"{file} is damaged: its block list cannot be made again")
+        target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        write_whole_file(target, digest.leaves)
+
+
+def _entry_of(file: Path, root: Path, object_id: str, path: str) -> FileEntry:
+    """What the object's own list says of one file. `path` is relative to the object's folder."""
+    version, _, logical = path.removesuffix("/").partition("/content/")
+    listed = root / object_folder(object_id) / version / "content" / KEPT_FILE_LIST
+    try:
+        for entry in read_file_list(listed):
+            if entry.path == logical:
+                return entry
+    except (OSError, FileListInvalid) as error:
+        raise FileUnreadable(f"{listed} cannot be read: {error}") from error
+    raise FileUnknown(f"{file} stands in no file list")

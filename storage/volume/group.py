@@ -1,0 +1,178 @@
+"""Committing a group of packages: sync, read back, publish, sync, journal, answer.
+
+docs/formats/volume.md, "Write order and commit point", steps 4 to 9. No sync is ever tried
+again: its error condemns every open operation and shuts the gate. The caller decides who is in a
+group, and runs one group at a time.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from monitoring.log import get_log
+from storage.model import SignedAnswer
+from storage.ocfl.inventory import FIRST_VERSION
+from storage.volume import events
+from storage.volume.block_lists import BlockLists
+from storage.volume.events import Event, Speaker
+from storage.volume.gate import Gate
+from storage.volume.identity import MountGuard
+from storage.volume.incoming import Incoming
+from storage.volume.index import Index
+from storage.volume.journal import Journal
+from storage.volume.publish import Publisher
+from storage.volume.read_back import CopyToRead
+from storage.volume.readers import Readers
+from storage.volume.refusals import (
+    ReadBackDisturbed,
+    ReadBackFailed,
+    VersionTaken,
+    VolumeRefusal,
+    WriteLost,
+)
+
+log = get_log(__name__)
+
+Outcome = SignedAnswer | VolumeRefusal
+# Shuts the gate and closes every open operation.
+Condemn = Callable[[VolumeRefusal], None]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupParts:
+    """What committing works with; one set for each open volume."""
+
+    speaker: Speaker
+    guard: MountGuard
+    publisher: Publisher
+    journal: Journal
+    index: Index
+    readers: Readers
+    block_lists: BlockLists
+    gate: Gate
+    condemn: Condemn
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    member: Incoming
+    quarantined: str | None
+
+
+def commit_group(parts: GroupParts, members: Sequence[Incoming]) -> dict[str, Outcome]:
+    """An outcome for each member by `op_id`: its signed answer, or why there is none.
+
+    Every member is closed when this returns.
+    """
+    began_s = monotonic()
+    outcomes: dict[str, Outcome] = {}
+    try:
+        parts.guard.check()
+        _commit(parts, members, outcomes)
+    except (OSError, VolumeRefusal) as error:
+        reason = error if isinstance(error, VolumeRefusal) else _lost(error)
+        parts.condemn(reason)
+        for member in members:
+            if member.op_id not in outcomes:
+                _refuse(member, reason, outcomes)
+    answered = sum(isinstance(outcome, SignedAnswer) for outcome in outcomes.values())
+    log.info(
+        "volume.group.finished",
+        packages=len(members),
+        committed=answered,
+        duration_s=round(monotonic() - began_s, 4),
+    )
+    return outcomes
+
+
+def _commit(parts: GroupParts, members: Sequence[Incoming], outcomes: dict[str, Outcome]) -> None:
+    oldest = min(members, key=lambda member: member.number)
+    oldest.first_sync.ask()
+    kept = _read_back(parts, members, outcomes)
+    published = _publish(parts, kept, outcomes)
+    oldest.second_sync.ask()
+    if not published:
+        return
+    # Another operation may have met a lost write meanwhile; then nothing is acknowledged.
+    parts.gate.check()
+    outcomes.update(_write_down(parts, published))
+    for item in published:
+        parts.block_lists.take_over(item.member.staged.blocks, item.member.order.object_id)
+        item.member.end()
+
+
+def _read_back(
+    parts: GroupParts, members: Sequence[Incoming], outcomes: dict[str, Outcome]
+) -> list[Incoming]:
+    copies = [_copy_of(member) for member in members]
+    flaws = parts.readers.read_back(copies, parts.speaker.verify_mode)
+    suspicions = [flaw.what for flaw in flaws if flaw is not None and flaw.medium_suspect]
+    if suspicions:
+        # A medium that does not keep what it is given is trusted with none of the others either.
+        raise ReadBackFailed("; ".join(suspicions))
+    kept: list[Incoming] = []
+    for member, flaw in zip(members, flaws, strict=True):
+        if flaw is None:
+            kept.append(member)
+        else:
+            _refuse(member, ReadBackDisturbed(flaw.what), outcomes)
+    return kept
+
+
+def _publish(
+    parts: GroupParts, members: Sequence[Incoming], outcomes: dict[str, Outcome]
+) -> list[_Published]:
+    published: list[_Published] = []
+    parts.guard.check()
+    for member in members:
+        object_id = member.order.object_id
+        try:
+            quarantined = None
+            if member.order.replaces_damaged:
+                quarantined = parts.publisher.replace_damaged(member.staged.object, object_id)
+            else:
+                parts.publisher.publish(member.staged.object, object_id)
+        except FileExistsError:
+            taken = VersionTaken(f"something unrecorded lies where {object_id!r} belongs")
+            _refuse(member, taken, outcomes)
+            continue
+        published.append(_Published(member, quarantined))
+    return published
+
+
+def _write_down(parts: GroupParts, published: Sequence[_Published]) -> dict[str, SignedAnswer]:
+    answers: dict[str, SignedAnswer] = {}
+
+    def compose(sequence: int, at: str) -> list[Event]:
+        composed: list[Event] = []
+        for number, item in enumerate(published):
+            order = item.member.order
+            answer = events.sign_answer(parts.speaker, order, sequence + number, at)
+            answers[order.op_id] = answer
+            event = events.committed(order, answer, parts.speaker.verify_mode, recovered=False)
+            if order.replaces_damaged:
+                event = events.mended(event, item.quarantined)
+            composed.append(event)
+        return composed
+
+    parts.index.apply(parts.journal.append(compose))
+    return answers
+
+
+def _refuse(member: Incoming, reason: VolumeRefusal, outcomes: dict[str, Outcome]) -> None:
+    outcomes[member.op_id] = reason
+    member.end(reason)
+
+
+def _copy_of(member: Incoming) -> CopyToRead:
+    return CopyToRead(
+        member.staged.object,
+        member.staged.file_list,
+        member.order.file_count,
+        member.order.inventory_sha256,
+        FIRST_VERSION,
+    )
+
+
+def _lost(error: OSError) -> WriteLost:
+    return WriteLost(f"the disk failed while a group was committed: {error}")

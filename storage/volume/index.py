@@ -1,0 +1,167 @@
+"""The index of a node: which objects lie here, as of which journal record.
+
+docs/formats/volume.md: an index, rebuilt from the journal at any time, so nothing is kept here
+alone but the times at which objects were last checked. The journal's fsync is the commit point;
+a row that a crash took is written again when the index catches up.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from storage.model import StoredObject
+from storage.ocfl.layout import object_folder
+from storage.volume.index_records import take_in
+from storage.volume.index_schema import SCHEMA, SCHEMA_VERSION
+from storage.volume.index_sweep import SweepIndex
+from storage.volume.journal_records import Record
+from storage.volume.publish import decoded_folder_name
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the record of an operation or an object stands in the journal."""
+
+    segment: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A committed operation."""
+
+    object_id: str
+    version: int
+    inventory_sha256: str
+    file_list_sha256: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The last journal record that the index has taken in, and the totals then."""
+
+    sequence: int
+    place: Place
+    objects: int
+    content_bytes: int
+
+
+class Index:
+    """Thread-safe: one connection, one lock, short statements."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("PRAGMA foreign_keys=ON")
+        self._prepare()
+        self.sweep = SweepIndex(self._database, self._lock)
+
+    def reached(self) -> Reached:
+        """How far the index has come."""
+        row = self._one("SELECT sequence, segment, offset, objects, content_bytes FROM reached")
+        assert row is not None, "the index always says how far it has come"
+        return Reached(row[0], Place(row[1], row[2]), row[3], row[4])
+
+    def apply(self, records: Iterable[Record]) -> None:
+        """Take in journal records, in order, in one transaction; seen ones are passed over."""
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            sequence = self.reached().sequence
+            last: Record | None = None
+            for record in records:
+                if record.sequence <= sequence:
+                    continue
+                take_in(self._database, record)
+                last = record
+            if last is not None:
+                self._database.execute(
+                    "UPDATE reached SET sequence=?, segment=?, offset=?",
+                    (last.sequence, last.segment, last.offset),
+                )
+
+    def clear(self) -> None:
+        """Forget everything, before the journal is read anew."""
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for table in ("objects", "operations", "findings", "epochs", "sweep_cycles"):
+                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 (five fixed names)
+            self._database.execute(
+                "UPDATE reached SET sequence=0, segment=1, offset=0, objects=0, content_bytes=0"
+            )
+
+    def stored_object(self, object_id: str) -> StoredObject | None:
+        """One object, or None."""
+        row = self._one(
+            "SELECT object_id, head, inventory_sha256, file_count, content_bytes, checked_at"
+            " FROM objects WHERE object_id=?",
+            (object_id,),
+        )
+        return None if row is None else StoredObject(*row)
+
+    def object_place(self, object_id: str) -> Place | None:
+        """Where the record that committed this copy stands."""
+        row = self._one("SELECT segment, offset FROM objects WHERE object_id=?", (object_id,))
+        return None if row is None else Place(*row)
+
+    def objects(self, after: str, limit: int) -> list[StoredObject]:
+        """Up to `limit` objects whose id is greater than `after`, by id."""
+        statement = (
+            "SELECT object_id, head, inventory_sha256, file_count, content_bytes, checked_at"
+            " FROM objects WHERE object_id>? ORDER BY object_id LIMIT ?"
+        )
+        return [StoredObject(*row) for row in self._all(statement, (after, limit))]
+
+    def owns_folder(self, folder: PurePosixPath) -> bool:
+        """Whether the object of this folder, relative to the root, is kept."""
+        object_id = decoded_folder_name(folder.name)
+        if object_id is None:
+            long_named = "SELECT 1 FROM objects WHERE folder=?"
+            return self._one(long_named, (str(folder),)) is not None
+        return object_folder(object_id) == folder and self.stored_object(object_id) is not None
+
+    def operation(self, op_id: str) -> Operation | None:
+        """A committed operation, or None."""
+        row = self._one(
+            "SELECT object_id, version, inventory_sha256, file_list_sha256, segment, offset"
+            " FROM operations WHERE op_id=?",
+            (op_id,),
+        )
+        if row is None:
+            return None
+        object_id, version, inventory_sha256, file_list_sha256, segment, offset = row
+        place = Place(segment, offset)
+        return Operation(object_id, version, inventory_sha256, file_list_sha256, place)
+
+    def epoch(self, scope: str) -> int:
+        """The highest epoch seen in this scope; 1 when none was recorded."""
+        row = self._one("SELECT epoch FROM epochs WHERE scope=?", (scope,))
+        return 1 if row is None else int(row[0])
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._database.close()
+
+    def _prepare(self) -> None:
+        with self._lock:
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            if version == SCHEMA_VERSION:
+                return
+            if version != 0:
+                raise sqlite3.DatabaseError(f"index of version {version}")
+            self._database.executescript(SCHEMA)
+
+    def _one(self, statement: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
+        with self._lock:
+            row: tuple[Any, ...] | None = self._database.execute(statement, values).fetchone()
+        return row
+
+    def _all(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._database.execute(statement, values).fetchall()

@@ -1,0 +1,126 @@
+"""Journal records as rows of the index: the one place where an event changes what is known.
+
+docs/formats/journal.md, "Payload". Used alike for a record just written and for one replayed, so
+a rebuilt index equals the one that was lost. Runs inside the caller's transaction.
+"""
+
+import sqlite3
+from collections.abc import Callable
+
+from storage.ocfl.layout import object_folder
+from storage.volume.journal_records import Record
+from storage.volume.publish import decoded_folder_name
+
+
+def take_in(database: sqlite3.Connection, record: Record) -> None:
+    """Change the rows as the record says; records of kinds unknown here change nothing."""
+    taker = _TAKERS.get(record.kind)
+    if taker is not None:
+        taker(database, record)
+
+
+def _take_copy(database: sqlite3.Connection, record: Record) -> None:
+    members = record.members
+    place = (record.segment, record.offset)
+    object_id, version, inventory_sha256 = (
+        members["object_id"],
+        members["version"],
+        members["inventory_sha256"],
+    )
+    known = database.execute(
+        "SELECT content_bytes FROM objects WHERE object_id=?", (object_id,)
+    ).fetchone()
+    database.execute(
+        "INSERT OR REPLACE INTO operations VALUES (?,?,?,?,?,?,?)",
+        (
+            members["op_id"],
+            object_id,
+            version,
+            inventory_sha256,
+            members["file_list_sha256"],
+            *place,
+        ),
+    )
+    database.execute(
+        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?,?,?,?,?)",
+        (
+            object_id,
+            version,
+            inventory_sha256,
+            members["file_count"],
+            members["content_bytes"],
+            record.at,
+            record.at,
+            *place,
+            _cut_folder(str(object_id)),
+        ),
+    )
+    content_bytes = members["content_bytes"]
+    assert isinstance(content_bytes, int), "sizes in the journal are numbers"
+    database.execute(
+        "UPDATE reached SET objects=objects+?, content_bytes=content_bytes+?",
+        (0 if known else 1, content_bytes - (known[0] if known else 0)),
+    )
+
+
+def _cut_folder(object_id: str) -> str | None:
+    folder = object_folder(object_id)
+    return str(folder) if decoded_folder_name(folder.name) is None else None
+
+
+def _take_mended(database: sqlite3.Connection, record: Record) -> None:
+    _take_copy(database, record)
+    database.execute(
+        "UPDATE findings SET mended_at=? WHERE object_id=? AND mended_at IS NULL",
+        (record.at, record.members["object_id"]),
+    )
+
+
+def _take_finding(database: sqlite3.Connection, record: Record) -> None:
+    members = record.members
+    database.execute(
+        "INSERT OR REPLACE INTO findings VALUES (?,?,?,?,?,?,NULL)",
+        (
+            record.sequence,
+            members["found_at"],
+            members["object_id"],
+            members["finding"],
+            members["path"],
+            members["detail"],
+        ),
+    )
+
+
+def _take_quarantine(database: sqlite3.Connection, record: Record) -> None:
+    """A stray that was moved aside is mended; a bad object waits for its new copy."""
+    if record.members["object_id"] is None:
+        database.execute(
+            "UPDATE findings SET mended_at=? WHERE object_id='' AND path=? AND mended_at IS NULL",
+            (record.at, record.members["source"]),
+        )
+
+
+def _take_epoch(database: sqlite3.Connection, record: Record) -> None:
+    database.execute(
+        "INSERT INTO epochs VALUES (?,?) ON CONFLICT (scope)"
+        " DO UPDATE SET epoch=max(epoch, excluded.epoch)",
+        (record.members["scope"], record.members["epoch"]),
+    )
+
+
+def _take_sweep_cycle(database: sqlite3.Connection, record: Record) -> None:
+    members = record.members
+    database.execute(
+        "INSERT OR REPLACE INTO sweep_cycles VALUES (?,?,?)",
+        (members["number"], members["started_at"], members["finished_at"]),
+    )
+
+
+_TAKERS: dict[str, Callable[[sqlite3.Connection, Record], None]] = {
+    "committed": _take_copy,
+    "mended": _take_mended,
+    "finding": _take_finding,
+    "quarantine": _take_quarantine,
+    "epoch": _take_epoch,
+    "sweep-cycle": _take_sweep_cycle,
+}

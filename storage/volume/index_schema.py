@@ -1,0 +1,84 @@
+"""The tables of a node's index, column by column.
+
+docs/formats/volume.md: everything here is made from the journal, except the two times of
+checking in `objects`.
+Holds no queries.
+"""
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+BEGIN;
+
+-- One row for each object that is kept here. Written from `committed` and `mended` records.
+CREATE TABLE objects (
+    object_id        TEXT PRIMARY KEY,
+    head             INTEGER NOT NULL,  -- newest version
+    inventory_sha256 TEXT NOT NULL,     -- of the root inventory with that head
+    file_count       INTEGER NOT NULL,
+    content_bytes    INTEGER NOT NULL,
+    -- RFC 3339 UTC. When this copy was last read whole and found intact: at its commit, later by
+    -- the sweep. Not in the journal: after a rebuild it is the time of the commit, which is too
+    -- old and therefore safe.
+    checked_at       TEXT NOT NULL,
+    -- When a sweep last looked at it, intact or not; at first the time of the commit. Never
+    -- smaller than checked_at. Not in the journal either.
+    swept_at         TEXT NOT NULL,
+    segment          INTEGER NOT NULL,  -- where the record stands that committed this copy
+    offset           INTEGER NOT NULL,
+    -- Folder below the root, only where its name was cut and does not tell the object id.
+    folder           TEXT
+) WITHOUT ROWID;
+CREATE INDEX objects_by_age ON objects (checked_at, object_id);
+CREATE UNIQUE INDEX objects_by_cut_folder ON objects (folder) WHERE folder IS NOT NULL;
+
+-- One row for each operation that was answered, so that asking again gets the same answer.
+CREATE TABLE operations (
+    op_id            TEXT PRIMARY KEY,
+    object_id        TEXT NOT NULL,
+    version          INTEGER NOT NULL,
+    inventory_sha256 TEXT NOT NULL,
+    file_list_sha256 TEXT NOT NULL,
+    segment          INTEGER NOT NULL,
+    offset           INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Damage found, for ever; mended_at is null until a good copy took the place of the bad one.
+CREATE TABLE findings (
+    sequence  INTEGER PRIMARY KEY,      -- of the journal record
+    found_at  TEXT NOT NULL,
+    object_id TEXT NOT NULL,            -- empty for a stray
+    kind      TEXT NOT NULL,
+    path      TEXT NOT NULL,
+    detail    TEXT NOT NULL,
+    mended_at TEXT
+);
+CREATE INDEX findings_open ON findings (object_id) WHERE mended_at IS NULL;
+
+-- Highest epoch seen; a scope without a row has seen epoch 1 at most.
+CREATE TABLE epochs (
+    scope TEXT PRIMARY KEY,             -- 'keeper', or an op_id
+    epoch INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Sweep cycles, from `sweep-cycle` records.
+CREATE TABLE sweep_cycles (
+    number      INTEGER PRIMARY KEY,
+    started_at  TEXT NOT NULL,
+    finished_at TEXT                    -- null while it runs
+);
+
+-- One row: the last journal record taken in, and the totals then.
+CREATE TABLE reached (
+    one           INTEGER PRIMARY KEY CHECK (one = 1),
+    sequence      INTEGER NOT NULL,
+    segment       INTEGER NOT NULL,
+    offset        INTEGER NOT NULL,
+    objects       INTEGER NOT NULL,
+    content_bytes INTEGER NOT NULL
+);
+INSERT INTO reached VALUES (1, 0, 1, 0, 0, 0);
+
+PRAGMA user_version = 1;
+COMMIT;
+"""

@@ -1,0 +1,200 @@
+"""The append-only, hash-chained journal of one node.
+
+docs/formats/journal.md. Appending is one write and one fsync for a whole group; an fsync that
+failed is final until the journal is opened anew. Cuts a torn tail, never a rotten record. Does
+not know what the events mean.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from storage.durable import fsync_folder, write_all, write_whole_file
+from storage.volume.events import Event, Member, timestamp
+from storage.volume.journal_records import (
+    FIRST_CHAIN,
+    Bad,
+    Record,
+    chain_after,
+    encode_line,
+    read_records,
+    record_at,
+)
+from storage.volume.refusals import JournalRotten, WriteLost
+
+SEGMENT_BYTES_MAX = 64 * 1024 * 1024
+
+Compose = Callable[[int, str], Sequence[Event]]
+
+
+class Journal:
+    """Open for appending by one process. Thread-safe.
+
+    `torn_bytes` is what the opening cut off; `rot` is set when appending is refused for ever
+    because of what the opening found.
+    """
+
+    def __init__(self, folder: Path, quarantine: Path) -> None:
+        self._folder = folder
+        self._quarantine = quarantine
+        self._lock = threading.Lock()
+        self._descriptor = -1
+        self._failed: str | None = None
+        self.torn_bytes = 0
+        self.rot: str | None = None
+        self._segment = 0
+        self._end = 0
+        self._sequence = 0
+        self._chain = FIRST_CHAIN
+        self._open_last_segment()
+
+    @property
+    def sequence(self) -> int:
+        """Of the last good record; 0 when there is none."""
+        return self._sequence
+
+    def append(self, compose: Compose) -> list[Record]:
+        """Write down what `compose(first sequence, time)` returns; durable when this returns.
+
+        Raises WriteLost if the medium did not take it: then nothing that was to be recorded may
+        be acknowledged, and the journal refuses everything after.
+        """
+        with self._lock:
+            self._refuse_if_unusable()
+            try:
+                if self._descriptor < 0 or self._end >= SEGMENT_BYTES_MAX:
+                    self._begin_segment()
+                at = timestamp(datetime.now(UTC))
+                return self._write(compose(self._sequence + 1, at), at)
+            except OSError as error:
+                self._failed = f"the journal could not be written: {error}"
+                raise WriteLost(self._failed) from error
+
+    def record(self, segment: int, offset: int) -> Record:
+        """The record that begins there. Raises JournalRotten if none does."""
+        return record_at(self._folder / _segment_name(segment), segment, offset)
+
+    def records(self, segment: int = 1, offset: int = 0) -> Iterator[Record]:
+        """All records from there on, the chain checked between them. Raises JournalRotten.
+
+        From the start of a segment the chain to the segment before is checked as well.
+        """
+        chain: bytes | None = FIRST_CHAIN if segment == 1 and offset == 0 else None
+        for number in range(segment, self._segment + 1):
+            path = self._folder / _segment_name(number)
+            for item in read_records(path, number, offset, chain):
+                if isinstance(item, Bad):
+                    raise JournalRotten(f"{path} is damaged at byte {item.offset}")
+                chain = item.chain
+                yield item
+            offset = 0
+
+    def reopen(self) -> None:
+        """After a failed write: read the last segment from the medium, not from memory."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.close(self._descriptor)
+                self._descriptor = -1
+            self._failed = self.rot = None
+            self.torn_bytes = self._segment = self._end = self._sequence = 0
+            self._chain = FIRST_CHAIN
+            self._open_last_segment()
+
+    def close(self) -> None:
+        """Give the descriptor back; every record appended is durable already."""
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, -1
+            self._failed = self._failed or "the journal is closed"
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _refuse_if_unusable(self) -> None:
+        if self.rot is not None:
+            raise JournalRotten(self.rot)
+        if self._failed is not None:
+            raise WriteLost(self._failed)
+
+    def _write(self, events: Sequence[Event], at: str) -> list[Record]:
+        lines: list[bytes] = []
+        records: list[Record] = []
+        chain, sequence, offset = self._chain, self._sequence, self._end
+        for event in events:
+            sequence += 1
+            members: dict[str, Member] = {"sequence": sequence, "at": at, "kind": event.kind}
+            payload = msgspec.json.encode(members | event.members)
+            chain = chain_after(chain, payload)
+            line = encode_line(chain, payload)
+            records.append(
+                Record(sequence, at, event.kind, event.members, self._segment, offset, chain)
+            )
+            lines.append(line)
+            offset += len(line)
+        write_all(self._descriptor, b"".join(lines), self._end)
+        os.fsync(self._descriptor)
+        self._chain, self._sequence, self._end = chain, sequence, offset
+        return records
+
+    def _begin_segment(self) -> None:
+        number = self._segment + 1
+        path = self._folder / _segment_name(number)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o640)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._segment, self._end = descriptor, number, 0
+        opening = Event("segment", {"segment": number, "previous_chain": self._chain.hex()})
+        self._write([opening], timestamp(datetime.now(UTC)))
+        fsync_folder(self._folder)
+
+    def _open_last_segment(self) -> None:
+        numbers = sorted(int(path.stem) for path in self._folder.glob("[0-9]*.log"))
+        if numbers != list(range(1, len(numbers) + 1)):
+            self.rot = f"segments are missing from {self._folder}"
+        while numbers and self.rot is None:
+            number = numbers.pop()
+            self._segment = number
+            if self._read_to_the_end(number):
+                path = self._folder / _segment_name(number)
+                self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+                return
+            self._remove_barren_segment(number)
+
+    def _read_to_the_end(self, number: int) -> bool:
+        """Whether the segment holds a good record; cuts a torn tail, or sets `rot`."""
+        path = self._folder / _segment_name(number)
+        previous = FIRST_CHAIN if number == 1 else None
+        found = False
+        for item in read_records(path, number, 0, previous):
+            if isinstance(item, Bad):
+                self._judge_bad(path, item)
+                break
+            found = True
+            self._sequence, self._chain, self._end = item.sequence, item.chain, item.end
+        return found or self.rot is not None
+
+    def _judge_bad(self, path: Path, bad: Bad) -> None:
+        if bad.is_rot:
+            self.rot = f"{path} is damaged at byte {bad.offset}, and good records follow"
+            return
+        tail = path.read_bytes()[bad.offset :]
+        moment = timestamp(datetime.now(UTC)).replace(":", "")
+        write_whole_file(self._quarantine / f"{moment}-journal-tail", tail)
+        with path.open("r+b") as stream:
+            stream.truncate(bad.offset)
+            os.fsync(stream.fileno())
+        self.torn_bytes += len(tail)
+
+    def _remove_barren_segment(self, number: int) -> None:
+        """A segment whose first record never became durable."""
+        (self._folder / _segment_name(number)).unlink()
+        fsync_folder(self._folder)
+        self._segment, self._end, self._sequence, self._chain = number - 1, 0, 0, FIRST_CHAIN
+
+
+def _segment_name(number: int) -> str:
+    return f"{number:08d}.log"

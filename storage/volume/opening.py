@@ -1,0 +1,127 @@
+"""Opening a volume: is it ours, can it be read back, is its record whole, what did a crash leave.
+
+docs/formats/volume.md ("Verify modes", "Crash table"), docs/formats/journal.md ("Reading, tails
+and rot"). In this order, because each step relies on the one before.
+"""
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+
+from monitoring.log import get_log
+from storage.model import VerifyMode
+from storage.signing import VerifyKey
+from storage.volume.gate import Gate
+from storage.volume.identity import MountGuard, NodeIdentity, read_identity
+from storage.volume.index import Index
+from storage.volume.journal import Journal
+from storage.volume.journal_records import Record
+from storage.volume.refusals import (
+    DiskChanged,
+    JournalRotten,
+    MediumUnproven,
+    VolumeInUse,
+)
+from storage.volume.selftest import prove_medium
+from storage.volume.settings import VolumeSettings
+
+log = get_log(__name__)
+
+_BATCH_RECORDS = 1000
+
+
+def take_lock(settings: VolumeSettings) -> int:
+    """A descriptor that keeps other processes out. Raises VolumeInUse."""
+    descriptor = os.open(settings.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise VolumeInUse(f"another process has {settings.beside} open") from error
+    return descriptor
+
+
+def recognise(settings: VolumeSettings, key: VerifyKey) -> tuple[NodeIdentity, MountGuard]:
+    """Whose disk this is. Raises IdentityWrong, or DiskChanged if it is spread over two."""
+    identity = read_identity(settings.root, settings.node, key)
+    device = settings.root.stat().st_dev
+    for folder in (settings.staging, settings.quarantine, settings.journal, settings.blocks):
+        if folder.stat().st_dev != device:
+            raise DiskChanged(f"{folder} is not on the file system of {settings.root}")
+    return identity, MountGuard.remember(settings.root)
+
+
+def prove(settings: VolumeSettings) -> VerifyMode:
+    """How this disk is read back. Raises MediumFaulty, or MediumUnproven unless allowed."""
+    mode = prove_medium(settings.staging)
+    if mode is VerifyMode.UNPROVEN and not settings.allow_unproven:
+        raise MediumUnproven(
+            f"{settings.root}: this file system reads from memory whatever is asked of it "
+            "(tmpfs, overlay?), so no copy on it can be proven. Use a disk, or allow_unproven"
+        )
+    return mode
+
+
+def open_index(settings: VolumeSettings, journal: Journal, gate: Gate) -> Index:
+    """The index, caught up with the journal; made anew if it is damaged or knows too much."""
+    try:
+        index = Index(settings.index)
+        index.reached()
+    except sqlite3.DatabaseError as error:
+        log.warning("volume.index.replaced", reason=str(error))
+        _set_database_aside(settings.index)
+        index = Index(settings.index)
+    try:
+        catch_up_or_rebuild(index, journal)
+    except JournalRotten as error:
+        gate.shut(str(error))
+    return index
+
+
+def catch_up_or_rebuild(index: Index, journal: Journal) -> None:
+    """Bring the index to the journal's end. Raises JournalRotten."""
+    if _agrees(index, journal):
+        catch_up(index, journal)
+    else:
+        log.warning("volume.index.rebuilt", reason="it does not end where the journal has a record")
+        rebuild(index, journal)
+
+
+def catch_up(index: Index, journal: Journal) -> None:
+    """Take in what the journal has and the index has not. Raises JournalRotten."""
+    place = index.reached().place
+    batch: list[Record] = []
+    for record in journal.records(place.segment, place.offset):
+        batch.append(record)
+        if len(batch) == _BATCH_RECORDS:
+            index.apply(batch)
+            batch.clear()
+    index.apply(batch)
+
+
+def rebuild(index: Index, journal: Journal) -> None:
+    """Make every row anew from the whole journal. Raises JournalRotten."""
+    index.clear()
+    catch_up(index, journal)
+
+
+def _agrees(index: Index, journal: Journal) -> bool:
+    """Whether the index ends at a record that the journal has, in the same place."""
+    reached = index.reached()
+    if reached.sequence == 0 or journal.rot is not None:
+        return True
+    if reached.sequence > journal.sequence:
+        return False
+    try:
+        record = journal.record(reached.place.segment, reached.place.offset)
+    except (JournalRotten, OSError):
+        return False
+    return record.sequence == reached.sequence
+
+
+def _set_database_aside(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.replace(part.with_name(f"damaged-{part.name}"))

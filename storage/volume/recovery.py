@@ -1,0 +1,121 @@
+"""What a crash has left in `staging/`: finished, withdrawn, or put where nothing is lost.
+
+docs/formats/volume.md, "Crash table". Runs before the volume takes operations, may itself be
+killed at any point, and run again. Reads everything it believes back from the medium.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitoring.log import get_log
+from storage.durable import SyncDescriptor
+from storage.ocfl.inventory import FIRST_VERSION
+from storage.ocfl.layout import object_folder
+from storage.volume import events
+from storage.volume.block_lists import BlockLists
+from storage.volume.events import Event, Speaker
+from storage.volume.incoming import StagedOperation
+from storage.volume.index import Index
+from storage.volume.journal import Journal
+from storage.volume.order import StoreOrder, decode_order
+from storage.volume.publish import Publisher
+from storage.volume.read_back import CopyToRead, read_back
+from storage.volume.settings import VolumeSettings
+
+log = get_log(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """One pass over `staging/`; the volume is not open yet."""
+
+    settings: VolumeSettings
+    speaker: Speaker
+    journal: Journal
+    index: Index
+    publisher: Publisher
+    block_lists: BlockLists
+
+    def run(self) -> None:
+        """Bring root, journal, index and staging together. Raises OSError or WriteLost."""
+        for folder in _left_over(self.settings.staging):
+            staged = StagedOperation(folder)
+            order = _order_of(staged)
+            if order is not None:
+                self._recover(staged, order)
+            staged.discard()
+
+    def _recover(self, staged: StagedOperation, order: StoreOrder) -> None:
+        set_aside = None
+        if order.replaces_damaged and staged.object.is_dir():
+            # One of two copies, and it is not known here which: the bad one must not be lost.
+            set_aside = self.publisher.set_aside(staged.object)
+        if self.index.operation(order.op_id) is None and self._may_be_published(staged, order):
+            self._adopt(staged, order, set_aside)
+        self.publisher.remove_empty_tuples(order.object_id)
+
+    def _may_be_published(self, staged: StagedOperation, order: StoreOrder) -> bool:
+        if staged.object.exists() or not staged.file_list.exists():
+            return False
+        if not self.publisher.folder_of(order.object_id).is_dir():
+            return False
+        return order.replaces_damaged or self.index.stored_object(order.object_id) is None
+
+    def _adopt(self, staged: StagedOperation, order: StoreOrder, set_aside: str | None) -> None:
+        """The object has its name but no record: is every byte of it on the medium?"""
+        folder = self.publisher.folder_of(order.object_id)
+        with SyncDescriptor(self.settings.staging) as sync:
+            sync.ask()
+        copy = CopyToRead(
+            folder,
+            staged.file_list,
+            order.file_count,
+            order.inventory_sha256,
+            FIRST_VERSION,
+        )
+        flaw = read_back(copy, self.speaker.verify_mode)
+        if flaw is None:
+            self._write_down(order, set_aside)
+            self.block_lists.take_over(staged.blocks, order.object_id)
+            return
+        if order.replaces_damaged:
+            # As before the repair: the sweep finds the damage again, the keeper repairs again.
+            log.warning("volume.recovery.not_mended", object_id=order.object_id, flaw=flaw.what)
+            return
+        log.warning("volume.recovery.quarantined", object_id=order.object_id, flaw=flaw.what)
+        target = self.publisher.set_aside(folder)
+        event = Event(
+            "quarantine",
+            {
+                "object_id": order.object_id,
+                "source": str(object_folder(order.object_id)),
+                "target": target,
+                "reason": f"published by an operation that a crash ended: {flaw.what}",
+            },
+        )
+        self.index.apply(self.journal.append(lambda _sequence, _at: [event]))
+
+    def _write_down(self, order: StoreOrder, set_aside: str | None) -> None:
+        def compose(sequence: int, at: str) -> list[Event]:
+            answer = events.sign_answer(self.speaker, order, sequence, at)
+            event = events.committed(order, answer, self.speaker.verify_mode, recovered=True)
+            return [events.mended(event, set_aside) if order.replaces_damaged else event]
+
+        self.index.apply(self.journal.append(compose))
+        log.info("volume.recovery.adopted", object_id=order.object_id, op_id=order.op_id)
+
+
+def _left_over(staging: Path) -> Iterator[Path]:
+    for path in sorted(staging.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            yield path
+        else:
+            path.unlink()  # a self-test that was killed
+
+
+def _order_of(staged: StagedOperation) -> StoreOrder | None:
+    try:
+        return decode_order(staged.order.read_bytes())
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,332 @@
+"""A node's disk, as the node's other parts use it.
+
+docs/formats/volume.md. Takes packages, commits them in groups, gives raw bytes back, and keeps
+the record of all of it. There is nothing here that deletes. Everything is thread-safe; calls block
+on the disk, except `commit`.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+from storage.model import SignedAnswer, StoredObject, VerifyMode
+from storage.ocfl.layout import object_folder
+from storage.signing import SigningKey
+from storage.sweep.model import Damage, ObjectCheck, SweepCycle
+from storage.volume import creation, opening
+from storage.volume.admission import Admission
+from storage.volume.block_lists import BlockLists
+from storage.volume.committer import Committer
+from storage.volume.events import Event, Speaker
+from storage.volume.findings import Finding
+from storage.volume.gate import Gate
+from storage.volume.group import GroupParts, Outcome, commit_group
+from storage.volume.identity import MountGuard, NodeIdentity
+from storage.volume.incoming import Incoming
+from storage.volume.journal import Journal
+from storage.volume.order import KEEPER_SCOPE, StoreOrder
+from storage.volume.publish import Publisher
+from storage.volume.readers import Readers
+from storage.volume.reading import ObjectReader
+from storage.volume.recovery import Recovery
+from storage.volume.refusals import (
+    JournalRotten,
+    MediumUnproven,
+    OperationClosed,
+    VolumeRefusal,
+)
+from storage.volume.settings import VolumeSettings
+from storage.volume.sweep_book import SweepBook
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeState:
+    """What an operator, a metric and the keeper are told."""
+
+    state: str  # "ready" or "read-only"
+    message: str
+    free_bytes: int  # beside the reserve
+    total_bytes: int
+    objects: int
+    content_bytes: int
+
+
+class Volume:
+    """An open volume. `open` and `create` are the ways to get one; `close` gives it back."""
+
+    def __init__(
+        self, settings: VolumeSettings, identity: NodeIdentity, guard: MountGuard, speaker: Speaker
+    ) -> None:
+        self.settings = settings
+        self.identity = identity
+        self._guard = guard
+        self._speaker = speaker
+        self._stack = ExitStack()
+        self._group_lock = threading.Lock()
+        self._gate = Gate()
+        self._journal = Journal(settings.journal, settings.quarantine)
+        self._stack.callback(self._journal.close)
+        if self._journal.rot is not None:
+            self._gate.shut(self._journal.rot)
+        self._index = opening.open_index(settings, self._journal, self._gate)
+        self._stack.callback(self._index.close)
+        self._publisher = Publisher(settings)
+        self._block_lists = BlockLists(settings.root, settings.blocks)
+        self._reader = ObjectReader(settings.root, self._index)
+        self._admission = Admission(
+            settings, self._gate, guard, self._journal, self._index, self._condemn
+        )
+        self._book = SweepBook(
+            settings, guard, self._journal, self._index, self._publisher, self._admission
+        )
+        readers = Readers(settings.read_back_processes)
+        self._stack.callback(readers.close)
+        self._parts = GroupParts(
+            speaker,
+            guard,
+            self._publisher,
+            self._journal,
+            self._index,
+            readers,
+            self._block_lists,
+            self._gate,
+            self._condemn,
+        )
+        self._committer = Committer(settings, self._commit_group, self._condemn)
+
+    @classmethod
+    def create(cls, settings: VolumeSettings, key: SigningKey) -> Self:
+        """Make a new volume on an empty disk and open it. Raises VolumeNotEmpty."""
+        creation.lay_out(settings, key)
+        return cls.open(settings, key)
+
+    @classmethod
+    def open(cls, settings: VolumeSettings, key: SigningKey) -> Self:
+        """Recognise, test and recover the volume.
+
+        Raises VolumeRefusal if it is not this node's, is open elsewhere, or cannot be proven.
+        A journal that is rotten makes it read-only instead.
+        """
+        with ExitStack() as undo:
+            identity, guard = opening.recognise(settings, key.verify_key)
+            lock = opening.take_lock(settings)
+            undo.callback(os.close, lock)
+            mode = opening.prove(settings)
+            speaker = Speaker(settings.node, identity.node_uuid, settings.domain, mode, key)
+            volume = cls(settings, identity, guard, speaker)
+            undo.callback(volume.close)
+            volume._start()
+            undo.pop_all()
+        volume._stack.push(lambda *_: os.close(lock))
+        return volume
+
+    @property
+    def root(self) -> Path:
+        """The OCFL storage root."""
+        return self.settings.root
+
+    @property
+    def verify_mode(self) -> VerifyMode:
+        """How this file system proves that a read reached the medium."""
+        return self._speaker.verify_mode
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch of a keeper that has been here."""
+        return self._index.epoch(KEEPER_SCOPE)
+
+    def begin(self, order: StoreOrder) -> Incoming | SignedAnswer:
+        """The operation to write to, or the answer it was given already.
+
+        Raises VolumeFull, VolumeReadOnly, VolumeBusy, OpConflict, VersionTaken, StaleEpoch, …
+        """
+        return self._admission.begin(order)
+
+    async def commit(self, incoming: Incoming) -> SignedAnswer:
+        """Join a group; return once the copy counts. Raises VolumeRefusal if it never will.
+
+        Whoever stops waiting changes nothing: asking again by `begin` gets the answer.
+        """
+        incoming.refuse_unless_sealed()
+        return await asyncio.wrap_future(self._committer.submit(incoming))
+
+    def abandon_idle(self, idle_s: float) -> int:
+        """Give up operations that nothing was written to for so long; how many there were."""
+        return self._admission.abandon_idle(idle_s)
+
+    def read(self, object_id: str, path: str, offset: int, length: int) -> bytes:
+        """Raw bytes of a file, `path` relative to the object's folder; none behind its end.
+
+        Raises ObjectUnknown, FileUnknown or FileUnreadable.
+        """
+        return self._reader.read(object_id, path, offset, length)
+
+    def file_size(self, object_id: str, path: str) -> int:
+        """In bytes. Raises as `read`."""
+        return self._reader.file_size(object_id, path)
+
+    def block_leaves(self, object_id: str, path: str, first: int, count: int) -> bytes:
+        """Leaf digests of a file, 32 bytes each; empty for files of at most 1 MiB."""
+        self._reader.check_known(object_id, path)
+        return self._block_lists.read(object_id, path, first, count)
+
+    def stat(self, object_id: str) -> StoredObject | None:
+        """One object, or None."""
+        return self._index.stored_object(object_id)
+
+    def objects(self, after: str, limit: int) -> list[StoredObject]:
+        """Objects by id, from behind `after` on."""
+        return self._index.objects(after, limit)
+
+    def findings(self, after: int, limit: int) -> list[Finding]:
+        """Findings by number, from behind `after` on; mended ones say when."""
+        return self._index.sweep.findings(after, limit)
+
+    def open_findings(self, object_id: str) -> list[Finding]:
+        """What is wrong with one object and not mended yet."""
+        return self._index.sweep.open_findings(object_id)
+
+    def state(self) -> VolumeState:
+        """How it is at this moment."""
+        reason = self._gate.reason
+        reached = self._index.reached()
+        try:
+            disk = os.statvfs(self.settings.staging)
+            free_bytes = disk.f_bavail * disk.f_frsize - self.settings.reserve_bytes
+            total_bytes = disk.f_blocks * disk.f_frsize
+        except OSError as error:
+            reason, free_bytes, total_bytes = reason or f"the disk is gone: {error}", 0, 0
+        return VolumeState(
+            "ready" if reason is None else "read-only",
+            reason or "",
+            max(0, free_bytes),
+            total_bytes,
+            reached.objects,
+            reached.content_bytes,
+        )
+
+    def self_test(self) -> None:
+        """Test the disk; if it is clean, a volume that took no writes takes them again.
+
+        Everything a failed group may have left is recovered first. Raises VolumeRefusal.
+        """
+        with self._group_lock:
+            self._guard.check()
+            mode = opening.prove(self.settings)
+            if mode is not self.verify_mode:
+                raise MediumUnproven(f"the disk is now {mode.value}: restart the node")
+            if self._gate.reason is not None:
+                self._journal.reopen()
+                if self._journal.rot is not None:
+                    raise JournalRotten(self._journal.rot)
+                opening.catch_up_or_rebuild(self._index, self._journal)
+                self._recover()
+                self._gate.open()
+            self._record(Event("self-test", {"verify_mode": mode.value, "outcome": "passed"}))
+
+    def rebuild_index(self) -> None:
+        """Make the index anew from the whole journal, checking every link of its chain.
+
+        Raises JournalRotten. Times of checking fall back to those of the commits.
+        """
+        with self._group_lock:
+            opening.rebuild(self._index, self._journal)
+
+    def close(self) -> None:
+        """Commit what was submitted, give up what is open, and let go of the disk."""
+        self._committer.close()
+        self._admission.condemn_all(OperationClosed("the node is stopping"))
+        self._stack.close()
+
+    # What the sweep needs (storage.sweep.model.SweptVolume).
+
+    def object_folder(self, object_id: str) -> PurePosixPath:
+        """Where the object lies, relative to the root."""
+        return object_folder(object_id)
+
+    def stored_object(self, object_id: str) -> StoredObject | None:
+        """As `stat`."""
+        return self._index.stored_object(object_id)
+
+    def objects_to_sweep(self, before: str, limit: int) -> list[StoredObject]:
+        """Known-bad first, then the longest unchecked."""
+        return self._index.sweep.objects_to_sweep(before, limit)
+
+    def record_swept(self, checks: Sequence[ObjectCheck], at: str) -> None:
+        """Remember that these were looked at."""
+        self._book.record_swept(checks, at)
+
+    def record_finding(self, object_id: str, damage: Damage, at: str) -> bool:
+        """Keep the finding; False if it is open already."""
+        return self._book.record_finding(object_id, damage, at)
+
+    def owns_folder(self, folder: PurePosixPath) -> bool:
+        """Whether something that belongs here lies in `folder`."""
+        return self._book.owns_folder(folder)
+
+    def quarantine_stray(self, path: PurePosixPath) -> None:
+        """Move what nobody owns to quarantine."""
+        self._book.quarantine_stray(path)
+
+    def sweep_cycle(self) -> SweepCycle | None:
+        """The last cycle that was begun."""
+        return self._book.sweep_cycle()
+
+    def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
+        """Remember the cycle over a restart."""
+        self._book.keep_sweep_cycle(cycle)
+
+    def object_count(self) -> int:
+        """How many objects are kept."""
+        return self._index.reached().objects
+
+    def content_bytes(self) -> int:
+        """How many bytes they hold."""
+        return self._index.reached().content_bytes
+
+    def oldest_checked_at(self) -> str | None:
+        """The smallest `checked_at`."""
+        return self._index.sweep.oldest_checked_at()
+
+    def _start(self) -> None:
+        """Recover and say so in the journal, where it takes records at all."""
+        if self._gate.reason is not None:
+            return
+        self._recover()
+        self._record(
+            Event(
+                "opened",
+                {
+                    "node_uuid": self.identity.node_uuid,
+                    "verify_mode": self.verify_mode.value,
+                    "torn_bytes": self._journal.torn_bytes,
+                },
+            )
+        )
+
+    def _recover(self) -> None:
+        Recovery(
+            self.settings,
+            self._speaker,
+            self._journal,
+            self._index,
+            self._publisher,
+            self._block_lists,
+        ).run()
+
+    def _commit_group(self, members: Sequence[Incoming]) -> dict[str, Outcome]:
+        with self._group_lock:
+            return commit_group(self._parts, members)
+
+    def _condemn(self, reason: VolumeRefusal) -> None:
+        """A write was lost somewhere on this disk: nothing that was open is believed."""
+        self._gate.shut(str(reason))
+        self._admission.condemn_all(reason)
+
+    def _record(self, event: Event) -> None:
+        self._index.apply(self._journal.append(lambda _sequence, _at: [event]))
