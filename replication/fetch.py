@@ -9,8 +9,9 @@ import hashlib
 import mmap
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from replication.copies import CopyWrong, NodeReads
 from replication.messages import LEAVES_MAX
@@ -20,9 +21,6 @@ from storage.ocfl.inventory import INVENTORY_NAME
 from storage.sweep.model import DamageKind
 from storage.view.listing import Buffer
 
-# A list or record is at most this long: eight times the inventory of a million files. It bounds
-# what a node that never stops can make us store.
-_WHOLE_BYTES_MAX = 2 * 1024**3
 # A node slower than this over a whole file counts as not answering.
 _BYTES_PER_SECOND_MIN = 256 * 1024
 _START_S = 20.0
@@ -30,22 +28,32 @@ _START_S = 20.0
 _LEAVES_INLINE_MAX = 4096
 
 
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """Where files over 1 MiB are put, unlinked, and how long one may be."""
+
+    folder: Path
+    bytes_max: int
+
+
 async def fetch_whole(
-    node: NodeReads, object_id: str, path: str, sha256: str, spool_folder: Path
+    node: NodeReads, object_id: str, path: str, sha256: str, spool: Spool
 ) -> Buffer:
-    """The file's bytes, verified; mapped from an unlinked file in `spool_folder` if over 1 MiB."""
-    digest = hashlib.sha256()
+    """The file's bytes, verified; mapped from the spool if they are over 1 MiB."""
     first = await _piece(node, object_id, path, 0)
-    digest.update(first)
     if len(first) < BLOCK_BYTES:
-        _compare(digest.hexdigest(), sha256, path)
+        _compare(hashlib.sha256(first).hexdigest(), sha256, path)
         return first
-    with tempfile.TemporaryFile(dir=spool_folder) as spool:
-        spool.write(first)
-        await _spool_rest(node, object_id, path, spool, digest)
+    digest = hashlib.sha256()
+    with tempfile.TemporaryFile(dir=spool.folder) as file:
+        file.write(first)
+        digest.update(first)
+        async for piece in _following_pieces(node, object_id, path, spool.bytes_max):
+            file.write(piece)
+            digest.update(piece)
         _compare(digest.hexdigest(), sha256, path)
-        spool.flush()
-        return mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ)
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 async def fetch_small(
@@ -103,20 +111,19 @@ async def _piece(node: NodeReads, object_id: str, path: str, offset: int) -> byt
     return data
 
 
-async def _spool_rest(
-    node: NodeReads, object_id: str, path: str, spool: BinaryIO, digest: "hashlib._Hash"
-) -> None:
-    """Take everything after the first MiB. Raises TimeoutError if the node is too slow."""
+async def _following_pieces(
+    node: NodeReads, object_id: str, path: str, bytes_max: int
+) -> AsyncIterator[bytes]:
+    """Everything after the first MiB. Raises TimeoutError if the node is too slow."""
     started = time.monotonic()
     offset = BLOCK_BYTES
     while True:
         data = await _piece(node, object_id, path, offset)
-        spool.write(data)
-        digest.update(data)
+        yield data
         offset += len(data)
         if len(data) < BLOCK_BYTES:
             return
-        if offset > _WHOLE_BYTES_MAX:
+        if offset > bytes_max:
             raise CopyWrong(DamageKind.ALTERED, f"{path} does not end where any such file would")
         if time.monotonic() - started > _START_S + offset / _BYTES_PER_SECOND_MIN:
             raise TimeoutError(f"{offset} bytes of {path} took too long")

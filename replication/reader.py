@@ -21,7 +21,7 @@ from typing import IO, TypeVar, cast
 import msgspec
 
 from replication.copies import BadCopy, Copies, NodeReads, Patience
-from replication.fetch import fetch_block, fetch_leaves, fetch_small, fetch_whole
+from replication.fetch import Spool, fetch_block, fetch_leaves, fetch_small, fetch_whole
 from replication.shared_cache import SharedCache
 from storage.errors import VerificationFailed
 from storage.model import BLOCK_BYTES, FileEntry
@@ -54,6 +54,9 @@ class ReaderLimits:
     block_bytes_max: int = 128 * 1024 * 1024
     leaves_bytes_max: int = 64 * 1024 * 1024
     lists_bytes_max: int = 64 * 1024 * 1024
+    # One list or record: eight times the inventory of a million files. It bounds what a node that
+    # never stops can make us store.
+    whole_bytes_max: int = 2 * 1024**3
     blocks_ahead: int = 2  # fetched before they are asked for, when a file is read in order
     patience: Patience = field(default_factory=Patience)
 
@@ -74,7 +77,7 @@ class VerifiedReader:
         """
         limits = limits or ReaderLimits()
         self._copies = Copies(nodes, report, limits.patience)
-        self._spool_folder = spool_folder
+        self._spool = Spool(spool_folder, limits.whole_bytes_max)
         self._blocks_ahead = limits.blocks_ahead
         self._blocks: SharedCache[tuple[str, int], bytes] = SharedCache(
             limits.block_bytes_max, _weigh
@@ -196,7 +199,7 @@ class VerifiedReader:
         return await self._copies.first_good(
             held,
             path,
-            lambda node: fetch_whole(node, held.object_id, path, sha256, self._spool_folder),
+            lambda node: fetch_whole(node, held.object_id, path, sha256, self._spool),
         )
 
     async def _fetch_small(self, file: ViewFile) -> bytes:
