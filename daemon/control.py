@@ -30,7 +30,9 @@ ANSWER_BYTES_MAX = 4 * 1024 * 1024  # 1 MiB of content in base64, with room
 CONNECTIONS_MAX = 32
 IDLE_S_MAX = 60.0
 # Asked all the time and changing nothing: not worth a line in the log.
-QUIET_VERBS = frozenset({"status", "packages", "package", "files", "read", "transfers"})
+QUIET_VERBS = frozenset(
+    {"status", "packages", "package", "files", "read", "transfers", "sweep-status"}
+)
 SO_PEERGROUPS = 59  # socket(7); Python has no name for it
 GROUPS_MAX = 256  # as many as Python lets getsockopt return
 
