@@ -6,7 +6,6 @@ back are not verified here (reader.py does); signed answers are, against the nod
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeVar
 
@@ -42,7 +41,7 @@ from replication.messages import (
     decode_objects,
 )
 from replication.node_volume import MendOutcome
-from replication.peer_link import LinkCounts, PeerLink
+from replication.peer_link import Caller, LinkCounts, LinkPatience, PeerLink
 from replication.peers import Peer
 from replication.put_writer import Progress, PutSource, PutWriter
 from replication.transport import Wire
@@ -52,12 +51,12 @@ from storage.sweep.model import SweepStatus
 from storage.volume.findings import Finding
 from storage.volume.order import StoreOrder
 
-Clock = Callable[[], float]
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
 ANSWER_S = 30.0
-# Below the node's own limit, so that it never has to refuse.
+# Below the node's own limits, so that it never has to refuse.
 REQUESTS_MAX = 48
+PUTS_MAX = 48
 
 
 class NodeUnreachable(WireRefusal):
@@ -134,18 +133,23 @@ class NodeClient:
     """A client of one node. `connect` first, `close` at the end; both on the same event loop."""
 
     def __init__(
-        self, wire: Wire, peer: Peer, keys: CurveKeys, role: str, clock: Clock = time.monotonic
+        self,
+        wire: Wire,
+        peer: Peer,
+        keys: CurveKeys,
+        role: str,
+        patience: LinkPatience | None = None,
     ) -> None:
         self.peer = peer
         self._wire = wire
-        self._keys = keys
-        self._role = role
-        self._clock = clock
+        self._caller = Caller(role, keys)
+        self._patience = patience or LinkPatience()
         self._verify_key = VerifyKey.from_hex(peer.verify_key)
         self._link: PeerLink | None = None
         self._greeted = asyncio.Event()
         self._writers: dict[str, PutWriter] = {}
         self._waiting: dict[int, asyncio.Future[_Heard]] = {}
+        self._put_slots = asyncio.Semaphore(PUTS_MAX)
         self._slots = asyncio.Semaphore(REQUESTS_MAX)
         self._number = 0
         self._ticket_shown: bytes | None = None
@@ -153,7 +157,7 @@ class NodeClient:
     async def connect(self) -> None:
         """Begin to connect, and keep at it until `close`. Does not wait for the node."""
         assert self._link is None, "a client connects once"
-        self._link = PeerLink(self._wire, self.peer, self._keys, self._role, self, self._clock)
+        self._link = PeerLink(self._wire, self.peer, self._caller, self, self._patience)
 
     async def wait_until_greeted(self, wait_s: float) -> Welcome:
         """Raises NodeUnreachable, or NodeRefused where the node will not have this key or role."""
@@ -202,15 +206,16 @@ class NodeClient:
         order again later. Raises PutRefused where the node refuses, AnswerUnsigned.
         """
         assert order.op_id not in self._writers, "one put of an operation at a time"
-        writer = PutWriter(order, source, self._linked, self._clock)
+        writer = PutWriter(order, source, self._linked, time.monotonic)
         writer.progress = progress or writer.progress
-        self._writers[order.op_id] = writer
-        try:
-            if self.is_connected:
-                writer.connected()
-            return self._signed(await writer.run())
-        finally:
-            del self._writers[order.op_id]
+        async with self._put_slots:
+            self._writers[order.op_id] = writer
+            try:
+                if self.is_connected:
+                    writer.connected()
+                return self._signed(await writer.run())
+            finally:
+                del self._writers[order.op_id]
 
     async def stat(self, object_id: str) -> StoredObject | None:
         """What the node keeps under this name, or None."""

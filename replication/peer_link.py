@@ -6,7 +6,7 @@ nothing of what is said between `greeted` and `lost`.
 """
 
 import asyncio
-from collections.abc import Callable
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,11 +31,24 @@ from replication.transport import PeerConnection, Wire
 
 log = get_log(__name__)
 
-HEARTBEAT_S = 1.0
-# Any message is a sign of life: on a slow line pongs wait behind chunks, and acknowledgements tell.
-DEAD_S = 10.0
 
-Clock = Callable[[], float]
+@dataclass(frozen=True, slots=True)
+class LinkPatience:
+    """How long to wait for signs of life.
+
+    Any message is one: on a slow line pongs wait behind chunks, and acknowledgements tell.
+    """
+
+    heartbeat_s: float = 1.0
+    dead_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who connects: a role and its keys."""
+
+    role: str
+    keys: CurveKeys
 
 
 class LinkOwner(Protocol):
@@ -59,26 +72,22 @@ class PeerLink:
     """One DEALER at a time towards one node."""
 
     def __init__(
-        self, wire: Wire, peer: Peer, keys: CurveKeys, role: str, owner: LinkOwner, clock: Clock
+        self, wire: Wire, peer: Peer, caller: Caller, owner: LinkOwner, patience: LinkPatience
     ) -> None:
         self.counts = LinkCounts()
         self.welcome: Welcome | None = None  # while the node knows us
         self.refusal: Refused | None = None  # why the node would not greet us, if it said so
         self._wire = wire
         self._peer = peer
-        self._keys = keys
-        self._hello = encode(Hello(PROTOCOL, role))
+        self._keys = caller.keys
+        self._hello = encode(Hello(PROTOCOL, caller.role))
         self._owner = owner
-        self._clock = clock
-        self._heard_at = clock()
+        self._patience = patience
+        self._heard_at = time.monotonic()
         self._sequence = 0
         self._closed = False
         self._connection = self._connect()
         self._beats = asyncio.create_task(self._beat(), name=f"link-{peer.name}")
-
-    def post(self, message: Message) -> bool:
-        """Send a header now; False when there is no connection or no room in it."""
-        return self._connection.post(encode(message))
 
     async def send(self, message: Message, data: bytes | None) -> None:
         """Send header and data as soon as there is room. Raises PeerGone when the link is reset."""
@@ -103,13 +112,16 @@ class PeerLink:
             else:
                 self._sequence += 1
                 self._connection.post(encode(Ping(self._sequence)))
-            await asyncio.sleep(HEARTBEAT_S)
-            if self.welcome is not None and self._clock() - self._heard_at > DEAD_S:
+            await asyncio.sleep(self._patience.heartbeat_s)
+            if (
+                self.welcome is not None
+                and time.monotonic() - self._heard_at > self._patience.dead_s
+            ):
                 self._begin_again()
 
     def _begin_again(self) -> None:
         """The node fell silent: its socket may be half open, so take another."""
-        log.warning("wire.node.silent", node=self._peer.name, silent_s=DEAD_S)
+        log.warning("wire.node.silent", node=self._peer.name, silent_s=self._patience.dead_s)
         self._lose()
         self._connection.close()
         self._connection = self._connect()
@@ -124,7 +136,7 @@ class PeerLink:
     def _receive(self, frames: list[memoryview]) -> None:
         if self._closed:
             return
-        self._heard_at = self._clock()
+        self._heard_at = time.monotonic()
         try:
             message = decode_from_node(frames)
         except MalformedMessage as error:

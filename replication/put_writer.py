@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from replication.endpoints import PeerGone
-from replication.messages import Message, Proceed, Put, Refused, WireRefusal
+from replication.messages import Chunk, Message, Proceed, Put, Refused, WireRefusal
 from replication.put_session import (
     Action,
     Announce,
@@ -36,7 +36,6 @@ class PutSource(Protocol):
 class ChunkLink(Protocol):
     """The part of a link that a writer needs."""
 
-    def post(self, message: Message) -> bool: ...
     async def send(self, message: Message, data: bytes | None) -> None: ...
 
 
@@ -82,7 +81,7 @@ class PutWriter:
         """Return signature ‖ payload once the node has committed. Raises PutRefused."""
         while True:
             self._wake.clear()
-            answer = self._act()
+            answer = await self._act()
             if answer is not None:
                 return answer
             chunk = self._session.next_chunk(self._clock())
@@ -95,13 +94,12 @@ class PutWriter:
         self._actions += actions
         self._wake.set()
 
-    def _act(self) -> bytes | None:
+    async def _act(self) -> bytes | None:
         actions, self._actions = self._actions, []
         for action in actions:
             match action:
                 case Announce():
-                    # Without a connection it is said again when there is one.
-                    self._link.post(action.put)
+                    await self._say(action.put)
                 case Finish():
                     return action.signed_answer
                 case GiveUp():
@@ -111,8 +109,12 @@ class PutWriter:
     async def _send(self, chunk: SendChunk) -> None:
         data = await self._source.read(chunk.chunk.offset, chunk.length)
         assert len(data) == chunk.length, "a source gives what was asked for"
+        await self._say(chunk.chunk, data)
+
+    async def _say(self, message: Put | Chunk, data: bytes | None = None) -> None:
+        """Where the connection is gone, the next one begins with another announcement."""
         try:
-            await self._link.send(chunk.chunk, data)
+            await self._link.send(message, data)
         except PeerGone:
             self._session.disconnected()
 

@@ -18,6 +18,7 @@ from replication.endpoints import CurveKeys
 from replication.node_client import NodeClient
 from replication.node_service import NodeIdentity, NodeService
 from replication.node_volume import NodeParts
+from replication.peer_link import LinkPatience
 from replication.peers import Peer
 from replication.roles import Authority, Role, RoleTable
 from replication.transport import NodeListener, Wire, generate_keys
@@ -237,11 +238,17 @@ class World:
         return node
 
     async def client(
-        self, node: WireNode, role: str = "ingest", keys: CurveKeys | None = None, **peer: str
+        self,
+        node: WireNode,
+        role: str = "ingest",
+        keys: CurveKeys | None = None,
+        endpoint: str | None = None,
+        dead_s: float = 10.0,
     ) -> NodeClient:
         wire = Wire()
         self._stack.callback(wire.close)
-        client = NodeClient(wire, node.peer(**peer), keys or self.keys[role], role)
+        patience = LinkPatience(heartbeat_s=min(1.0, dead_s / 10), dead_s=dead_s)
+        client = NodeClient(wire, node.peer(endpoint), keys or self.keys[role], role, patience)
         self._stack.push_async_callback(client.close)
         await client.connect()
         return client
