@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from storage.ocfl.digest_algorithms import ALGORITHMS, CONTENT_ALGORITHMS
+from storage.ocfl.digest_algorithms import ALGORITHMS, CONTENT_ALGORITHMS, DigestAlgorithm
 from storage.ocfl.validate_findings import Findings, shown
 from storage.ocfl.validate_json import Block
 from storage.ocfl.validate_paths import (
@@ -78,7 +78,8 @@ def read_fixity(value: Any, version: str, findings: Findings, where: str) -> dic
             findings.add("E057", where, f"{part} must be a JSON object, not {shown(block)}")
         else:
             _check_fixity_digests(block, algorithm, findings, where)
-            blocks[algorithm] = _read(block, _FIXITY, findings, where)
+            understood = _read(block, _FIXITY, findings, where)
+            blocks[algorithm] = _well_formed(understood, ALGORITHMS[algorithm])
     return blocks
 
 
@@ -155,6 +156,12 @@ def _check_fixity_digests(block: Block, algorithm: str, findings: Findings, wher
         if not ALGORITHMS[algorithm].fits(digest):
             findings.add("E057", where, f"fixity key {shown(digest)} is no {algorithm} digest")
             _check_encoding(digest, algorithm, findings, where)
+
+
+def _well_formed(block: DigestBlock, algorithm: DigestAlgorithm) -> DigestBlock:
+    """What no digest of the algorithm can be is a finding already, and not compared with files."""
+    paths = {path: digest for path, digest in block.paths.items() if algorithm.fits(digest)}
+    return DigestBlock(block.digests, paths)
 
 
 def _check_encoding(digest: str, algorithm: str, findings: Findings, where: str) -> None:

@@ -88,8 +88,8 @@ def _check_prior_manifests(
     versions = inventories.root.versions
     for version, inventory in inventories.prior:
         earlier = versions[: versions.index(version) + 1]
-        there = [path for name in earlier if name in folders for path in folders[name].content]
-        for path in sorted(set(there) - inventory.manifest.paths.keys()):
+        there = {path for name in earlier if name in folders for path in folders[name].content}
+        for path in sorted((known & there) - inventory.manifest.paths.keys()):
             message = f"a content file that {inventory.where} does not name in its manifest"
             findings.add("E023", path, message)
         for path in sorted(inventory.manifest.paths.keys() - on_disk - known):

@@ -84,7 +84,7 @@ def judge_inventory(
         fixity = read_fixity(document["fixity"], specification or "1.1", findings, where)
         facts.fixity.update(fixity)
         check_fixity_paths(fixity, facts.manifest, findings, where)
-    if specification != "1.0" and facts.states:
+    if specification != "1.0" and len(facts.states) == len(facts.versions) > 0:
         check_all_used(facts.manifest, list(facts.states.values()), findings, where)
     return facts
 
@@ -216,8 +216,7 @@ def _read_versions(document: Block, facts: InventoryFacts, findings: Findings) -
         check_version_block(name, block, findings, facts.where)
         state = block.get("state")
         if isinstance(state, Block):
-            part = f"{facts.where}"
-            facts.states[name] = read_state(state, facts.manifest, findings, part)
+            facts.states[name] = read_state(state, facts.manifest, findings, facts.where)
         elif "state" in block:
             message = f"version {name}: state must be a JSON object, not {shown(state)}"
             findings.add("E050", facts.where, message)

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89abAB]")
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Block(dict[str, Any]):

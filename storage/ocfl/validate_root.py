@@ -133,7 +133,7 @@ def is_object(entries: list[Entry]) -> bool:
     return any(
         entry.name == INVENTORY or entry.name.startswith("0=")
         for entry in entries
-        if entry.kind is Kind.FILE
+        if entry.kind is not Kind.FOLDER
     )
 
 
