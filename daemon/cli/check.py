@@ -1,0 +1,111 @@
+"""`lantai check`: judge one package without storing it.
+
+docs/formats/answers.md (check-report). A folder is judged where it is, an archive is unpacked
+into a private temporary folder. Exit status: 0 acceptable, 1 rejected, 2 usage, 3 could not be judged.
+"""
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from ingest_watch.checks.check import Outcome
+from ingest_watch.checks.report import CheckReport, Verdict
+from ingest_watch.findings import Finding, PackageChanged, PackageRejected, Severity, shown
+from ingest_watch.formats.registry import FORMATS
+from ingest_watch.judge import CheckProfile, judge, judge_refusal
+from ingest_watch.staging import StagingFull, inspect_folder, stage_archive
+
+EXIT_STATUS = {Verdict.ACCEPTABLE: 0, Verdict.REJECTED: 1, Verdict.NOT_JUDGED: 3}
+
+_VERDICTS = {
+    Verdict.ACCEPTABLE: "acceptable / 可接收",
+    Verdict.REJECTED: "rejected / 不予接收",
+    Verdict.NOT_JUDGED: "could not be judged / 未能判定",
+}
+_SEVERITIES = {
+    Severity.ERROR: "error / 错误",
+    Severity.WARNING: "warning / 警告",
+    Severity.NOTE: "note / 说明",
+}
+_OUTCOMES = {
+    Outcome.PASSED: "passed / 通过",
+    Outcome.FAILED: "FAILED / 未通过",
+    Outcome.COULD_NOT_RUN: "not run / 未检测",
+    Outcome.TO_BE_JUDGED: "to be judged / 人工待检",
+    Outcome.NOT_APPLICABLE: "not applicable / 不适用",
+}
+
+
+@click.command("check")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(sorted(FORMATS)),
+    help="Accept this package format only. / 仅接受此格式。",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the check report as JSON. / 输出 JSON。"
+)
+@click.pass_context
+def check(context: click.Context, path: Path, format_name: str | None, *, as_json: bool) -> None:
+    """Judge the package at PATH without storing it. / 检测信息包但不入库。
+
+    PATH is a folder, or a zip, tar or tar.gz. Exit status 0: acceptable, warnings are printed.
+    1: rejected, every reason is printed. 2: usage. 3: could not be judged.
+    """
+    profile = CheckProfile(formats=None if format_name is None else (format_name,))
+    try:
+        report = check_package(path, profile)
+    except PackageChanged as error:
+        _give_up(
+            context, f"{error}; check it again when it is complete / 信息包仍在变化，请稍后重试"
+        )
+    except StagingFull as error:
+        _give_up(context, f"{error} / 临时空间不足")
+    except OSError as error:
+        _give_up(context, f"cannot read {path}: {error.strerror} / 无法读取")
+    else:
+        if as_json:
+            click.echo(report.as_json(), nl=False)
+        else:
+            _print(path, report)
+        context.exit(EXIT_STATUS[report.verdict])
+
+
+def check_package(path: Path, profile: CheckProfile) -> CheckReport:
+    """Open and judge the package at `path`, leaving nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="lantai-check-") as folder:
+        private = Path(folder)
+        listing = private / "listing.sqlite"
+        try:
+            if path.is_dir():
+                staged = inspect_folder(path, listing)
+            else:
+                staged = stage_archive(path, private / "package", listing)
+        except PackageRejected as refusal:
+            return judge_refusal(refusal, profile)
+        return judge(staged, profile)
+
+
+def _give_up(context: click.Context, message: str) -> None:
+    click.echo(shown(message), err=True)
+    context.exit(EXIT_STATUS[Verdict.NOT_JUDGED])
+
+
+def _print(path: Path, report: CheckReport) -> None:
+    package_format = report.package_format or "unknown format / 格式不明"
+    click.echo(f"{shown(str(path))}: {_VERDICTS[report.verdict]} ({package_format})")
+    for result in report.checks:
+        click.echo(
+            f"  {result.code:8} {_OUTCOMES[result.outcome]}: {result.title_zh} {result.title}"
+        )
+        for finding in result.findings:
+            _print_finding(finding)
+
+
+def _print_finding(finding: Finding) -> None:
+    where = "" if finding.path is None else f" {finding.path}:"
+    click.echo(f"    {_SEVERITIES[finding.severity]} [{finding.code}]{where} {finding.message}")
+    click.echo(f"      {finding.message_zh}")

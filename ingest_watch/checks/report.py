@@ -1,0 +1,73 @@
+"""The check report: every check of one package, and the verdict.
+
+docs/formats/answers.md (`lantai/check-report.json`). Members are written in the order of that page,
+without any time or path of ours, so equal packages have equal reports.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ingest_watch.checks.check import CheckResult
+from ingest_watch.findings import Finding, Severity
+
+FORMAT = "lantai.check-report.v1"
+
+
+class Verdict(StrEnum):
+    """What is to become of the package."""
+
+    ACCEPTABLE = "acceptable"
+    REJECTED = "rejected"
+    NOT_JUDGED = "not-judged"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """All checks of one package."""
+
+    package_format: str | None
+    verdict: Verdict
+    checks: tuple[CheckResult, ...]
+    # What the sender calls the package, where the format has a place for it. Not in the report.
+    external_identifiers: tuple[str, ...] = ()
+
+    def findings(self, severity: Severity) -> tuple[Finding, ...]:
+        """Return all findings of this weight, in the order of the checks."""
+        return tuple(
+            finding
+            for check in self.checks
+            for finding in check.findings
+            if finding.severity is severity
+        )
+
+    def as_json(self) -> bytes:
+        """Return the report as docs/formats/answers.md has it: UTF-8, two-space indent, LF."""
+        document = {
+            "format": FORMAT,
+            "package_format": self.package_format,
+            "verdict": self.verdict.value,
+            "checks": [check_members(check) for check in self.checks],
+        }
+        return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def check_members(check: CheckResult) -> dict[str, object]:
+    """Return one check as JSON members."""
+    return {
+        "code": check.code,
+        "title": check.title,
+        "title_zh": check.title_zh,
+        "property": check.property.value,
+        "outcome": check.outcome.value,
+        "findings": [
+            {
+                "severity": finding.severity.value,
+                "code": finding.code,
+                "path": finding.path,
+                "message": finding.message,
+                "message_zh": finding.message_zh,
+            }
+            for finding in check.findings
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Package formats, one small interface; a format is registered in registry.py."""

@@ -1,0 +1,28 @@
+"""The package formats this intake knows, one line each.
+
+Order matters where two would recognise the same package: the first does.
+"""
+
+from ingest_watch.algorithms import WantedDigests
+from ingest_watch.formats.bagit import BagIt
+from ingest_watch.formats.package_format import PackageFormat
+
+FORMATS: dict[str, PackageFormat] = {
+    "bagit": BagIt(),
+}
+
+
+def recognised_format(
+    root_names: frozenset[str], allowed: tuple[str, ...] | None = None
+) -> PackageFormat | None:
+    """Return the format of a package with these names in its top folder, if it is allowed."""
+    for name, package_format in FORMATS.items():
+        if (allowed is None or name in allowed) and package_format.recognises(root_names):
+            return package_format
+    return None
+
+
+def wanted_digests(root_names: frozenset[str]) -> WantedDigests:
+    """Return which algorithms a package with these names needs; none if it is of no format."""
+    package_format = recognised_format(root_names)
+    return WantedDigests() if package_format is None else package_format.wanted_digests(root_names)

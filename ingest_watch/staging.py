@@ -1,0 +1,242 @@
+"""Take a private copy of one package, hashing its bytes in the only pass that reads them.
+
+docs/formats/package.md; attack catalogue A3-A13, A30-A37. A folder is walked three times: named
+(and refused before a byte is copied), copied, and named again; a package that changed in between
+is not complete yet. An archive is copied first and unpacked from the copy. Judges no format: that
+is judge.py, over what is staged here. Each function runs in a worker process of its own.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ingest_watch.algorithms import WantedDigests
+from ingest_watch.archives.recognise import recognise
+from ingest_watch.archives.unpack import unpack
+from ingest_watch.digest_pass import CHUNK_BYTES, DigestPass, Pump, write_piece
+from ingest_watch.findings import Finding, PackageChanged, PackageRejected
+from ingest_watch.folder_walk import FolderWalk, Found, opened_folder, reporting_swaps, stamp
+from ingest_watch.formats.registry import wanted_digests
+from ingest_watch.limits import DEFAULT_LIMITS, IntakeLimits
+from ingest_watch.listing import Listing, StagedFile
+from ingest_watch.opening_rules import ARCHIVE_UNKNOWN, SPECIAL, TOO_LARGE
+from ingest_watch.safe_open import FILE_FLAGS, open_beneath
+from ingest_watch.target_tree import TargetTree
+from storage.durable import SyncDescriptor
+from storage.errors import Refusal
+
+
+class StagingFull(Refusal):
+    """The staging disk has no room for the package. Not the sender's fault: wait."""
+
+    code: ClassVar[str] = "staging-full"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedPackage:
+    """A package that was opened: where it lies, and the listing of what is in it."""
+
+    folder: Path  # the package itself, below the target for an archive with one top folder
+    listing: Path
+    serialisation: str  # "folder", "zip", "tar" or "tar.gz"
+    serialised_sha256: str | None
+    file_count: int
+    content_bytes: int
+    findings: tuple[Finding, ...] = ()  # what opening wants to be known; never errors
+
+
+def stage_folder(
+    source: Path, target: Path, listing: Path, limits: IntakeLimits = DEFAULT_LIMITS
+) -> StagedPackage:
+    """Copy the folder `source` into `target`, and list it at `listing`. Neither may exist.
+
+    Raises PackageRejected (never acceptable), PackageChanged (look again later), StagingFull, or
+    OSError (the disk); then whatever was made is the caller's to remove. Everything is durable
+    on return.
+    """
+    target.mkdir(mode=0o700)
+    with ExitStack() as stack:
+        sync = stack.enter_context(SyncDescriptor(target))
+        tree = stack.enter_context(TargetTree(target))
+        folder = stack.enter_context(opened_folder(source))
+        files = stack.enter_context(Listing.create(listing))
+        _FolderReading(folder, files, limits, tree).run(room=target)
+        sync.ask()
+        return _described(target, listing, files, "folder")
+
+
+def inspect_folder(
+    source: Path, listing: Path, limits: IntakeLimits = DEFAULT_LIMITS
+) -> StagedPackage:
+    """List and hash the folder where it is, copying nothing; otherwise as `stage_folder`."""
+    with opened_folder(source) as folder, Listing.create(listing) as files:
+        _FolderReading(folder, files, limits, tree=None).run(room=None)
+        return _described(source, listing, files, "folder")
+
+
+def stage_archive(
+    source: Path, target: Path, listing: Path, limits: IntakeLimits = DEFAULT_LIMITS
+) -> StagedPackage:
+    """Copy the archive file `source`, unpack the copy into `target`, list it at `listing`.
+
+    As `stage_folder`. The copy lies beside `target` while it is needed. One top folder in the
+    archive is the package; otherwise the archive's root is.
+    """
+    target.mkdir(mode=0o700)
+    copy = target.with_name(target.name + ".archive")
+    with ExitStack() as stack:
+        sync = stack.enter_context(SyncDescriptor(target))
+        files = stack.enter_context(Listing.create(listing))
+        stack.callback(copy.unlink, missing_ok=True)
+        sha256 = _copy_archive(source, copy, limits)
+        descriptor = os.open(copy, FILE_FLAGS)
+        stack.callback(os.close, descriptor)
+        serialisation = recognise(descriptor, source.name)
+        if serialisation is None:
+            raise PackageRejected(ARCHIVE_UNKNOWN.found(source.name))
+        tree = stack.enter_context(TargetTree(target))
+        findings = unpack(descriptor, serialisation, tree, files, limits)
+        top = files.top_folder()
+        if top is not None:
+            files.move_up(top)
+        sync.ask()
+        folder = target if top is None else target / top
+        return _described(folder, listing, files, serialisation, sha256, findings)
+
+
+def staged_files(package: StagedPackage) -> Iterator[StagedFile]:
+    """Yield every file of a staged package, sorted by the UTF-8 bytes of its path."""
+    with Listing.open(package.listing) as files:
+        yield from files.files()
+
+
+class _FolderReading:
+    """The three walks over one folder."""
+
+    def __init__(
+        self, folder: int, listing: Listing, limits: IntakeLimits, tree: TargetTree | None
+    ) -> None:
+        self._folder = folder
+        self._listing = listing
+        self._limits = limits
+        self._tree = tree
+        self._wanted = WantedDigests()
+        self._pump = Pump()
+
+    def run(self, room: Path | None) -> None:
+        before = stamp(os.fstat(self._folder))
+        self._walk(self._name)
+        self._listing.check_names()
+        if room is not None:
+            _expect_room(room, self._listing.content_bytes())
+        self._wanted = wanted_digests(self._listing.names_in(""))
+        self._walk(self._read)
+        self._expect_unchanged(before)
+
+    def _walk(self, visit: Callable[[int, Found], None]) -> None:
+        FolderWalk(self._limits, visit).run(self._folder)
+
+    def _name(self, _parent: int, found: Found) -> None:
+        if found.is_folder:
+            self._listing.add_folder(found.path, found.raw_path, found.stamp)
+        else:
+            self._listing.add_file(found.path, found.raw_path, found.size_bytes, found.stamp)
+
+    def _read(self, parent: int, found: Found) -> None:
+        if self._listing.stamp_of(found.path) != found.stamp:
+            raise PackageChanged(f"{found.path} changed while the package was read")
+        if not found.is_folder:
+            self._listing.set_digests(self._copy(parent, found))
+        elif self._tree is not None:
+            self._tree.make_folder(found.path)
+
+    def _copy(self, parent: int, found: Found) -> StagedFile:
+        digests = DigestPass(self._wanted.algorithms_of(found.path), found.size_bytes)
+        with ExitStack() as stack:
+            with reporting_swaps(found.path):
+                source = open_beneath(parent, found.name, FILE_FLAGS)
+            stack.callback(os.close, source)
+            target = None
+            if self._tree is not None:
+                target = self._tree.create(found.path)
+                stack.callback(os.close, target)
+            whole = stamp(os.fstat(source)) == found.stamp and self._pump.copy(
+                source, target, found.size_bytes, digests
+            )
+            if not whole or stamp(os.fstat(source)) != found.stamp:
+                raise PackageChanged(f"{found.path} changed while it was read")
+        return digests.finish(found.path, found.raw_path)
+
+    def _expect_unchanged(self, before: str) -> None:
+        """Compare the whole listing once more: nothing came, went or changed meanwhile."""
+        seen = [0, 0]
+
+        def compare(_parent: int, found: Found) -> None:
+            seen[found.is_folder] += 1
+            if self._listing.stamp_of(found.path) != found.stamp:
+                raise PackageChanged(f"{found.path} changed while the package was read")
+
+        self._walk(compare)
+        if tuple(seen) != self._listing.count() or stamp(os.fstat(self._folder)) != before:
+            raise PackageChanged("files came or went while the package was read")
+
+
+def _copy_archive(source: Path, target: Path, limits: IntakeLimits) -> str:
+    """Copy one archive file while hashing it; return its SHA-256."""
+    with ExitStack() as stack:
+        parent = os.open(source.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        stack.callback(os.close, parent)
+        with reporting_swaps(source.name):
+            descriptor = open_beneath(parent, os.fsencode(source.name), FILE_FLAGS)
+        stack.callback(os.close, descriptor)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise PackageRejected(SPECIAL.found(source.name))
+        if status.st_size > limits.content_bytes_max:
+            raise PackageRejected(TOO_LARGE.found(source.name, limit=limits.content_bytes_max))
+        _expect_room(target.parent, status.st_size)
+        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+        stack.callback(os.close, writer)
+        sha256 = hashlib.sha256()
+        copied_bytes = 0
+        while piece := os.read(descriptor, CHUNK_BYTES):
+            sha256.update(piece)
+            write_piece(writer, memoryview(piece))
+            copied_bytes += len(piece)
+            if copied_bytes > status.st_size:
+                break
+        with reporting_swaps(source.name):
+            named = os.stat(source.name, dir_fd=parent, follow_symlinks=False)
+        if stamp(os.fstat(descriptor)) != stamp(status) or stamp(named) != stamp(status):
+            raise PackageChanged(f"{source.name} changed while it was read")
+        return sha256.hexdigest()
+
+
+def _expect_room(folder: Path, needed_bytes: int) -> None:
+    disk = os.statvfs(folder)
+    free_bytes = disk.f_bavail * disk.f_frsize
+    if needed_bytes > free_bytes:
+        raise StagingFull(
+            f"staging has {free_bytes} bytes free and the package needs {needed_bytes}: "
+            "make room below the staging folder"
+        )
+
+
+def _described(
+    folder: Path,
+    listing: Path,
+    files: Listing,
+    serialisation: str,
+    serialised_sha256: str | None = None,
+    findings: tuple[Finding, ...] = (),
+) -> StagedPackage:
+    file_count, _ = files.count()
+    return StagedPackage(
+        folder, listing, serialisation, serialised_sha256, file_count,
+        files.content_bytes(), findings,
+    )  # fmt: skip
