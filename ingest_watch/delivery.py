@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ingest_watch import outbox
 from ingest_watch.drop_folder import move_aside
+from ingest_watch.settle import SettleRule
 from monitoring.log import get_log
 from storage.catalogue import answers, transfer_lists, transfers
 from storage.catalogue.model import Answer, Transfer, TransferState
@@ -32,6 +33,7 @@ class SourceFolders:
     drop: Path
     returned: Path
     accepted: Path
+    rule: SettleRule
 
 
 class Delivery:
@@ -90,7 +92,8 @@ class Delivery:
             await self._catalogue.do(transfers.close, transfer.id, self._now())
 
     def _clear_away(self, source: SourceFolders, transfer: Transfer) -> None:
-        move_aside(source.drop, transfer.name_raw, source.accepted)
+        name = transfer.name_raw
+        move_aside(source.drop, name, source.accepted, source.rule.marker_beside(name))
         shutil.rmtree(self._staging / str(transfer.id), ignore_errors=True)
 
 

@@ -43,6 +43,14 @@ class PackageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Records:
+    """What intake found out about the package, ready to be kept."""
+
+    check_report: bytes
+    names: bytes  # lines of `names.jsonl`; empty when every name is UTF-8
+
+
+@dataclass(frozen=True, slots=True)
 class BuiltObject:
     """What is announced to the nodes of an object that lies ready in staging."""
 
@@ -54,17 +62,17 @@ class BuiltObject:
 
 
 def build_object(
-    work: Path, facts: PackageFacts, received: Path, check_report: bytes, archive: str
+    work: Path, facts: PackageFacts, received: Path, records: Records, archive: str
 ) -> BuiltObject:
     """Write `content/lantai/`, the file list and the inventory into `work`.
 
     `work/content/received/` holds the staged package, and `received` is its file list (paths with
     the prefix). What an earlier, interrupted building left is replaced.
     """
-    records = _write_records(work / CONTENT / "lantai", facts, received, check_report)
+    entries = _write_records(work / CONTENT / "lantai", facts, received, records)
     file_list = work / FILE_LIST
     file_list.unlink(missing_ok=True)
-    summary = write_file_list(_merged(records, read_file_list(received)), file_list)
+    summary = write_file_list(_merged(entries, read_file_list(received)), file_list)
     inventory = work / INVENTORY
     inventory.unlink(missing_ok=True)
     header = InventoryHeader(
@@ -79,11 +87,13 @@ def build_object(
 
 
 def _write_records(
-    folder: Path, facts: PackageFacts, received: Path, check_report: bytes
+    folder: Path, facts: PackageFacts, received: Path, records: Records
 ) -> list[FileEntry]:
     """Write the small files of `lantai/` and return their entries, sorted by path."""
     folder.mkdir(exist_ok=True)
-    (folder / "check-report.json").write_bytes(check_report)
+    (folder / "check-report.json").write_bytes(records.check_report)
+    if records.names:
+        (folder / "names.jsonl").write_bytes(records.names)
     package = msgspec.json.format(msgspec.json.encode(facts), indent=2)
     (folder / "package.json").write_bytes(package + b"\n")
     listed = folder / "files.jsonl"

@@ -7,6 +7,7 @@ full or slow is asked again under the same op_id and holds nobody else up. Signs
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +44,14 @@ class PutClient(Protocol):
         ...
 
 
+class StagedSource(PutSource, Protocol):
+    """A stream that holds a file open."""
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProvenCopy:
     """One node's copy; its answer verified under the key by which we know the node."""
@@ -53,11 +62,11 @@ class ProvenCopy:
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class PackageToStore:
     """What is stored, and whom to tell meanwhile."""
 
     order: StoreOrder
-    open_source: Callable[[], PutSource]  # one for each node: they read at different speeds
+    open_source: Callable[[], StagedSource]  # one for each node: they read at different speeds
     proven: Callable[[ProvenCopy], Awaitable[None]]  # called once for each node, in any order
     progress: Callable[[int], None]  # bytes that the slowest node has written
 
@@ -72,7 +81,7 @@ class CopyWriter:
         self._peers = peers
         self._copies = copies
 
-    async def store(self, package: Package) -> None:
+    async def store(self, package: PackageToStore) -> None:
         """Return when N of N nodes have proven their copies.
 
         Waits for nodes as long as it takes; cancelling loses nothing, and storing the same order
@@ -93,7 +102,7 @@ class CopyWriter:
             for peer in peers:
                 nodes.create_task(self._store_on(peer, package, noting(peer)))
 
-    async def _store_on(self, peer: Peer, package: Package, progress: Progress) -> None:
+    async def _store_on(self, peer: Peer, package: PackageToStore, progress: Progress) -> None:
         delay_s = RETRY_S_MIN
         while True:
             try:
@@ -111,9 +120,10 @@ class CopyWriter:
             await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads retries
             delay_s = min(2 * delay_s, RETRY_S_MAX)
 
-    async def _put(self, peer: Peer, package: Package, progress: Progress) -> ProvenCopy:
+    async def _put(self, peer: Peer, package: PackageToStore, progress: Progress) -> ProvenCopy:
         order = package.order
-        answer = await self._clients[peer.name].put(order, package.open_source(), progress)
+        with closing(package.open_source()) as source:
+            answer = await self._clients[peer.name].put(order, source, progress)
         said = believe(answer, peer.name, VerifyKey.from_hex(peer.verify_key))
         asked = (order.object_id, order.version, order.inventory_sha256, order.file_count)
         if (said.object_id, said.version, said.inventory_sha256, said.file_count) != asked:

@@ -1,0 +1,160 @@
+"""The role `keeper`: leads while it holds the lease; mends what nodes find; carries out orders.
+
+DESIGN.md §3. Decisions are replication/repair_plan.py's, acts replication/keeper.py's.
+"""
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from daemon.config import Config, required
+from daemon.config import Keeper as KeeperSettings
+from daemon.control import Request
+from daemon.keys import KeyFolder
+from daemon.lifecycle import Opening, Part, Role, Work
+from daemon.roles.openings import holder_name, open_clients, open_writer, utc_now
+from monitoring.metrics import KeeperMetrics, new_registry
+from replication.keeper import SWEEP_START, Keeper, plan_sentence
+from replication.node_client import NodeClient
+from replication.repair import Repair, RepairLimits
+from replication.repair_plan import RepairPlan
+from storage.catalogue import copies, findings, orders, packages
+from storage.catalogue.model import Actor, CopyState
+from storage.catalogue.timestamps import to_text
+from storage.catalogue.writer import CatalogueWriter
+
+ROLE = "keeper"
+_FINDINGS_SHOWN_MAX = 1000
+
+
+def build(config: Config) -> Role:
+    """Raises ConfigurationError when the file has no [keeper]."""
+    settings = required(config.keeper, ROLE)
+    registry = new_registry(ROLE, settings.name)
+    metrics = KeeperMetrics(registry)
+
+    async def open_role(opening: Opening) -> Work:
+        catalogue = await open_writer(config, opening)
+        clients = await open_clients(config, opening, ROLE, settings.name)
+        key = KeyFolder(config.site.keys_folder).signing_key(settings.name)
+        limits = RepairLimits(settings.repairs_in_flight, settings.mends_per_node_hour_max)
+        repair = Repair(catalogue, clients, key, limits, utc_now)
+        keeper = Keeper(catalogue, clients, repair, holder_name(ROLE), settings.lease_s, utc_now)
+        opening.stack.push_async_callback(keeper.release)
+        return RunningKeeper(settings, catalogue, clients, keeper, repair, metrics).work()
+
+    return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
+
+
+class RunningKeeper:
+    """The keeper's loops and its answers to operators."""
+
+    def __init__(
+        self,
+        settings: KeeperSettings,
+        catalogue: CatalogueWriter,
+        clients: dict[str, NodeClient],
+        keeper: Keeper,
+        repair: Repair,
+        metrics: KeeperMetrics,
+    ) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._clients = clients
+        self._keeper = keeper
+        self._repair = repair
+        self._metrics = metrics
+        self._woken = asyncio.Event()
+        self._counted: dict[str, int] = {}
+        self._plan = RepairPlan((), frozenset(), ())
+
+    def work(self) -> Work:
+        """Parts and verbs."""
+        parts = (
+            Part("lease", self._lead, silence_s_max=max(30, 2 * self._settings.lease_s)),
+            Part("hearing", self._hear),
+            Part("repair", self._mend),
+            Part("figures", self._measure),
+        )
+        verbs = {
+            "status": self._status,
+            "sweep-start": self._start_sweep,
+            "sweep-status": self._sweep_status,
+            "findings": self._findings,
+        }
+        return Work(parts, verbs)
+
+    async def _lead(self, part: Part) -> None:
+        while True:
+            leading = await self._keeper.hold_lease()
+            self._metrics.leading.set(leading)
+            part.beat("Leading" if leading else "Standing by: another keeper leads")
+            await part.pause(self._settings.lease_s / 3)
+
+    async def _hear(self, part: Part) -> None:
+        while True:
+            with part.patient("Hearing the nodes"):
+                heard = await self._keeper.hear()
+            part.beat("Standing by" if heard is None else heard.sentence())
+            await part.pause(self._settings.cycle_s, self._woken)
+
+    async def _mend(self, part: Part) -> None:
+        while True:
+            with part.patient("Mending"):
+                plan = await self._keeper.mend()
+            if plan is not None:
+                self._plan = plan
+                part.beat(plan_sentence(plan))
+            await part.pause(min(5, self._settings.cycle_s))
+
+    async def _measure(self, part: Part) -> None:
+        while True:
+            await self._set_figures()
+            part.beat("Counting copies")
+            await part.pause(min(10, self._settings.cycle_s))
+
+    async def _set_figures(self) -> None:
+        metrics = self._metrics
+        counts = await self._catalogue.look(packages.counts)
+        metrics.packages.set(counts.stored)
+        metrics.copies_below_target.set(counts.below_target)
+        metrics.packages_at_risk.set(counts.at_risk)
+        by_state = await self._catalogue.look(copies.counts)
+        for state in CopyState:
+            metrics.copies.labels(state).set(by_state[state])
+        metrics.findings_open.set(await self._catalogue.look(findings.open_count))
+        metrics.mending_stopped.set(bool(self._plan.suspect_nodes))
+        for node, client in self._clients.items():
+            metrics.node_reachable.labels(node).set(client.is_connected)
+        for outcome, total in self._repair.outcomes.items():
+            metrics.repairs.labels(outcome).inc(total - self._counted.get(outcome, 0))
+            self._counted[outcome] = total
+
+    async def _status(self, _request: Request) -> dict[str, Any]:
+        return {
+            "nodes": {name: client.is_connected for name, client in self._clients.items()},
+            "suspect_nodes": sorted(self._plan.suspect_nodes),
+            "objects_without_a_good_copy": list(self._plan.hopeless),
+        }
+
+    async def _start_sweep(self, request: Request) -> dict[str, Any]:
+        actor = Actor(request.caller.user_name, "control socket")
+        at = to_text(utc_now())
+        order = await self._catalogue.do(orders.place, SWEEP_START, "", actor, at)
+        self._woken.set()
+        return {"order": order.id, "state": order.state}
+
+    async def _sweep_status(self, _request: Request) -> dict[str, Any]:
+        statuses = await self._keeper.sweep_status()
+        return {
+            node: {"error": status} if isinstance(status, str) else asdict(status)
+            for node, status in statuses.items()
+        }
+
+    async def _findings(self, request: Request) -> list[Any]:
+        limit = min(request.number("limit", 100), _FINDINGS_SHOWN_MAX)
+        page = await self._catalogue.look(findings.page, limit=limit)
+        listed: list[Any] = msgspec.to_builtins(page)
+        return listed

@@ -1,0 +1,228 @@
+"""The role `node`: keeps one storage root, serves it on the wire, sweeps it, mends its copies.
+
+Opens nothing that it did not recognise, test and recover; serves nobody before a stranger's key
+was refused. Joins storage.volume, storage.sweep and replication; decides nothing itself.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from daemon.config import Config, Node, required
+from daemon.control import Request
+from daemon.keys import KeyFolder
+from daemon.lifecycle import Opening, Part, Role, Work
+from daemon.roles.node_metrics import NodeGauges
+from daemon.roles.openings import open_wire
+from monitoring.metrics import new_registry
+from replication.authentication import Authenticator
+from replication.endpoints import CurveKeys
+from replication.mending import CopyMender
+from replication.messages import Source
+from replication.node_client import NodeClient
+from replication.node_service import NodeIdentity, NodeService
+from replication.node_volume import DiskThreads, NodeParts
+from replication.peers import Peer
+from replication.pull import Piece
+from replication.roles import Authority, RoleTable
+from replication.roles import Role as WireRole
+from replication.tickets import TicketOffice
+from replication.transport import Wire
+from storage.signing import VerifyKey
+from storage.sweep.plan import SweepSettings
+from storage.sweep.sweeper import Sweeper
+from storage.volume.settings import VolumeSettings
+from storage.volume.volume import Volume
+
+ROLE = "node"
+_GREETING_S = 10.0
+
+
+def build(config: Config) -> Role:
+    """Raises ConfigurationError when the file has no [node]."""
+    settings = required(config.node, ROLE)
+    registry = new_registry(ROLE, settings.name)
+
+    async def open_role(opening: Opening) -> Work:
+        node = await _open(config, settings, opening, registry)
+        return node.work()
+
+    return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
+
+
+def volume_settings(settings: Node) -> VolumeSettings:
+    """[node] as the volume is told it."""
+    return VolumeSettings(
+        root=settings.root,
+        node=settings.name,
+        domain=settings.domain,
+        reserve_bytes=settings.reserve_bytes,
+        allow_unproven=settings.allow_unproven,
+        group_packages_max=settings.commit.group_packages_max,
+        group_wait_s=settings.commit.group_wait_s,
+        operations_max=settings.commit.in_flight_max,
+        read_back_processes=settings.workers,
+    )
+
+
+@dataclass(slots=True)
+class RunningNode:
+    """Everything that an open node is made of."""
+
+    endpoint: str
+    keys: CurveKeys
+    wire: Wire
+    volume: Volume
+    sweeper: Sweeper
+    authenticator: Authenticator
+    service: NodeService
+    gauges: NodeGauges
+
+    def work(self) -> Work:
+        """The parts that run for ever, and what the control socket answers."""
+        parts = (
+            Part("authentication", self._authenticate),
+            Part("wire", self._serve),
+            Part("sweep", self._sweep),
+            Part("figures", self._measure),
+        )
+        return Work(parts, {"status": self._status, "sweep-start": self._start_sweep})
+
+    async def _authenticate(self, part: Part) -> None:
+        await _beating(part, self.authenticator.run(), "Judging keys")
+
+    async def _serve(self, part: Part) -> None:
+        serving = self.service.run(self.wire, self.endpoint, self.keys)
+        await _beating(part, serving, f"Serving at {self.endpoint}")
+
+    async def _sweep(self, part: Part) -> None:
+        stop = asyncio.Event()
+        try:
+            await _beating(part, self.sweeper.run(stop), "Sweeping to the deadline")
+        finally:
+            stop.set()
+
+    async def _measure(self, part: Part) -> None:
+        while True:
+            state = await self.gauges.measure()
+            part.beat(f"{state.objects} objects, {state.state}: {state.message}")
+            await part.pause(2)
+
+    async def _status(self, _request: Request) -> dict[str, Any]:
+        state = await asyncio.to_thread(self.volume.state)
+        sweep = await self.sweeper.status()
+        return {
+            "volume": state.state,
+            "message": state.message,
+            "objects": state.objects,
+            "content_bytes": state.content_bytes,
+            "free_bytes": state.free_bytes,
+            "verify_mode": self.volume.verify_mode,
+            "sweep_running": sweep.running,
+            "oldest_checked_at": sweep.oldest_checked_at,
+            "connections": self.service.connections,
+        }
+
+    async def _start_sweep(self, _request: Request) -> str:
+        self.sweeper.start_now()
+        return "started"
+
+
+async def _open(
+    config: Config, settings: Node, opening: Opening, registry: CollectorRegistry
+) -> RunningNode:
+    folder = KeyFolder(config.site.keys_folder)
+    keys = folder.curve_keys(settings.name)
+    opening.say(f"Testing and recovering {settings.root}")
+    key = folder.signing_key(settings.name)
+    volume = await asyncio.to_thread(Volume.open, volume_settings(settings), key)
+    opening.stack.push_async_callback(asyncio.to_thread, volume.close)
+    sweeper = Sweeper(volume, _sweep_settings(settings), chance=_chance(settings.name))
+    wire = open_wire(opening)
+    authenticator = Authenticator(wire, role_table(config), time.monotonic)
+    identity = NodeIdentity(
+        settings.name, volume.identity.node_uuid, settings.domain, lambda: volume.epoch
+    )
+    parts = _node_parts(settings, volume, sweeper, wire, keys, opening)
+    service = NodeService(parts, identity, authenticator)
+    opening.stack.callback(service.close)
+    gauges = NodeGauges(registry, volume, sweeper, service, authenticator, settings.sweep)
+    return RunningNode(settings.bind, keys, wire, volume, sweeper, authenticator, service, gauges)
+
+
+def role_table(config: Config) -> RoleTable:
+    """Who may talk to this node, by public key."""
+    return RoleTable(
+        Authority(each.name, WireRole(each.role), each.curve_public_key)
+        for each in config.authorities
+    )
+
+
+def _node_parts(
+    settings: Node, volume: Volume, sweeper: Sweeper, wire: Wire, keys: CurveKeys, opening: Opening
+) -> NodeParts:
+    if settings.keeper_verify_key is None:
+        return NodeParts(volume, sweeper)
+    office = TicketOffice(settings.name, VerifyKey.from_hex(settings.keeper_verify_key))
+
+    @asynccontextmanager
+    async def connect(source: Source, ticket: bytes) -> AsyncIterator[_TicketedSource]:
+        # What the source signs is not asked for in a repair, so its verify key is not needed.
+        peer = Peer(source.name, source.endpoint, source.curve_public_key, "0" * 64, "")
+        client = NodeClient(wire, peer, keys, ROLE)
+        await client.connect()
+        try:
+            await client.wait_until_greeted(_GREETING_S)
+            yield _TicketedSource(client, ticket)
+        finally:
+            await client.close()
+
+    disk = DiskThreads()
+    opening.stack.callback(disk.close)
+    pulls = volume.settings.beside / "pulls"
+    mender = CopyMender(volume, disk, office, connect, pulls)
+    return NodeParts(volume, sweeper, mender, office)
+
+
+@dataclass(frozen=True, slots=True)
+class _TicketedSource:
+    """A node to fetch from, with the keeper's permission in hand."""
+
+    client: NodeClient
+    ticket: bytes
+
+    async def fetch(self, object_id: str, path: str, offset: int, length: int) -> Piece:
+        part = await self.client.fetch(object_id, path, offset, length, self.ticket)
+        return Piece(part.data, part.end)
+
+
+def _sweep_settings(settings: Node) -> SweepSettings:
+    return SweepSettings(
+        deadline_days=settings.sweep.deadline_days,
+        read_bytes_per_second_max=settings.sweep.read_bytes_per_second_max,
+        workers=settings.workers,
+    )
+
+
+def _chance(name: str) -> float:
+    """A number from 0 to 1 that spreads the nodes over time, always the same for a name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
+
+
+async def _beating(part: Part, work: Coroutine[Any, Any, None], status: str) -> None:
+    """Run `work` and beat beside it: both live on the loop that the watchdog watches."""
+    task = asyncio.create_task(work, name=part.name)
+    try:
+        while not task.done():
+            part.beat(status)
+            await asyncio.wait([task], timeout=5)
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,110 @@
+"""A node's figures for Prometheus, read from its volume, sweep and wire as they stand.
+
+Names and meanings are monitoring/metrics.py's. Measures only; a figure never changes what is done.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, Counter
+
+from daemon.config import SweepSettings
+from monitoring.metrics import NodeMetrics
+from replication.authentication import Authenticator
+from replication.node_service import NodeService
+from storage.catalogue.timestamps import to_moment
+from storage.sweep.model import SweepStatus
+from storage.sweep.sweeper import Sweeper
+from storage.volume.volume import Volume, VolumeState
+
+_DAY_S = 86_400
+_FINDINGS_PAGE = 1000
+
+# What the wire's refusal codes count as, for people who look at a graph.
+_REFUSED_AS = {
+    "role-refused": "role",
+    "message-malformed": "malformed",
+    "message-too-large": "too-large",
+}
+
+
+class NodeGauges:
+    """Brings the figures up to date, each time it is asked."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        volume: Volume,
+        sweeper: Sweeper,
+        service: NodeService,
+        authenticator: Authenticator,
+        sweep: SweepSettings,
+    ) -> None:
+        self._metrics = NodeMetrics(registry)
+        self._volume = volume
+        self._sweeper = sweeper
+        self._service = service
+        self._authenticator = authenticator
+        self._seen: dict[str, float] = {}
+        self._last_finding = 0
+        self._cycle = (0, 0, 0)
+        self._metrics.sweep_deadline_seconds.set(sweep.deadline_days * _DAY_S)
+
+    async def measure(self) -> VolumeState:
+        """Set every figure, and return the volume's state for the status sentence."""
+        state = await asyncio.to_thread(self._volume.state)
+        self._set_volume(state)
+        self._set_sweep(await self._sweeper.status())
+        self._set_wire()
+        await asyncio.to_thread(self._count_findings)
+        return state
+
+    def _set_volume(self, state: VolumeState) -> None:
+        metrics = self._metrics
+        metrics.state.set(state.state)
+        metrics.objects.set(state.objects)
+        metrics.content_bytes.set(state.content_bytes)
+        metrics.free_bytes.set(state.free_bytes)
+        metrics.total_bytes.set(state.total_bytes)
+        metrics.findings_open.set(self._volume.open_finding_count())
+
+    def _set_sweep(self, status: SweepStatus) -> None:
+        metrics = self._metrics
+        metrics.sweep_running.set(status.running)
+        metrics.sweep_cycle.set(status.cycle)
+        metrics.oldest_unchecked_seconds.set(_age_s(status.oldest_checked_at))
+        cycle, objects, checked_bytes = self._cycle
+        if status.cycle != cycle:
+            objects = checked_bytes = 0
+        metrics.checked_objects.inc(max(0, status.checked_objects - objects))
+        metrics.checked_bytes.inc(max(0, status.checked_bytes - checked_bytes))
+        self._cycle = (status.cycle, status.checked_objects, status.checked_bytes)
+
+    def _set_wire(self) -> None:
+        counts, door = self._service.counts, self._authenticator.counts
+        refused = self._metrics.wire_refusals
+        self._raise_to(refused.labels("stranger"), "stranger", door.strangers + door.cut_off)
+        totals: dict[str, int] = {}
+        for code, count in counts.refused.items():
+            reason = _REFUSED_AS.get(code, "other")
+            totals[reason] = totals.get(reason, 0) + count
+        for reason, count in totals.items():
+            self._raise_to(refused.labels(reason), reason, count)
+        self._raise_to(self._metrics.commits, "commits", self._service.put_counts.committed)
+
+    def _count_findings(self) -> None:
+        while page := self._volume.findings(self._last_finding, _FINDINGS_PAGE):
+            for finding in page:
+                self._metrics.findings.labels(finding.kind).inc()
+            self._last_finding = page[-1].sequence
+
+    def _raise_to(self, counter: Counter, name: str, total: float) -> None:
+        """Bring a counter up to a total that is kept elsewhere and only grows."""
+        counter.inc(max(0.0, total - self._seen.get(name, 0.0)))
+        self._seen[name] = total
+
+
+def _age_s(moment: str | None) -> float:
+    if moment is None:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - to_moment(moment)).total_seconds())

@@ -1,0 +1,160 @@
+"""The intake as a whole: takes what is ready from every source in turn, a few packages at once.
+
+DESIGN.md §4. Looks come from arrivals.py, leading is transfer.py's; this module only decides whose
+turn it is, keeps claims alive, and takes over what a crash left behind.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from ingest_watch.arrivals import Arrivals, LookOutcome, Ready
+from ingest_watch.transfer import TransferLead
+from monitoring.log import get_log
+from storage.catalogue import transfer_lists, transfers
+from storage.catalogue.errors import CatalogueUnavailable, ClaimLost, IllegalTransition
+from storage.catalogue.model import Claim, Step, Tenure, Transfer, TransferState
+from storage.catalogue.timestamps import to_text
+from storage.catalogue.writer import CatalogueWriter
+from storage.errors import LantaiError
+
+log = get_log(__name__)
+
+# How long a claim holds without being renewed; after that another intake may take over.
+TENURE_S = 60.0
+
+
+class Intake:
+    """Leads ready packages, `at_once` at a time, one source after the other."""
+
+    def __init__(
+        self,
+        catalogue: CatalogueWriter,
+        arrivals: Sequence[Arrivals],
+        lead: TransferLead,
+        holder: str,
+        now: Callable[[], datetime],
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is called whenever a transfer has come to an answer."""
+        self._catalogue = catalogue
+        self._arrivals = {each.source: each for each in arrivals}
+        self._lead = lead
+        self._holder = holder
+        self._now = now
+        self._changed = changed
+        self._ready: dict[str, deque[Ready]] = {each.source: deque() for each in arrivals}
+        self._turn: deque[str] = deque(self._ready)
+        self._resumed: deque[Transfer] = deque()
+        self._work = asyncio.Event()
+        self._leading: set[int] = set()
+
+    @property
+    def leading(self) -> int:
+        """How many transfers are being led now."""
+        return len(self._leading)
+
+    async def look(self, source: str) -> LookOutcome:
+        """Look at one source's drop folder; what is ready will be taken in its turn."""
+        outcome = await self._arrivals[source].look()
+        self._ready[source] = deque(outcome.ready)
+        if outcome.ready:
+            self._work.set()
+        return outcome
+
+    async def resume(self) -> int:
+        """Take over transfers whose leader is gone: after a start, and what people released."""
+        taken = 0
+        for transfer in await self._catalogue.look(transfer_lists.unfinished):
+            if transfer.id in self._leading or transfer.source not in self._ready:
+                continue
+            mine = await self._catalogue.do(
+                transfers.take_over, transfer, self._tenure(), to_text(self._now())
+            )
+            if mine is not None:
+                self._leading.add(mine.id)
+                self._resumed.append(mine)
+                taken += 1
+        if taken:
+            self._work.set()
+        return taken
+
+    async def work(self) -> None:
+        """Lead one package after the other, for ever. Run it as often as packages at once."""
+        while True:
+            transfer, final = await self._next()
+            self._leading.add(transfer.id)
+            try:
+                await self._lead_safely(transfer, final=final)
+            finally:
+                self._leading.discard(transfer.id)
+                self._changed()
+
+    async def _next(self) -> tuple[Transfer, bool]:
+        while True:
+            if self._resumed:
+                return self._resumed.popleft(), False
+            ready = self._next_ready()
+            if ready is None:
+                self._work.clear()
+                await self._work.wait()
+                continue
+            claimed = await self._catalogue.do(
+                transfers.claim, ready.arrival, self._tenure(), to_text(self._now())
+            )
+            if claimed is not None:
+                return claimed, ready.final
+
+    def _next_ready(self) -> Ready | None:
+        for _ in range(len(self._turn)):
+            self._turn.rotate(-1)
+            waiting = self._ready[self._turn[-1]]
+            if waiting:
+                return waiting.popleft()
+        return None
+
+    async def _lead_safely(self, transfer: Transfer, *, final: bool) -> None:
+        """Lead under a claim that is kept alive; what goes wrong is put on record."""
+        keeping = asyncio.create_task(self._keep(transfer.claim))
+        try:
+            if not await self._lead.lead(transfer, final=final):
+                settler = self._arrivals[transfer.source].settler
+                settler.unproven(transfer.name_raw, transfer.fingerprint)
+        except ClaimLost as lost:
+            log.warning("intake.claim.lost", transfer=transfer.id, reason=str(lost))
+        except (LantaiError, OSError, ExceptionGroup) as failure:
+            await self._fail(transfer, failure)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _fail(self, transfer: Transfer, failure: Exception) -> None:
+        """Our fault, not the package's: a person may have it tried again."""
+        cause = _cause(failure)
+        code = cause.code if isinstance(cause, LantaiError) else "intake-failed"
+        log.error("intake.transfer.failed", transfer=transfer.id, code=code, reason=str(cause))
+        step = Step(TransferState.FAILED, message=str(cause)[:500], outcome_code=code)
+        try:
+            await self._catalogue.do(transfers.move, transfer.claim, step, to_text(self._now()))
+        except (ClaimLost, IllegalTransition, CatalogueUnavailable) as error:
+            # Its claim runs out, and whoever takes it over begins where the catalogue says.
+            log.error("intake.failure.unrecorded", transfer=transfer.id, reason=str(error))
+
+    async def _keep(self, claim: Claim) -> None:
+        while True:
+            await asyncio.sleep(TENURE_S / 3)
+            try:
+                await self._catalogue.do(transfers.renew, claim, self._tenure().expires_at)
+            except (ClaimLost, CatalogueUnavailable) as error:
+                log.warning("intake.claim.not-kept", transfer=claim.transfer_id, reason=str(error))
+
+    def _tenure(self) -> Tenure:
+        return Tenure(self._holder, to_text(self._now() + timedelta(seconds=TENURE_S)))
+
+
+def _cause(failure: Exception) -> Exception:
+    """The first real error inside groups of them."""
+    while isinstance(failure, ExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure

@@ -1,0 +1,217 @@
+"""Give an accepted package to the nodes, and its sender the receipt, once and only once.
+
+DESIGN.md promise 1 and "Same package twice" (§4). The operation is on record before any node hears
+of it; the receipt is signed by the notary from the nodes' own answers, and recorded in the
+transaction that makes the package stored.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from functools import partial
+
+from ingest_watch import answers as statements
+from ingest_watch.answers import CopyStatement, Reason, TransferFacts
+from ingest_watch.object_builder import CONTENT, FILE_LIST, INVENTORY
+from ingest_watch.prepare import Acceptable
+from ingest_watch.signing_desk import SigningDesk
+from monitoring.log import get_log
+from replication.staged_source import StagedPutSource
+from replication.writer import CopyWriter, PackageToStore, ProvenCopy
+from storage.catalogue import copies, packages
+from storage.catalogue.errors import PackageExists
+from storage.catalogue.model import (
+    AnswerKind,
+    Copy,
+    CopyState,
+    Facts,
+    NewPackage,
+    Package,
+    PackageState,
+    Transfer,
+)
+from storage.catalogue.writer import CatalogueWriter
+from storage.errors import Refusal
+from storage.file_list import RECEIVED_PREFIX, read_file_list
+from storage.model import ObjectVersion, VerifyMode
+from storage.volume.order import StoreOrder
+
+log = get_log(__name__)
+
+# How often a duplicate looks whether the first one has been stored.
+_DUPLICATE_WAIT_S = 1.0
+
+
+class PreparedDifferently(Refusal):
+    """Preparing the package again gave another object than the one that is being written."""
+
+    code = "prepared-differently"
+
+
+class Keeping:
+    """Stores packages. One for each intake process."""
+
+    def __init__(
+        self,
+        catalogue: CatalogueWriter,
+        writer: CopyWriter,
+        desk: SigningDesk,
+        copies_wanted: int,
+        now: Callable[[], str],
+    ) -> None:
+        self._catalogue = catalogue
+        self._writer = writer
+        self._desk = desk
+        self._copies_wanted = copies_wanted
+        self._now = now
+
+    async def same_or_taken(self, package: Acceptable) -> Reason | None:
+        """Why the package cannot be kept: its identifier stands for other bytes. None if it can."""
+        source, facts = package.source, package.facts
+        assert facts.identifier is not None, "an acceptable package has an identifier"
+        known = await self._catalogue.look(packages.versions, source, facts.identifier)
+        if not known or any(each.identity == facts.identity for each in known):
+            return None
+        return Reason(
+            "identifier-taken",
+            None,
+            f"the identifier {facts.identifier!r} already stands for a package with other bytes;"
+            " this source may not send new versions",
+            "该标识已对应内容不同的信息包;本来源不允许提交新版本。",
+        )
+
+    async def keep(
+        self,
+        transfer: Transfer,
+        package: Acceptable,
+        facts_of: Callable[[Transfer, Facts], TransferFacts],
+    ) -> Reason | None:
+        """Return None when the package is stored and its receipt is in the outbox.
+
+        Returns a reason when another package took the identifier meanwhile. Waits for nodes and
+        notary as long as it takes; may be repeated at any time.
+        """
+        while True:
+            same = await self._same(package)
+            if same is not None and same.transfer_id != transfer.id:
+                if same.state is PackageState.STORED:
+                    await self._catalogue.do(
+                        packages.finish_duplicate, transfer.claim, same.id, self._now()
+                    )
+                    log.info("intake.package.known", transfer=transfer.id, package=same.id)
+                    return None
+                await asyncio.sleep(_DUPLICATE_WAIT_S)
+                continue
+            try:
+                begun = await self._begin(transfer, package)
+            except PackageExists:
+                taken = await self.same_or_taken(package)
+                if taken is not None:
+                    return taken
+                continue
+            await self._store(transfer, package, begun, facts_of(transfer, package.facts))
+            return None
+
+    async def _same(self, package: Acceptable) -> Package | None:
+        facts = package.facts
+        assert facts.identifier is not None
+        assert facts.identity is not None
+        return await self._catalogue.look(
+            packages.find_same, package.source, facts.identifier, facts.identity
+        )
+
+    async def _begin(self, transfer: Transfer, package: Acceptable) -> Package:
+        facts, built = package.facts, package.built
+        assert facts.identifier is not None
+        assert facts.identity is not None
+        new = NewPackage(
+            source=package.source,
+            identifier=facts.identifier,
+            identity=facts.identity,
+            version=ObjectVersion(
+                built.object_id, built.version, built.inventory_sha256,
+                built.file_list.file_count, built.file_list.content_bytes,
+            ),
+            file_list_sha256=built.file_list.sha256,
+            op_id=secrets.token_hex(16),
+            copies_wanted=self._copies_wanted,
+        )  # fmt: skip
+        begun = await self._catalogue.do(packages.begin_writing, transfer.claim, new, self._now())
+        if begun.inventory_sha256 != built.inventory_sha256:
+            raise PreparedDifferently(
+                f"transfer {transfer.id} was being written as {begun.inventory_sha256} and is now "
+                f"{built.inventory_sha256}: its original changed after it was accepted"
+            )
+        return begun
+
+    async def _store(
+        self, transfer: Transfer, package: Acceptable, begun: Package, facts: TransferFacts
+    ) -> None:
+        proven: list[ProvenCopy] = []
+
+        async def note(copy: ProvenCopy) -> None:
+            await self._catalogue.do(copies.record, _copy(begun.id, copy))
+            proven.append(copy)
+
+        work, built = package.work, package.built
+        to_store = PackageToStore(
+            order=_order(begun, package, transfer.claim_epoch),
+            open_source=partial(
+                StagedPutSource, work / FILE_LIST, work / INVENTORY, work / CONTENT
+            ),
+            proven=note,
+            progress=lambda _written_bytes: None,
+        )
+        await self._writer.store(to_store)
+        body = await asyncio.to_thread(_stored_body, facts, package, begun, proven)
+        answer = await self._desk.signed(AnswerKind.STORED, body)
+        await self._catalogue.do(packages.finish, transfer.claim, begun.id, answer, self._now())
+        log.info(
+            "intake.package.stored", transfer=transfer.id, object_id=built.object_id,
+            content_bytes=built.file_list.content_bytes,
+        )  # fmt: skip
+
+
+def _stored_body(
+    facts: TransferFacts, package: Acceptable, begun: Package, proven: list[ProvenCopy]
+) -> bytes:
+    files = (
+        entry
+        for entry in read_file_list(package.work / FILE_LIST)
+        if entry.path.startswith(RECEIVED_PREFIX)
+    )
+    said = [CopyStatement(copy.peer.name, copy.answer) for copy in _by_node(proven)]
+    return statements.stored(facts, package.checks, begun.object_version, files, said)
+
+
+def _by_node(proven: list[ProvenCopy]) -> list[ProvenCopy]:
+    return sorted(proven, key=lambda copy: copy.peer.name)
+
+
+def _copy(package_id: int, copy: ProvenCopy) -> Copy:
+    return Copy(
+        package_id=package_id,
+        node=copy.peer.name,
+        domain=copy.peer.domain,
+        state=CopyState.COMMITTED,
+        verify_mode=VerifyMode(copy.said.verify_mode),
+        committed_at=copy.said.committed_at,
+        checked_at=None,
+        answer=copy.answer,
+    )
+
+
+def _order(begun: Package, package: Acceptable, epoch: int) -> StoreOrder:
+    built = package.built
+    return StoreOrder(
+        op_id=begun.op_id,
+        object_id=built.object_id,
+        version=built.version,
+        epoch=epoch,
+        file_list_bytes=built.file_list.list_bytes,
+        inventory_bytes=built.inventory_bytes,
+        content_bytes=built.file_list.content_bytes,
+        file_count=built.file_list.file_count,
+        file_list_sha256=built.file_list.sha256,
+        inventory_sha256=built.inventory_sha256,
+    )

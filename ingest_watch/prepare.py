@@ -1,0 +1,248 @@
+"""Everything that is done to one package before a node hears of it: stage, judge, build.
+
+docs/formats/package.md. Runs whole in a worker process, because it parses what strangers sent and
+because hashing small files is the interpreter's cost. Repeating it gives the same object, byte for
+byte. Touches nothing outside its working folder, and tells nobody but its caller.
+"""
+
+import base64
+import os
+import re
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ingest_watch.answers import Reason
+from ingest_watch.checks.report import CheckReport, Verdict, check_members
+from ingest_watch.findings import PackageChanged, PackageRejected, Severity
+from ingest_watch.judge import CheckProfile, judge, judge_refusal
+from ingest_watch.object_builder import (
+    CONTENT,
+    PACKAGE_FORMAT,
+    BuiltObject,
+    PackageFacts,
+    Records,
+    build_object,
+)
+from ingest_watch.staging import (
+    StagedPackage,
+    StagingFull,
+    stage_archive,
+    stage_folder,
+    staged_files,
+)
+from storage.catalogue.model import Facts
+from storage.file_list import RECEIVED_PREFIX, identity, read_file_list, write_file_list
+
+IDENTIFIER_BYTES_MAX = 200
+_SERIALISED = (b".tar.gz", b".tgz", b".tar", b".zip")
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f/]|^\s|\s$|^\.{1,2}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a source's packages may be."""
+
+    formats: tuple[str, ...]
+    identifier: Literal["name", "external-identifier"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One package to prepare. `work` is this transfer's own folder in staging."""
+
+    archive: str
+    source: str
+    name_raw: bytes
+    name: str  # as shown
+    drop: Path
+    work: Path
+    received_at: str  # RFC 3339 to the second: part of the object, so it must not change
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptable:
+    """The package passed; its object lies in `work`, ready for the nodes."""
+
+    source: str
+    work: Path
+    facts: Facts
+    checks: tuple[bytes, ...]  # each check of the report, as JSON
+    built: BuiltObject
+
+
+@dataclass(frozen=True, slots=True)
+class Unacceptable:
+    """The package failed; every reason is here."""
+
+    facts: Facts
+    checks: tuple[bytes, ...]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A check could not run, so nothing is decided."""
+
+    facts: Facts
+    checks: tuple[bytes, ...]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The package changed while it was read: it is not complete yet."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """Staging has no room now: our fault, not the package's."""
+
+    reason: str
+
+
+Preparation = Acceptable | Unacceptable | Undecided | Changed | NoRoom
+
+
+def prepare(job: Job) -> Preparation:
+    """Do it all. Raises OSError when staging or the drop folder fail."""
+    if job.work.exists():
+        shutil.rmtree(job.work)
+    job.work.mkdir(mode=0o700, parents=True)
+    try:
+        staged = _stage(job)
+    except PackageRejected as rejection:
+        report = judge_refusal(rejection, _check_profile(job))
+        return Unacceptable(Facts(), _checks(report), _reasons(report))
+    except PackageChanged as change:
+        return Changed(str(change))
+    except StagingFull as full:
+        return NoRoom(str(full))
+    except FileNotFoundError:
+        return Changed("the package went away while it was read")
+    return _conclude(job, staged, judge(staged, _check_profile(job)))
+
+
+def _check_profile(job: Job) -> CheckProfile:
+    return CheckProfile(formats=job.profile.formats)
+
+
+def _stage(job: Job) -> StagedPackage:
+    source = job.drop / os.fsdecode(job.name_raw)
+    target, listing = job.work / "staged", job.work / "listing.sqlite"
+    if stat.S_ISDIR(source.lstat().st_mode):
+        return stage_folder(source, target, listing)
+    return stage_archive(source, target, listing)
+
+
+def _conclude(job: Job, staged: StagedPackage, report: CheckReport) -> Preparation:
+    facts = Facts(file_count=staged.file_count, content_bytes=staged.content_bytes)
+    if report.verdict is Verdict.REJECTED:
+        return Unacceptable(facts, _checks(report), _reasons(report))
+    if report.verdict is Verdict.NOT_JUDGED:
+        return Undecided(facts, _checks(report), _reasons(report))
+    identifier = _identifier(job, report)
+    if isinstance(identifier, Reason):
+        return Unacceptable(facts, _checks(report), (identifier,))
+    return _build(job, staged, report, identifier)
+
+
+def _identifier(job: Job, report: CheckReport) -> str | Reason:
+    """What the sender calls the package (docs/formats/package.md), or why that cannot be used."""
+    if job.profile.identifier == "name":
+        identifier = os.fsdecode(_without_serialisation(job.name_raw))
+    else:
+        stated = report.external_identifiers
+        if len(stated) != 1:
+            return _unusable(f"the package states {len(stated)} External-Identifiers, not one")
+        identifier = stated[0]
+    try:
+        size_bytes = len(identifier.encode())
+    except UnicodeEncodeError:
+        return _unusable("the identifier is not UTF-8")
+    if not 0 < size_bytes <= IDENTIFIER_BYTES_MAX:
+        return _unusable(f"the identifier has {size_bytes} bytes, not 1 to {IDENTIFIER_BYTES_MAX}")
+    if _UNUSABLE.search(identifier):
+        return _unusable("the identifier has control characters, a slash, or space at an end")
+    return identifier
+
+
+def _unusable(message: str) -> Reason:
+    return Reason("identifier-unusable", None, message, "信息包的标识不可用。")
+
+
+def _without_serialisation(name: bytes) -> bytes:
+    for suffix in _SERIALISED:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def _build(job: Job, staged: StagedPackage, report: CheckReport, identifier: str) -> Acceptable:
+    content = job.work / CONTENT
+    content.mkdir(mode=0o700)
+    received = job.work / "received.jsonl"
+    write_file_list((file.entry() for file in staged_files(staged)), received)
+    names = _name_records(staged)
+    staged.folder.rename(content / "received")
+    facts = PackageFacts(
+        format=PACKAGE_FORMAT,
+        object_id=f"lantai:{job.source}/{identifier}",
+        source=job.source,
+        identifier=identifier,
+        name=job.name,
+        package_format=report.package_format or "",
+        serialisation=staged.serialisation,
+        serialised_sha256=staged.serialised_sha256,
+        identity=identity(read_file_list(received)),
+        file_count=staged.file_count,
+        content_bytes=staged.content_bytes,
+        received_at=job.received_at,
+    )
+    built = build_object(job.work, facts, received, Records(report.as_json(), names), job.archive)
+    return Acceptable(
+        source=job.source,
+        work=job.work,
+        facts=Facts(
+            identifier, facts.identity, facts.object_id, staged.file_count, staged.content_bytes
+        ),
+        checks=_checks(report),
+        built=built,
+    )
+
+
+def _name_records(staged: StagedPackage) -> bytes:
+    """The lines of `lantai/names.jsonl`; empty when every name is UTF-8."""
+    return b"".join(
+        msgspec.json.encode(
+            {
+                "path": RECEIVED_PREFIX + file.path,
+                "raw_base64": base64.b64encode(RECEIVED_PREFIX.encode() + file.raw_path).decode(),
+            }
+        )
+        + b"\n"
+        for file in staged_files(staged)
+        if file.raw_path is not None
+    )
+
+
+def _checks(report: CheckReport) -> tuple[bytes, ...]:
+    return tuple(msgspec.json.encode(check_members(check)) for check in report.checks)
+
+
+def _reasons(report: CheckReport) -> tuple[Reason, ...]:
+    """Every error, or, when nothing failed, why a check could not run."""
+    found = tuple(
+        Reason(finding.code, finding.path, finding.message, finding.message_zh)
+        for finding in report.findings(Severity.ERROR)
+    )
+    return found or (
+        Reason("check-could-not-run", None, "a check could not run", "有检测项未能执行。"),
+    )

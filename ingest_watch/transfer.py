@@ -1,0 +1,182 @@
+"""Lead one transfer from its claim to its final answer.
+
+DESIGN.md §4. Each step is on record before the next begins, and every step may be repeated: after
+a crash a transfer is taken over where the catalogue says it stands, and ends with the same object
+and the same answers. Opens no package (prepare.py does, in a worker process) and signs nothing.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest_watch import answers as statements
+from ingest_watch.answers import Reason, TransferFacts
+from ingest_watch.keeping import Keeping
+from ingest_watch.prepare import (
+    Acceptable,
+    Changed,
+    Job,
+    NoRoom,
+    Preparation,
+    Profile,
+    Unacceptable,
+    Undecided,
+)
+from ingest_watch.signing_desk import SigningDesk
+from monitoring.log import get_log
+from storage.catalogue import answers, transfers, verdicts
+from storage.catalogue.model import (
+    AnswerKind,
+    Claim,
+    Facts,
+    NewAnswer,
+    Step,
+    Transfer,
+    TransferState,
+)
+from storage.catalogue.writer import CatalogueWriter
+
+log = get_log(__name__)
+
+# A transfer in one of these was judged acceptable before: its verdict stands.
+_ACCEPTED = frozenset({TransferState.ACCEPTED, TransferState.WRITING})
+WORKING_FOLDER_MODE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSettings:
+    """What intake must know of one source."""
+
+    drop: Path
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeTools:
+    """What leading a transfer needs; one set for each intake process."""
+
+    archive: str
+    staging: Path
+    senders: Mapping[str, SenderSettings]
+    catalogue: CatalogueWriter
+    desk: SigningDesk
+    keeping: Keeping
+    prepare: Callable[[Job], Awaitable[Preparation]]
+    now: Callable[[], str]
+
+
+class TransferLead:
+    """Leads transfers; holds no state of its own between them."""
+
+    def __init__(self, tools: IntakeTools) -> None:
+        self._tools = tools
+        self._catalogue = tools.catalogue
+
+    async def lead(self, transfer: Transfer, *, final: bool) -> bool:
+        """Do everything that is left to do; False when the package was not whole after all.
+
+        `final` says that what does not pass now is rejected, and not waited for.
+        Raises ClaimLost when another process has taken the transfer over, Refusals, OSError.
+        """
+        claim = transfer.claim
+        accepted_before = transfer.state in _ACCEPTED
+        if not accepted_before:
+            await self._catalogue.do(verdicts.begin_again, claim, self._tools.now())
+        match await self._tools.prepare(self._job(transfer)):
+            case Acceptable() as package:
+                await self._accept(transfer, package)
+            case Unacceptable() as package:
+                if not (final or accepted_before):
+                    await self._wait(claim, f"not whole yet: {_codes(package.reasons)}")
+                    return False
+                await self._reject(transfer, package)
+            case Undecided() as package:
+                await self._hold(transfer, package)
+            case Changed(reason) | NoRoom(reason):
+                await self._wait(claim, reason)
+                return False
+        return True
+
+    def _job(self, transfer: Transfer) -> Job:
+        sender = self._tools.senders[transfer.source]
+        return Job(
+            archive=self._tools.archive,
+            source=transfer.source,
+            name_raw=transfer.name_raw,
+            name=transfer.name,
+            drop=sender.drop,
+            work=self._tools.staging / str(transfer.id),
+            received_at=transfer.created_at[: len("2026-11-22T08:00:00")] + "Z",
+            profile=sender.profile,
+        )
+
+    async def _accept(self, transfer: Transfer, package: Acceptable) -> None:
+        taken = await self._tools.keeping.same_or_taken(package)
+        if taken is not None:
+            await self._reject(transfer, Unacceptable(package.facts, package.checks, (taken,)))
+            return
+        body = statements.received(self._facts(transfer, package.facts), package.checks)
+        answer = await self._answer(transfer, AnswerKind.RECEIVED, body)
+        if transfer.state not in _ACCEPTED:
+            step = Step(TransferState.ACCEPTED, facts=package.facts)
+            await self._catalogue.do(
+                verdicts.decide, transfer.claim, step, answer, self._tools.now()
+            )
+        kept = await self._tools.keeping.keep(transfer, package, self._facts)
+        if kept is not None:
+            await self._reject(transfer, Unacceptable(package.facts, package.checks, (kept,)))
+
+    async def _reject(self, transfer: Transfer, package: Unacceptable) -> None:
+        facts = self._facts(transfer, package.facts)
+        body = statements.rejected(facts, package.checks, package.reasons)
+        answer = await self._answer(transfer, AnswerKind.REJECTED, body)
+        step = Step(
+            TransferState.REJECTED,
+            message=package.reasons[0].message,
+            outcome_code=package.reasons[0].code[:64],
+            facts=package.facts,
+        )
+        await self._catalogue.do(verdicts.decide, transfer.claim, step, answer, self._tools.now())
+        log.info("intake.transfer.rejected", transfer=transfer.id, codes=_codes(package.reasons))
+
+    async def _hold(self, transfer: Transfer, package: Undecided) -> None:
+        facts = self._facts(transfer, package.facts)
+        body = statements.held(facts, package.checks, package.reasons)
+        answer = await self._answer(transfer, AnswerKind.HELD, body)
+        step = Step(
+            TransferState.HELD,
+            message="a person must judge what no check could 待人工判定",
+            outcome_code=package.reasons[0].code[:64],
+            facts=package.facts,
+        )
+        await self._catalogue.do(verdicts.decide, transfer.claim, step, answer, self._tools.now())
+        log.warning("intake.transfer.held", transfer=transfer.id, codes=_codes(package.reasons))
+
+    async def _wait(self, claim: Claim, message: str) -> None:
+        step = Step(TransferState.WAITING, message=message)
+        await self._catalogue.do(transfers.move, claim, step, self._tools.now())
+
+    async def _answer(self, transfer: Transfer, kind: AnswerKind, body: bytes) -> NewAnswer:
+        """The answer of this kind that was given before, or this one, signed."""
+        given = await self._catalogue.look(answers.find, transfer.id, kind)
+        if given is not None:
+            return NewAnswer(kind, given.body, given.body_sha256, given.signature)
+        return await self._tools.desk.signed(kind, body)
+
+    def _facts(self, transfer: Transfer, facts: Facts) -> TransferFacts:
+        return TransferFacts(
+            archive=self._tools.archive,
+            source=transfer.source,
+            name=transfer.name,
+            transfer=str(transfer.id),
+            at=self._tools.now(),
+            identifier=facts.identifier,
+            identity=facts.identity,
+            object_id=facts.object_id,
+            file_count=facts.file_count,
+            content_bytes=facts.content_bytes,
+        )
+
+
+def _codes(reasons: tuple[Reason, ...]) -> str:
+    return ", ".join(sorted({reason.code for reason in reasons}))
