@@ -71,8 +71,15 @@ class Patience:
     """How long to wait for whom."""
 
     request_s: float = 10.0  # for one answer
-    rest_s: float = 30.0  # how long a node that did not answer is asked last
+    rest_s: float = 30.0  # how long a node that did not answer is asked last, at first …
+    rest_s_max: float = 600.0  # … and at most: each silence in a row doubles it
     distrust_s: float = 600.0  # how long a copy that was wrong is asked last, and not told of again
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    until: float
+    length_s: float
 
 
 Attempt = Callable[[NodeReads], Awaitable[_T]]
@@ -92,7 +99,7 @@ class Copies:
         self._report = report
         self._patience = patience
         self._clock = clock
-        self._resting_until: dict[str, float] = {}
+        self._rests: dict[str, _Rest] = {}
         self._distrusted_until: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._told_until: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
@@ -107,7 +114,7 @@ class Copies:
         silent: list[str] = []
         for name in self._in_order(held):
             try:
-                return await attempt(self._nodes[name])
+                found = await attempt(self._nodes[name])
             except (LantaiError, OSError, TimeoutError) as error:
                 damage = _damage_of(error, path)
                 if damage is None:
@@ -116,6 +123,9 @@ class Copies:
                 else:
                     self._distrust(BadCopy(name, held, damage))
                     wrong.append(name)
+            else:
+                self._rests.pop(name, None)
+                return found
         silent += [name for name in held.holders if name not in self._nodes]
         what = f"{path} of {held.object_id}"
         if silent or not wrong:
@@ -131,15 +141,21 @@ class Copies:
 
         def reluctance(name: str) -> int:
             distrusted = self._distrusted_until.get((name, held.inventory_sha256), now) > now
-            return 2 * distrusted + (self._resting_until.get(name, now) > now)
+            return 2 * distrusted + (name in self._rests and self._rests[name].until > now)
 
         return sorted((name for name in held.holders if name in self._nodes), key=reluctance)
 
     def _rest(self, name: str, error: Exception) -> None:
         now = self._clock()
-        if self._resting_until.get(name, now) <= now:
+        rest = self._rests.get(name)
+        if rest is not None and rest.until > now:
+            return  # asked before that began, or as a last resort
+        if rest is None:
             log.warning("reader.node.silent", node=name, message=str(error) or repr(error))
-        self._resting_until[name] = now + self._patience.rest_s
+            length_s = self._patience.rest_s
+        else:
+            length_s = min(2 * rest.length_s, self._patience.rest_s_max)
+        self._rests[name] = _Rest(now + length_s, length_s)
 
     def _distrust(self, bad: BadCopy) -> None:
         now = self._clock()

@@ -5,7 +5,6 @@ descriptor comes mounted from starter.py. Answers no request of the kernel itsel
 """
 
 import asyncio
-import errno
 import os
 import shutil
 import time
@@ -43,10 +42,11 @@ def can_mount() -> str | None:
     """Why this process cannot mount a FUSE file system, or None if it should be able to."""
     try:
         os.close(os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC))
+    except PermissionError:
+        # fusermount3 opens it with the rights of whoever calls it.
+        return f"{_DEVICE} may not be opened by this user: udev's rules usually give it mode 0666"
     except OSError as error:
-        # fusermount3 opens the device as root, so a device closed to us alone is no obstacle.
-        if error.errno != errno.EACCES:
-            return f"{_DEVICE} cannot be opened ({error.strerror}): is the module fuse loaded?"
+        return f"{_DEVICE} cannot be opened ({error.strerror}): is the module fuse loaded?"
     if os.geteuid() == 0:
         return None
     if shutil.which("fusermount3") is None:

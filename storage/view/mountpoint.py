@@ -95,19 +95,22 @@ def unmount_lazily(mountpoint: Path) -> None:
         if done.returncode == 0:
             return
         reason = done.stderr.strip()
-    raise MountRefused(f"the mount left on {mountpoint} cannot be removed: {reason}")
+    # The fusermount3 of a killed view may have been quicker.
+    if mounted_type(mountpoint) is not None:
+        raise MountRefused(f"the mount left on {mountpoint} cannot be removed: {reason}")
 
 
 def _probe(mountpoint: Path) -> int:
-    """The error number of stat(2) on a mounted folder; 0 if there is none, ETIMEDOUT if it hangs.
+    """The error number of statfs(2) on a mount; 0 if there is none, ETIMEDOUT if it hangs.
 
-    A thread that hangs is left behind: it ends with the process.
+    Unlike stat(2), that is never answered from what the kernel remembers. A thread that hangs is
+    left behind: it ends with the process.
     """
     answer: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            mountpoint.stat()
+            os.statvfs(mountpoint)
         except OSError as error:
             answer.put(error.errno or errno.EIO)
         else:

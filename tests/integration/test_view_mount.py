@@ -2,7 +2,9 @@
 
 import errno
 import os
+import pwd
 import random
+import shutil
 import signal
 import stat
 import subprocess
@@ -81,6 +83,7 @@ class Archive:
     folder: Path
     nodes: list[Path]
     written: dict[str, Written]
+    allow_other: bool = False
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -96,6 +99,7 @@ class Archive:
                 folders={one.held.object_id: one.folder for one in self.written.values()},
                 packages={"gov-portal": packages},
                 spool_folder=str(self.folder),
+                allow_other=self.allow_other,
             )
         )
 
@@ -110,6 +114,15 @@ class Archive:
         process.stdin.close()
         process.stdin = None
         return process
+
+    def open_to(self, user: str) -> None:
+        """Let `user` have the spool, read the copies, and reach both."""
+        for parent in self.folder.parents:
+            if parent.owner() == "root" and parent.stat().st_mode & 0o005 == 0:
+                parent.chmod(parent.stat().st_mode | 0o011)
+        for path in (self.folder, self.mountpoint):
+            path.chmod(0o755)
+            shutil.chown(path, user)
 
     def start(self, *before: str) -> RunningView:
         process = self.launch(*before)
@@ -127,9 +140,6 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
         "case-0001": write_copies(nodes, "lantai:gov-portal/case-0001", FILES),
         "案卷 二": write_copies(
             nodes, "lantai:gov-portal/案卷 二", {b"a.ofd": b"ofd"}, prefix="content"
-        ),
-        "many": write_copies(
-            nodes, "lantai:gov-portal/many", {b"d/%05d" % n: b"%d" % n for n in range(3000)}
         ),
     }
     built = Archive(tmp_path, nodes, written)
@@ -163,7 +173,7 @@ def error_of(attempt: Callable[[], object]) -> int | None:
 
 def test_staff_see_sources_packages_versions_and_the_senders_own_names(view: RunningView) -> None:
     assert names_in(view.mountpoint) == ["gov-portal"]
-    assert set(names_in(view.mountpoint / "gov-portal")) == {"case-0001", "案卷 二", "many"}
+    assert set(names_in(view.mountpoint / "gov-portal")) == {"case-0001", "案卷 二"}
     assert names_in(view.version.parent) == ["v1", "v1.lantai"]
     found = [path for path in view.version.rglob("*") if not path.is_dir()]
     assert {os.fsencode(path.relative_to(view.version)) for path in found} == set(FILES)
@@ -220,7 +230,10 @@ def test_readers_at_the_same_time_each_get_their_own_bytes(view: RunningView) ->
         assert all(readers.map(read, range(8)))
 
 
-def test_a_folder_of_thousands_lists_each_file_once(view: RunningView) -> None:
+def test_a_folder_of_thousands_lists_each_file_once(archive: Archive) -> None:
+    files = {b"d/%05d" % number: b"%d" % number for number in range(3000)}
+    archive.written["many"] = write_copies(archive.nodes[:1], "lantai:gov-portal/many", files)
+    view = archive.start()
     folder = view.mountpoint / "gov-portal" / "many" / "v1" / "d"
     assert names_in(folder) == [f"{number:05d}" for number in range(3000)]
 
@@ -280,7 +293,7 @@ def test_it_tells_df_how_much_there_is(view: RunningView) -> None:
     found = os.statvfs(view.mountpoint)
     assert (found.f_blocks * found.f_frsize) // 4096 == 2442
     assert found.f_bavail == 0
-    assert found.f_files == 3
+    assert found.f_files == 2
     assert found.f_flag & os.ST_RDONLY
     assert found.f_flag & os.ST_NOSUID
 
@@ -322,4 +335,118 @@ def test_a_folder_that_is_not_empty_is_not_mounted_on(archive: Archive) -> None:
     second = archive.launch()
     second.wait(timeout=30)
     assert second.returncode != 0
+    assert mounted_type(archive.mountpoint) is None
+
+
+def test_a_mount_left_by_a_killed_view_is_cleared_by_the_next_one(archive: Archive) -> None:
+    """Killed together with the fusermount3 that would have unmounted: the machine's own OOM."""
+    view = archive.start()
+    helper = Path(f"/proc/{view.process.pid}/task/{view.process.pid}/children").read_text()
+    waiting = [int(pid) for pid in helper.split()] or _auto_unmounters(view.mountpoint)
+    assert waiting
+    for pid in waiting:
+        os.kill(pid, signal.SIGKILL)
+    view.process.kill()
+    view.rest()
+    assert error_of(view.mountpoint.stat) == errno.ENOTCONN
+    again = archive.start()
+    assert (again.version / "bagit.txt").read_bytes() == FILES[b"bagit.txt"]
+    assert again.stop()[0] == 0
+    assert mounted_type(archive.mountpoint) is None
+
+
+def _auto_unmounters(mountpoint: Path) -> list[int]:
+    """The fusermount3 processes that wait beside a view of this mountpoint."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"fusermount3" in command[0] and os.fsencode(mountpoint) in command:
+            found.append(int(process.name))
+    return found
+
+
+def _as_user(user: str) -> list[str]:
+    group = str(pwd.getpwnam(user).pw_gid)
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+
+
+@pytest.mark.needs_root
+def test_a_user_without_any_privilege_can_mount_and_unmount(archive: Archive) -> None:
+    """With /dev/fuse open to all, as udev makes it; in a mount namespace, where that is so."""
+    archive.open_to("nobody")
+    device = archive.folder / "fuse"
+    os.mknod(device, stat.S_IFCHR, Path("/dev/fuse").stat().st_rdev)
+    device.chmod(0o666)
+    shell = f'mount --bind {device} /dev/fuse && exec "$0" "$@"'
+    view = archive.start("unshare", "--mount", "sh", "-c", shell, *_as_user("nobody"))
+    inside = ["nsenter", f"--target={view.process.pid}", "--mount", *_as_user("nobody")]
+    read = subprocess.run(
+        [*inside, "cat", str(view.version / "bagit.txt")], capture_output=True, check=True
+    )
+    assert read.stdout == FILES[b"bagit.txt"]
+    assert view.stop()[0] == 0
+
+
+@pytest.mark.needs_root
+def test_a_user_who_may_not_open_the_device_is_told_so(archive: Archive) -> None:
+    command = "from storage.view.mount import can_mount; print(can_mount())"
+    if Path("/dev/fuse").stat().st_mode & 0o006:
+        pytest.skip("/dev/fuse is open to all here")
+    told = subprocess.run(
+        [*_as_user("nobody"), sys.executable, "-c", command],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "may not be opened by this user" in told.stdout
+
+
+@pytest.mark.needs_root
+def test_other_users_read_a_mount_that_allows_them(archive: Archive) -> None:
+    archive.open_to("nobody")
+    archive.allow_other = True
+    view = archive.start()
+    command = [*_as_user("nobody"), "cat", str(view.version / "bagit.txt")]
+    read = subprocess.run(command, capture_output=True, check=True)
+    assert read.stdout == FILES[b"bagit.txt"]
+
+
+@pytest.mark.needs_root
+def test_the_starter_mounts_and_leaves_no_privilege(archive: Archive) -> None:
+    """As the unit does it: mounted by root, served by a user that may do nothing else."""
+    archive.open_to("nobody")
+    starter = [sys.executable, "-m", "storage.view.starter"]
+    view = archive.start(
+        *starter, "--mountpoint", str(archive.mountpoint), "--user", "nobody", "--"
+    )
+    status = Path(f"/proc/{view.process.pid}/status").read_text()
+    nobody = pwd.getpwnam("nobody")
+    assert f"Uid:\t{nobody.pw_uid}\t{nobody.pw_uid}\t{nobody.pw_uid}" in status
+    assert "CapPrm:\t0000000000000000" in status
+    assert "NoNewPrivs:\t1" in status
+    assert (view.version / "data" / "scan.tif").read_bytes() == BIG
+    assert error_of(lambda: (view.version / "new").write_bytes(b"")) == errno.EROFS
+    command = [*_as_user("daemon"), "cat", str(view.version / "bagit.txt")]
+    read = subprocess.run(command, capture_output=True, check=True)
+    assert read.stdout == FILES[b"bagit.txt"]
+    assert view.stop()[0] == 0
+    # Whoever mounted unmounts: the unit's ExecStopPost, or the next start.
+    assert mounted_type(archive.mountpoint) == "fuse.lantai"
+    again = archive.start(
+        *starter, "--mountpoint", str(archive.mountpoint), "--user", "nobody", "--"
+    )
+    assert (again.version / "bagit.txt").read_bytes() == FILES[b"bagit.txt"]
+
+
+@pytest.mark.needs_root
+def test_the_starter_never_runs_the_view_as_root(archive: Archive) -> None:
+    command = [sys.executable, "-m", "storage.view.starter", "--user", "root"]
+    command += ["--mountpoint", str(archive.mountpoint), "--", "true"]
+    refused = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 78
+    assert "does not run as root" in refused.stderr
     assert mounted_type(archive.mountpoint) is None
