@@ -21,7 +21,23 @@ def write(path: str, text: str) -> Act:
 
 
 def remove(*paths: str) -> Act:
-    return lambda folder: [(folder / path).unlink() for path in paths]
+    def act(folder: Path) -> None:
+        for path in paths:
+            (folder / path).unlink()
+
+    return act
+
+
+def in_turn(*acts: Act) -> Act:
+    def act(folder: Path) -> None:
+        for each in acts:
+            each(folder)
+
+    return act
+
+
+def remove_folder(path: str) -> Act:
+    return lambda folder: (folder / path).rmdir()
 
 
 def move(source: str, target: str) -> Act:
@@ -67,8 +83,7 @@ ROWS: list[tuple[str, Act]] = [
     ("E024", make("v1/content/empty/emptier")),
     ("E033", write("inventory.json", "{")),
     ("E046", lambda folder: (folder / "v3").mkdir()),
-    ("E001 E046", lambda folder: [(folder / "v1").rename(folder.parent / "v1"),
-                                  (folder / "v1").write_text("a file")]),
+    ("E001 E046", in_turn(move("v1", "../v1"), write("v1", "a file"))),
     ("E010 E046", lambda folder: (folder / "v1").rename(folder.parent / "v1")),
     ("E058", remove("inventory.json.sha512")),
     ("E058", remove("v1/inventory.json.sha512")),
@@ -85,17 +100,15 @@ ROWS: list[tuple[str, Act]] = [
     ("E090", link("v1/content/link", "a.txt")),
     ("E090", hard_link("v1/content/b.txt", "v1/content/a.txt")),
     ("E001 E090", link("link", "v1")),
-    ("E090 E063", lambda folder: [(folder / "inventory.json").rename(folder / "x"),
-                                  (folder / "inventory.json").symlink_to("x")]),
+    ("E090 E063", in_turn(move("inventory.json", "x"), link("inventory.json", "x"))),
     ("E089", pipe("v1/content/pipe")),
     ("E092", write("v1/content/a.txt", "changed\n")),
     ("E092", remove("v1/content/a.txt")),
     ("W002", make("v1/notes")),
-    ("W003 E092", lambda folder: [(folder / "v2/content/sub/b.txt").unlink(),
-                             (folder / "v2/content/sub").rmdir()]),
+    ("W003 E092", in_turn(remove("v2/content/sub/b.txt"), remove_folder("v2/content/sub"))),
     ("W010", remove("v1/inventory.json", "v1/inventory.json.sha512")),
     ("W013", make("extensions/our-own")),
-]  # fmt: skip
+]
 
 
 @pytest.fixture

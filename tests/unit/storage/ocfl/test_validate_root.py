@@ -31,6 +31,11 @@ def write(path: str, text: str) -> Act:
     return act
 
 
+def declare_1_0(root: Path) -> None:
+    (root / "0=ocfl_1.1").unlink()
+    (root / "0=ocfl_1.0").write_text("ocfl_1.0\n")
+
+
 ROWS: list[tuple[str, Act]] = [
     ("E069", lambda root: (root / "0=ocfl_1.1").unlink()),
     ("E069 E079", lambda root: (root / "0=ocfl_1.1").rename(root / "0=ocfl_2.0")),
@@ -49,10 +54,7 @@ ROWS: list[tuple[str, Act]] = [
     ("E072 E084", lambda root: (an_object(root).parent / "notes.txt").write_text("")),
     ("E073", lambda root: (root / "empty").mkdir()),
     ("E073", lambda root: (an_object(root).parent / "empty/emptier").mkdir(parents=True)),
-    (
-        "E081",
-        lambda root: (root / "0=ocfl_1.1").unlink() or write("0=ocfl_1.0", "ocfl_1.0\n")(root),
-    ),
+    ("E081", declare_1_0),
     ("E083", lambda root: an_object(root).rename(an_object(root).parent / "other")),
     ("E090", lambda root: (root / "link").symlink_to("README.txt")),
     ("E090", lambda root: (an_object(root).parent / "link").symlink_to("urn%3aone")),
