@@ -51,8 +51,6 @@ SESSIONS_MAX = 256
 # A proof that nobody answered is tried again so soon.
 REPROOF_S = 10.0
 
-Clock = Callable[[], float]
-
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
@@ -112,13 +110,14 @@ class NodeService:
         identity: NodeIdentity,
         authenticator: Authenticator,
         limits: SessionLimits | None = None,
-        clock: Clock = time.monotonic,
+        proof_period_s: float = PERIOD_S,
     ) -> None:
         self.counts = WireCounts()
         self.put_counts = PutCounts()
         self.serving = asyncio.Event()
         self.endpoint = ""
-        self.now = clock
+        self.now = time.monotonic
+        self._proof_period_s = proof_period_s
         self._parts = parts
         self._identity = identity
         self._authenticator = authenticator
@@ -167,7 +166,7 @@ class NodeService:
         return len(self._puts) if self.serving.is_set() else 0
 
     async def _keep_proving(self, wire: Wire, public_key: str) -> None:
-        wait_s = PERIOD_S
+        wait_s = self._proof_period_s
         while True:
             await asyncio.sleep(wait_s)
             try:
@@ -179,7 +178,7 @@ class NodeService:
                 wait_s = REPROOF_S
             else:
                 self.counts.proofs += 1
-                wait_s = PERIOD_S
+                wait_s = self._proof_period_s
 
     async def _keep_ticking(self) -> None:
         while True:

@@ -21,6 +21,7 @@ from replication.node_volume import NodeParts
 from replication.peer_link import LinkPatience
 from replication.peers import Peer
 from replication.roles import Authority, Role, RoleTable
+from replication.selftest import PERIOD_S
 from replication.transport import NodeListener, Wire, generate_keys
 from storage.model import SignedAnswer, StoredObject
 from storage.signing import SigningKey
@@ -189,14 +190,22 @@ async def until(fact: Callable[[], bool], what: str) -> None:
 class WireNode:
     """One node: its own context, ZAP handler, volume and port."""
 
-    def __init__(self, name: str, roles: RoleTable, listener: type[NodeListener]) -> None:
+    def __init__(
+        self,
+        name: str,
+        roles: RoleTable,
+        listener: type[NodeListener],
+        proof_period_s: float = PERIOD_S,
+    ) -> None:
         self.name = name
         self.keys = generate_keys()
         self.volume = MemoryVolume()
         self.wire = Wire()
         self.authenticator = Authenticator(self.wire, roles, time.monotonic)
         identity = NodeIdentity(name, f"uuid-of-{name}", f"shelf-{name}", lambda: 1)
-        self.service = NodeService(NodeParts(self.volume), identity, self.authenticator)
+        self.service = NodeService(
+            NodeParts(self.volume), identity, self.authenticator, proof_period_s=proof_period_s
+        )
         self.listener = listener
 
     def peer(self, endpoint: str | None = None) -> Peer:
@@ -210,7 +219,7 @@ class WireNode:
 
     async def run(self, endpoint: str = "tcp://127.0.0.1:*") -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.authenticator.run())
+            group.create_task(self.authenticator.run(), name="zap-supervisor")
             group.create_task(self.service.run(self.wire, endpoint, self.keys, self.listener))
 
     def close(self) -> None:
@@ -232,9 +241,18 @@ class World:
     async def node(
         self, name: str = "node-1", listener: type[NodeListener] = NodeListener
     ) -> WireNode:
-        node = WireNode(name, self.roles, listener)
-        self._stack.callback(node.close)
+        node = self.unstarted_node(name, listener)
         await self._stack.enter_async_context(_running(node))
+        return node
+
+    def unstarted_node(
+        self,
+        name: str = "node-1",
+        listener: type[NodeListener] = NodeListener,
+        proof_period_s: float = PERIOD_S,
+    ) -> WireNode:
+        node = WireNode(name, self.roles, listener, proof_period_s)
+        self._stack.callback(node.close)
         return node
 
     async def client(
