@@ -148,6 +148,8 @@ transfers = Table(
     Index(
         "ix_transfers_open",
         "state",
+        "source",
+        "id",
         sqlite_where=text("closed_at IS NULL"),
         postgresql_where=text("closed_at IS NULL"),
     ),

@@ -4,12 +4,13 @@ Reads only. Lists are pages of at most `limit`, newest first, `before` the last 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
 from storage.catalogue.model import Transfer, TransferState
 from storage.catalogue.schema import answers, transfers
-from storage.catalogue.transitions import FINAL, WORKING
+from storage.catalogue.transitions import WORKING
 
 _OPEN = transfers.c.closed_at.is_(None)
 
@@ -46,19 +47,23 @@ def waiting(connection: Connection, source: str) -> list[Transfer]:
 
 
 def to_be_moved(connection: Connection, source: str, limit: int = 1000) -> list[Transfer]:
-    """Finally answered, the answer lies in the return folder, the original still in the drop one.
+    """Stored, the receipt lies in the return folder, the original still in the drop folder.
 
     Before this moment nothing of the sender's is touched.
     """
     owed = select(answers.c.id).where(
         answers.c.transfer_id == transfers.c.id, answers.c.written_at.is_(None)
     )
-    given = select(answers.c.id).where(answers.c.transfer_id == transfers.c.id)
-    query = select(transfers).where(
-        _OPEN, transfers.c.state.in_(FINAL), transfers.c.source == source
-    )
-    query = query.where(given.exists(), ~owed.exists()).order_by(transfers.c.id).limit(limit)
-    return _transfers(connection, query)
+    return _transfers(connection, _lying(source, TransferState.STORED, limit).where(~owed.exists()))
+
+
+def rejected_and_lying(connection: Connection, source: str, limit: int = 1000) -> list[Transfer]:
+    """Rejected, and the original has not gone, as far as we know.
+
+    It stays where its sender can mend it. Close the transfer (transfers.close) when the entry has
+    gone or its fingerprint is another one: then the name is free for what is sent next.
+    """
+    return _transfers(connection, _lying(source, TransferState.REJECTED, limit))
 
 
 def counts_of_open(connection: Connection) -> dict[TransferState, int]:
@@ -73,5 +78,10 @@ def counts_of_open(connection: Connection) -> dict[TransferState, int]:
     return counts
 
 
-def _transfers(connection: Connection, query: Select[tuple[Transfer]]) -> list[Transfer]:
+def _lying(source: str, state: TransferState, limit: int) -> Select[Any]:
+    query = select(transfers).where(_OPEN, transfers.c.state == state, transfers.c.source == source)
+    return query.order_by(transfers.c.id).limit(limit)
+
+
+def _transfers(connection: Connection, query: Select[Any]) -> list[Transfer]:
     return [Transfer(**row) for row in connection.execute(query).mappings()]

@@ -246,21 +246,31 @@ def test_a_transfer_that_does_not_exist_is_named_in_the_refusal(story: Story) ->
         transfers.move(story.connection, Claim(77, 1, "a@b"), Step(State.STAGING), moment(1))
 
 
-def test_the_original_is_moved_only_after_the_answer_was_written(story: Story) -> None:
-    """1. rejected 2. answered 3. answer written 4. original moved, transfer closed."""
+def test_the_original_is_moved_only_after_the_receipt_was_written(story: Story) -> None:
+    """1. stored, receipt in the outbox 2. receipt written 3. original moved, transfer closed."""
     connection = story.connection
-    rejected = _in_state(story, State.REJECTED)
+    number = story.stored().transfer_id
     assert transfer_lists.to_be_moved(connection, "portal") == []
-    answer = answers.give(connection, rejected.id, receipt(kind=AnswerKind.REJECTED), moment(60))
-    assert transfer_lists.to_be_moved(connection, "portal") == []
+    (answer,) = answers.outbox(connection)
     answers.mark_written(connection, answer.id, moment(61))
     assert transfer_lists.to_be_moved(connection, "registry") == []
     (found,) = transfer_lists.to_be_moved(connection, "portal")
-    assert found.id == rejected.id
-    transfers.close(connection, rejected.id, moment(62))
-    transfers.close(connection, rejected.id, moment(63))
-    assert transfers.get(connection, rejected.id).closed_at == moment(62)
+    assert found.id == number
+    transfers.close(connection, number, moment(62))
+    transfers.close(connection, number, moment(63))
+    assert transfers.get(connection, number).closed_at == moment(62)
     assert transfer_lists.to_be_moved(connection, "portal") == []
+
+
+def test_a_rejected_original_stays_until_its_sender_takes_it_away(story: Story) -> None:
+    connection = story.connection
+    rejected = _in_state(story, State.REJECTED)
+    given = answers.give(connection, rejected.id, receipt(kind=AnswerKind.REJECTED), moment(60))
+    answers.mark_written(connection, given.id, moment(61))
+    assert transfer_lists.to_be_moved(connection, "portal") == []
+    assert transfer_lists.rejected_and_lying(connection, "portal") == [rejected]
+    transfers.close(connection, rejected.id, moment(62))
+    assert transfer_lists.rejected_and_lying(connection, "portal") == []
 
 
 def test_a_name_is_free_again_once_its_transfer_is_closed(story: Story) -> None:

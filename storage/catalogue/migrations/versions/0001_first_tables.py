@@ -63,7 +63,7 @@ def _create_transfers() -> None:
     op.create_index(
         "ix_transfers_open",
         "transfers",
-        ["state"],
+        ["state", "source", "id"],
         unique=False,
         sqlite_where=sa.text("closed_at IS NULL"),
         postgresql_where=sa.text("closed_at IS NULL"),

@@ -1,0 +1,151 @@
+"""No query reads a table from end to end: there will be 100 million packages (DESIGN.md §8)."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from storage.catalogue import (
+    answers,
+    copies,
+    events,
+    findings,
+    orders,
+    packages,
+    tallies,
+    transfer_lists,
+    transfers,
+)
+from storage.catalogue.engine import Catalogue
+from storage.catalogue.model import CopyState, OrderState, TransferState
+from tests.contract.catalogue.story import Story, arrival, moment
+from tests.contract.catalogue.test_keeping import PERSON, finding
+
+# Small for ever: a row per source and day, and a row per lease.
+SMALL = {"tallies", "leases"}
+
+
+@contextmanager
+def statements_of(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
+    """Every statement that is executed, with the last values it had."""
+    seen: dict[str, Any] = {}
+
+    def note(
+        _connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: Any
+    ) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            seen[statement] = values
+
+    event.listen(catalogue._engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(catalogue._engine, "before_cursor_execute", note)
+
+
+def _everything(connection: Connection) -> None:
+    story = Story(connection)
+    package = story.stored()
+    transfer = transfers.get(connection, package.transfer_id)
+    (answer,) = answers.outbox(connection)
+    answers.mark_written(connection, answer.id, moment(90))
+    answers.of_transfer(connection, transfer.id)
+    transfers.close(connection, transfer.id, moment(91))
+    noted = transfers.note_waiting(connection, arrival("other"), "", moment(92))
+    transfers.withdraw(connection, noted.id, moment(93))
+    for look in _LOOKS:
+        look(connection)
+    copies.mark(connection, package.id, "node-1", CopyState.DAMAGED)
+    copies.checked(connection, package.id, "node-1", moment(94))
+    copies.of_package(connection, package.id)
+    findings.record(connection, finding(1), moment(95))
+    findings.close(connection, "node-1", 1, "mended", moment(96))
+    order = orders.place(connection, "sweep.start", "", PERSON, moment(97))
+    orders.start_next(connection, "keeper@one", moment(98))
+    orders.finish(connection, order.id, OrderState.DONE, "", moment(99))
+
+
+_LOOKS: list[Callable[[Connection], object]] = [
+    transfer_lists.page,
+    lambda connection: transfer_lists.page(
+        connection, states=[TransferState.REJECTED], before=1000
+    ),
+    transfer_lists.unfinished,
+    lambda connection: transfer_lists.waiting(connection, "portal"),
+    lambda connection: transfer_lists.to_be_moved(connection, "portal"),
+    lambda connection: transfer_lists.rejected_and_lying(connection, "portal"),
+    transfer_lists.counts_of_open,
+    lambda connection: packages.versions(connection, "portal", "case-0001"),
+    lambda connection: packages.versions_of_object(connection, "lantai:portal/case-0001"),
+    lambda connection: packages.of_source(connection, "portal", after=("case", 1)),
+    packages.page,
+    packages.below_target,
+    lambda connection: copies.on_node(connection, "node-1"),
+    events.page,
+    lambda connection: events.page(connection, transfer_id=1),
+    lambda connection: events.page(connection, package_id=1),
+    lambda connection: findings.last_sequence(connection, "node-1"),
+    findings.still_open,
+    findings.page,
+    lambda connection: findings.page(connection, object_id="lantai:portal/case-0001"),
+    orders.page,
+    orders.running,
+    tallies.holdings,
+]
+
+
+def test_every_query_finds_its_rows_by_an_index(catalogue: Catalogue, url: str) -> None:
+    if not url.startswith("sqlite"):
+        pytest.skip("reads SQLite's query plans")
+    with statements_of(catalogue) as seen:
+        catalogue.act(_everything)
+    assert len(seen) > 40
+    scans = []
+    with catalogue.reading() as connection:
+        for statement, values in seen.items():
+            plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, values)
+            scans += [
+                f"{row.detail}: {statement}" for row in plan if _reads_all(row.detail, statement)
+            ]
+    assert not scans, "\n\n".join(scans)
+
+
+def _reads_all(detail: str, statement: str) -> bool:
+    """A scan in the order of a page is cut off by its LIMIT; any other reads every row.
+
+    A page that is sorted first is not cut off either, unless what it sorts is the few transfers
+    under way, or the few answers to one transfer.
+    """
+    table = re.fullmatch(r"SCAN (\w+)", detail)
+    if table is not None:
+        return table[1] not in SMALL and "LIMIT" not in statement
+    few = "closed_at IS NULL" in statement or "LIMIT" not in statement
+    return "USE TEMP B-TREE FOR ORDER BY" in detail and not few
+
+
+def test_what_is_open_is_found_among_the_open_ones_only(catalogue: Catalogue, url: str) -> None:
+    """Not by way of the hundred million that are stored and closed."""
+    if not url.startswith("sqlite"):
+        pytest.skip("reads SQLite's query plans")
+    with statements_of(catalogue) as seen:
+        catalogue.act(_everything)
+    used = set()
+    with catalogue.reading() as connection:
+        for statement, values in seen.items():
+            if statement.startswith("SELECT") and "closed_at IS NULL" in statement:
+                plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, values)
+                used |= {row.detail for row in plan if " transfers " in row.detail}
+    assert len(used) >= 3
+    # By state is as good for states that only open transfers have (transfer_lists.unfinished).
+    by_working_state = "SEARCH transfers USING INDEX ix_transfers_state_id (state=? AND id>?)"
+    assert not [one for one in used - {by_working_state} if "_open" not in one]
+
+
+def test_the_check_itself_notices_a_scan(catalogue: Catalogue, url: str) -> None:
+    if not url.startswith("sqlite"):
+        pytest.skip("reads SQLite's query plans")
+    query = "SELECT * FROM packages WHERE op_id = 'x'"
+    with catalogue.reading() as connection:
+        plan = connection.execute(text("EXPLAIN QUERY PLAN " + query))
+        assert any(_reads_all(row.detail, query) for row in plan)
