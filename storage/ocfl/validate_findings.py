@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from storage.ocfl.validate_rules import RULES
+
 Severity = Literal["error", "warning"]
 SpecificationVersion = Literal["1.0", "1.1"]
 
@@ -55,6 +57,7 @@ class Findings:
     _found: dict[Finding, None] = field(default_factory=dict)
 
     def add(self, code: str, path: str, message: str) -> None:
+        assert code in RULES
         severity: Severity = "error" if code.startswith("E") else "warning"
         self._found[Finding(code, severity, self._below(path), message)] = None
 

@@ -4,6 +4,7 @@ A row is: the codes that must be among the findings, and the change that breaks 
 `ONLY` must produce exactly those error codes.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,11 @@ from tests.ocfl_objects import (
     Inventory,
     change_first,
     change_head,
+    good_inventories,
     sha512,
     write_good_object,
     write_head,
+    write_inventory_by_hand,
 )
 
 FIRST_DIGEST, SECOND_DIGEST = sha512(FIRST), sha512(SECOND)
@@ -144,6 +147,8 @@ AMONG: list[tuple[str, Change]] = [
     ("E046", put("versions", "v3", {"created": "2026-01-03T00:00:00Z", "state": {}})),
     ("E051", put(*V2, "state", SECOND_DIGEST, [1])),
     ("E057", put("fixity", {"md5": {MD5_OF_FIRST: ["v1/content/none.txt"]}})),
+    ("E030 E057", put("fixity", {"sha256": {"g" * 64: ["v1/content/a.txt"]}})),
+    ("E032 E057", put("fixity", {"blake2b-512": {"g" * 128: ["v1/content/a.txt"]}})),
     ("E029 E057", put("fixity", {"sha1": {"g" * 40: ["v1/content/a.txt"]}})),
     ("E066", put("versions", "v1", "state", FIRST_DIGEST, ["renamed.txt"])),
     ("E092", put("manifest", FIRST_DIGEST, "v1/content/a.txt")),
@@ -229,6 +234,47 @@ def test_fixity_may_be_empty_and_may_use_registered_extensions(
 ) -> None:
     change_head(good, put("fixity", fixity))
     assert validate_object(good).findings == ()
+
+
+def rename_versions(folder: Path, names: dict[str, str]) -> None:
+    """Give the good object's versions other names, on the disk and in both inventories."""
+    for old, new in names.items():
+        (folder / old).rename(folder / new)
+    for version in names.values():
+        text = (folder / version / "inventory.json").read_text()
+        for old, new in names.items():
+            text = text.replace(f'"{old}', f'"{new}')
+        write_inventory_by_hand(folder / version, text.encode())
+    write_inventory_by_hand(folder, text.encode())
+
+
+def test_padded_version_names_are_valid_and_warned_about(good: Path) -> None:
+    rename_versions(good, {"v1": "v001", "v2": "v002"})
+    report = validate_object(good)
+    assert report.valid
+    assert report.codes == {"W001"}
+
+
+def test_a_padded_naming_that_loses_its_zero_is_none(good: Path) -> None:
+    rename_versions(good, {"v1": "v01", "v2": "v12"})
+    assert {"E011", "E013", "E010"} <= error_codes(good)
+
+
+def test_sha256_is_valid_and_warned_about(tmp_path: Path) -> None:
+    """One version, all in SHA-256."""
+    digest = hashlib.sha256(FIRST).hexdigest()
+    inventory = good_inventories()["v1"]
+    inventory["digestAlgorithm"] = "sha256"
+    inventory["manifest"] = {digest: ["v1/content/a.txt"]}
+    inventory["versions"]["v1"]["state"] = {digest: ["a.txt"]}
+    (tmp_path / "v1/content").mkdir(parents=True)
+    (tmp_path / "v1/content/a.txt").write_bytes(FIRST)
+    (tmp_path / "0=ocfl_object_1.1").write_text("ocfl_object_1.1\n")
+    write_inventory_by_hand(tmp_path / "v1", inventory, "sha256")
+    write_inventory_by_hand(tmp_path, inventory, "sha256")
+    report = validate_object(tmp_path)
+    assert report.valid
+    assert report.codes == {"W004"}
 
 
 def test_digests_are_compared_in_either_case(good: Path) -> None:
