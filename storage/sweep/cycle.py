@@ -60,6 +60,7 @@ class _Batch:
     objects: tuple[StoredObject, ...]
     began_at: str  # what is found intact was read after this moment
     pool: ProcessPoolExecutor
+    place: int  # where it counts what it reads
 
 
 class CycleRun:
@@ -78,7 +79,7 @@ class CycleRun:
         self._context = context
         self._controls = controls
         self._cycle = cycle
-        self._read_bytes_before = controls.read_bytes.value
+        self._read_bytes_before = controls.read_bytes()
         self._pool = self._new_pool()
         self._listed: list[StoredObject] = []
         self._running: dict[asyncio.Future[list[ObjectCheck]], _Batch] = {}
@@ -90,7 +91,7 @@ class CycleRun:
 
     def read_bytes(self) -> int:
         """Bytes read since the beginning, objects that are being read included."""
-        return self._controls.read_bytes.value - self._read_bytes_before
+        return self._controls.read_bytes() - self._read_bytes_before
 
     async def run(self, now: Callable[[], datetime], is_over: Callable[[], bool]) -> bool:
         """Look at every object, and for strays. False if `is_over` ended it before.
@@ -135,7 +136,8 @@ class CycleRun:
             alone = next(
                 (at for at in range(count) if self._listed[at].object_id in self._suspects), count
             )
-            batch = _Batch(tuple(self._listed[: max(alone, 1)]), began_at, self._pool)
+            taken = tuple(self._listed[: max(alone, 1)])
+            batch = _Batch(taken, began_at, self._pool, self._free_place())
             try:
                 future = self._submit(batch)
             except BrokenProcessPool:
@@ -152,7 +154,12 @@ class CycleRun:
             targets,
             self._volume.verify_mode,
             self._settings.tranquility,
+            batch.place,
         )
+
+    def _free_place(self) -> int:
+        taken = {batch.place for batch in self._running.values()}
+        return next(place for place in range(len(taken) + 1) if place not in taken)
 
     def _target(self, stored: StoredObject) -> ObjectToCheck:
         folder = self._volume.root / self._volume.object_folder(stored.object_id)
@@ -203,7 +210,7 @@ class CycleRun:
 
     def _try_again(self, object_id: str) -> None:
         """Replaced while it was read, or held in memory by somebody: not judged."""
-        if self._controls.stop.is_set():
+        if self._controls.stopped:
             return
         self._tries[object_id] = self._tries.get(object_id, 0) + 1
         if self._tries[object_id] == _TRIES_MAX:

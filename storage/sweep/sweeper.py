@@ -40,7 +40,7 @@ class Sweeper:
         self._now = now
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload(["storage.sweep.worker"])
-        self._controls = SweepControls.create(self._context)
+        self._controls = SweepControls(self._context, settings.workers + 1)
         self._woken = asyncio.Event()
         self._asked = False
         self._stopping = False
@@ -51,17 +51,17 @@ class Sweeper:
         """Begin a new cycle at once, also while one runs: every object will be looked at."""
         self._asked = True
         if self._running is not None:
-            self._controls.stop.set()
+            self._controls.stopped = True
         self.resume()
         self._woken.set()
 
     def pause(self) -> None:
         """Stop reading until `resume`; an object half read goes on from where it is."""
-        self._controls.proceed.clear()
+        self._controls.paused = True
 
     def resume(self) -> None:
         """Go on reading."""
-        self._controls.proceed.set()
+        self._controls.paused = False
 
     async def status(self) -> SweepStatus:
         """Where the sweep stands; the counts are those of the cycle that runs or ran last."""
@@ -69,7 +69,7 @@ class Sweeper:
         last = await asyncio.to_thread(volume.sweep_cycle)
         return SweepStatus(
             running=self._running is not None,
-            paused=not self._controls.proceed.is_set(),
+            paused=self._controls.paused,
             cycle=0 if last is None else last.number,
             checked_objects=0 if latest is None else latest.checked_objects,
             checked_bytes=0 if latest is None else latest.read_bytes(),
@@ -104,7 +104,7 @@ class Sweeper:
         await self._set_pace()
         if self._is_over():
             return
-        self._controls.stop.clear()
+        self._controls.stopped = False
         log.info("sweep.cycle.started", cycle=cycle.number, started_at=cycle.started_at)
         run = CycleRun(self._volume, self._settings, self._context, self._controls, cycle)
         self._running = self._latest = run
@@ -133,12 +133,12 @@ class Sweeper:
         needed = rate_needed(self._settings, content_bytes)
         if rate < needed:
             log.warning("sweep.pace.too_slow", rate_bytes_s=rate, needed_bytes_s=needed)
-        self._controls.bytes_per_second_max.value = rate / self._settings.workers
+        self._controls.bytes_per_second_max = rate / self._settings.workers
 
     async def _stop_when(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._stopping = True
-        self._controls.stop.set()
+        self._controls.stopped = True
         self._woken.set()
 
     async def _sleep(self, seconds: float) -> None:

@@ -1,0 +1,347 @@
+"""The sweep as it runs on a node: real processes over real files, a volume kept in memory."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import pytest
+
+from storage.model import StoredObject, VerifyMode
+from storage.ocfl.layout import object_folder
+from storage.sweep.cycle import VolumeVanished
+from storage.sweep.model import (
+    Damage,
+    ObjectCheck,
+    ObjectToCheck,
+    SweepCycle,
+    rfc3339,
+)
+from storage.sweep.plan import SweepSettings
+from storage.sweep.sweeper import Sweeper
+
+COMMITTED_AT = "2026-11-01T00:00:00.000000Z"
+CONTENT = "v1/content/received/"
+
+
+class Root(Protocol):
+    """What conftest.py builds."""
+
+    root: Path
+
+    def add(self, object_id: str, received: dict[str, bytes] = ...) -> ObjectToCheck: ...
+
+
+@dataclass
+class MemoryVolume:
+    """A volume whose index is a dictionary; what the sweep tells it can be looked at."""
+
+    root: Path
+    objects: dict[str, StoredObject] = field(default_factory=dict)
+    swept_at: dict[str, str] = field(default_factory=dict)
+    findings: list[tuple[str, str, str]] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    quarantined: list[str] = field(default_factory=list)
+    cycles: list[SweepCycle] = field(default_factory=list)
+    verify_mode: VerifyMode = VerifyMode.EVICTED
+
+    def keep(self, target: ObjectToCheck, checked_at: str = COMMITTED_AT) -> None:
+        size_bytes = sum(path.stat().st_size for path in target.folder.rglob("*"))
+        self.objects[target.object_id] = StoredObject(
+            target.object_id, target.head, target.inventory_sha256, 7, size_bytes, checked_at
+        )
+        self.swept_at[target.object_id] = checked_at
+
+    def object_folder(self, object_id: str) -> PurePosixPath:
+        return object_folder(object_id)
+
+    def stored_object(self, object_id: str) -> StoredObject | None:
+        return self.objects.get(object_id)
+
+    def objects_to_sweep(self, before: str, limit: int) -> list[StoredObject]:
+        known_bad = {object_id for object_id, _, _ in self.findings}
+        due = [stored for name, stored in self.objects.items() if self.swept_at[name] < before]
+        due.sort(key=lambda stored: (stored.object_id not in known_bad, stored.checked_at))
+        return due[:limit]
+
+    def record_swept(self, checks: Sequence[ObjectCheck], at: str) -> None:
+        for check in checks:
+            self.order.append(check.object_id)
+            self.swept_at[check.object_id] = at
+            if check.intact:
+                stored = self.objects[check.object_id]
+                self.objects[check.object_id] = replace(stored, checked_at=at)
+
+    def record_finding(self, object_id: str, damage: Damage, at: str) -> bool:
+        finding = (object_id, damage.kind.value, damage.path)
+        if finding in self.findings:
+            return False
+        self.findings.append(finding)
+        return True
+
+    def owns_folder(self, folder: PurePosixPath) -> bool:
+        mine = {object_folder(object_id) for object_id in self.objects}
+        return folder in mine or str(folder) == "0=ocfl_1.1"
+
+    def quarantine_stray(self, path: PurePosixPath) -> None:
+        name = f"../quarantine-{len(self.quarantined)}"
+        (self.root / path).rename(self.root / name)
+        self.quarantined.append(str(path))
+
+    def sweep_cycle(self) -> SweepCycle | None:
+        return self.cycles[-1] if self.cycles else None
+
+    def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
+        self.cycles.append(cycle)
+
+    def object_count(self) -> int:
+        return len(self.objects)
+
+    def content_bytes(self) -> int:
+        return sum(stored.content_bytes for stored in self.objects.values())
+
+    def oldest_checked_at(self) -> str | None:
+        return min((stored.checked_at for stored in self.objects.values()), default=None)
+
+
+WaitUntil = Callable[..., "asyncio.Future[None]"]
+SETTINGS = SweepSettings()
+
+
+@asynccontextmanager
+async def sweeping(
+    volume: MemoryVolume, settings: SweepSettings = SETTINGS
+) -> AsyncIterator[Sweeper]:
+    """A sweeper at work until the block ends."""
+    stop = asyncio.Event()
+    sweeper = Sweeper(volume, settings, chance=0.5)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(sweeper.run(stop))
+        yield sweeper
+        stop.set()
+
+
+def has_finished(volume: MemoryVolume, number: int) -> Callable[[], bool]:
+    return lambda: any(
+        cycle.number == number and cycle.finished_at is not None for cycle in volume.cycles
+    )
+
+
+@pytest.fixture
+def volume(built_root: Root) -> MemoryVolume:
+    """Forty objects, all intact."""
+    volume = MemoryVolume(built_root.root)
+    for number in range(40):
+        received = {"received/a": b"a" * 5000, "received/data/申请.pdf": bytes([number]) * 3000}
+        volume.keep(built_root.add(f"lantai:s/{number}", received))
+    return volume
+
+
+async def test_one_cycle_finds_every_damage_and_every_stray(
+    volume: MemoryVolume, wait_until: WaitUntil, flip_bit: Callable[[Path], None]
+) -> None:
+    def folder(number: int) -> Path:
+        return volume.root / object_folder(f"lantai:s/{number}")
+
+    flip_bit(folder(3) / CONTENT / "data/申请.pdf")
+    os.truncate(folder(4) / CONTENT / "a", 100)
+    (folder(5) / CONTENT / "a").unlink()
+    (folder(6) / CONTENT / "planted").write_bytes(b"x")
+    flip_bit(folder(7) / "inventory.json")
+    (folder(8) / "v1/inventory.json.sha256").unlink()
+    flip_bit(folder(9) / "0=ocfl_object_1.1")
+    folder(10).rename(volume.root.parent / "lost")
+    (volume.root / "abc/def/planted").mkdir(parents=True)
+    (volume.root / "abc/def/planted/x").write_bytes(b"x")
+    (volume.root / "planted.txt").write_bytes(b"x")
+    async with sweeping(volume) as sweeper:
+        await wait_until(has_finished(volume, 1), within_s=60)
+        status = await sweeper.status()
+    assert set(volume.findings) == {
+        ("lantai:s/3", "altered", CONTENT + "data/申请.pdf"),
+        ("lantai:s/4", "truncated", CONTENT + "a"),
+        ("lantai:s/5", "missing", CONTENT + "a"),
+        ("lantai:s/6", "stray", CONTENT + "planted"),
+        ("lantai:s/7", "inventory-damaged", "inventory.json"),
+        ("lantai:s/8", "sidecar-damaged", "v1/inventory.json.sha256"),
+        ("lantai:s/9", "altered", "0=ocfl_object_1.1"),
+        ("lantai:s/10", "object-missing", ""),
+        ("", "stray-object", "abc/def/planted"),
+        ("", "stray-object", "planted.txt"),
+    }
+    assert set(volume.quarantined) == {"abc/def/planted", "planted.txt"}
+    assert sorted(volume.order) == sorted(volume.objects)
+    checked = {name for name, stored in volume.objects.items() if stored.checked_at > COMMITTED_AT}
+    assert len(checked) == 32
+    assert (status.checked_objects, status.damaged_objects, status.total_objects) == (40, 8, 40)
+    assert status.oldest_checked_at == COMMITTED_AT
+    assert status.checked_bytes > 32 * 8000
+    assert not status.running
+
+
+async def test_the_known_bad_and_the_longest_unchecked_come_first(
+    volume: MemoryVolume, wait_until: WaitUntil
+) -> None:
+    oldest = replace(volume.objects["lantai:s/30"], checked_at="2026-10-01T00:00:00.000000Z")
+    volume.objects["lantai:s/30"] = oldest
+    volume.findings.append(("lantai:s/20", "altered", "x"))
+    async with sweeping(volume, SweepSettings(workers=1)):
+        await wait_until(has_finished(volume, 1), within_s=60)
+    assert volume.order[:2] == ["lantai:s/20", "lantai:s/30"]
+
+
+async def test_what_is_damaged_after_a_sweep_is_found_when_one_is_asked_for(
+    volume: MemoryVolume, wait_until: WaitUntil, flip_bit: Callable[[Path], None]
+) -> None:
+    async with sweeping(volume) as sweeper:
+        await wait_until(has_finished(volume, 1), within_s=60)
+        assert volume.findings == []
+        flip_bit(volume.root / object_folder("lantai:s/3") / CONTENT / "a")
+        sweeper.start_now()
+        await wait_until(has_finished(volume, 2), within_s=60)
+    assert volume.findings == [("lantai:s/3", "altered", CONTENT + "a")]
+
+
+async def test_asking_while_a_sweep_runs_begins_a_new_one_over_everything(
+    volume: MemoryVolume, wait_until: WaitUntil
+) -> None:
+    """The first is so slow that it would take minutes."""
+    slow = SweepSettings(read_bytes_per_second_max=4000)
+    async with sweeping(volume, slow) as sweeper:
+
+        async def reads() -> bool:
+            return (await sweeper.status()).checked_bytes > 0
+
+        await wait_until(reads, within_s=60)
+        sweeper.start_now()
+        await wait_until(lambda: volume.cycles[-1].number == 2, within_s=60)
+    assert [cycle.finished_at for cycle in volume.cycles] == [None, None]
+
+
+async def test_a_stopped_sweep_is_resumed_and_reads_nothing_twice(
+    volume: MemoryVolume, wait_until: WaitUntil
+) -> None:
+    """1. A sweep is stopped in the middle. 2. Another process goes on with the same cycle."""
+    async with sweeping(volume, SweepSettings(read_bytes_per_second_max=400_000)):
+        await wait_until(lambda: volume.order, within_s=60)
+    assert len(volume.order) < 40
+    started_at = volume.cycles[-1].started_at
+    async with sweeping(volume):
+        await wait_until(has_finished(volume, 1), within_s=60)
+    assert sorted(volume.order) == sorted(volume.objects)
+    assert volume.cycles[-1].started_at == started_at
+
+
+async def test_a_paused_sweep_reads_nothing_until_it_is_resumed(
+    volume: MemoryVolume, wait_until: WaitUntil
+) -> None:
+    async with sweeping(volume) as sweeper:
+        sweeper.pause()
+        await wait_until(lambda: volume.cycles, within_s=60)
+        assert (await sweeper.status()).paused
+        assert volume.order == []
+        sweeper.resume()
+        await wait_until(has_finished(volume, 1), within_s=60)
+
+
+async def test_an_object_exchanged_meanwhile_is_judged_by_its_new_digest_only(
+    volume: MemoryVolume, wait_until: WaitUntil
+) -> None:
+    """A check that was made against an inventory that no longer counts leaves no finding."""
+    stale = volume.objects["lantai:s/3"]
+    answers = iter([replace(stale, inventory_sha256="0" * 64)])
+    current = volume.objects_to_sweep
+
+    def listing(before: str, limit: int) -> list[StoredObject]:
+        found = current(before, limit)
+        old = next(answers, stale) if stale in found else stale
+        return [old if stored == stale else stored for stored in found]
+
+    volume.objects_to_sweep = listing  # type: ignore[method-assign]  # the volume is the test's own
+    async with sweeping(volume):
+        await wait_until(has_finished(volume, 1), within_s=60)
+    assert volume.findings == []
+    assert volume.objects["lantai:s/3"].checked_at > COMMITTED_AT
+
+
+async def test_when_the_disk_is_gone_nothing_is_concluded_from_it(
+    volume: MemoryVolume,
+) -> None:
+    volume.root.rename(volume.root.with_name("unplugged"))
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.timeout(60):
+            await Sweeper(volume, SETTINGS, chance=0.5).run(asyncio.Event())
+    assert caught.group_contains(VolumeVanished)
+    assert volume.findings == []
+
+
+async def test_a_process_that_is_killed_costs_nothing_but_time(
+    volume: MemoryVolume, wait_until: WaitUntil
+) -> None:
+    async with sweeping(volume, SweepSettings(read_bytes_per_second_max=300_000)):
+        await wait_until(lambda: volume.order, within_s=60)
+        for process in sweeping_processes(os.getpid()):
+            os.kill(process, signal.SIGKILL)
+        await wait_until(has_finished(volume, 1), within_s=60)
+    assert sorted(volume.order) == sorted(volume.objects)
+    assert volume.findings == []
+
+
+NODE = """
+import asyncio, pathlib, sys
+sys.path[:0] = [{project!r}, {tests!r}]
+from test_sweeper import MemoryVolume, SweepSettings, Sweeper
+from storage.sweep.model import ObjectToCheck
+
+async def main():
+    volume = MemoryVolume(pathlib.Path({root!r}))
+    volume.keep(ObjectToCheck("lantai:s/3", pathlib.Path({folder!r}), 1, "0" * 64))
+    slow = SweepSettings(read_bytes_per_second_max=100)
+    await Sweeper(volume, slow, chance=0.5).run(asyncio.Event())
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+async def test_when_the_node_is_killed_its_sweeping_processes_end_too(
+    volume: MemoryVolume, wait_until: WaitUntil, tmp_path: Path
+) -> None:
+    script = tmp_path / "node.py"
+    folder = str(volume.root / object_folder("lantai:s/3"))
+    here = Path(__file__)
+    script.write_text(
+        NODE.format(
+            project=str(here.parents[4]),
+            tests=str(here.parent),
+            root=str(volume.root),
+            folder=folder,
+        )
+    )
+    node = await asyncio.create_subprocess_exec(sys.executable, str(script))
+    await wait_until(lambda: sweeping_processes(node.pid), within_s=60)
+    workers = sweeping_processes(node.pid)
+    node.kill()
+    await node.wait()
+    await wait_until(lambda: not any(Path(f"/proc/{pid}/cwd").exists() for pid in workers))
+
+
+def sweeping_processes(node: int) -> list[int]:
+    """Processes of the fork server of `node`."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = status.read_text().rpartition(")")[2].split()
+            parents[int(status.parent.name)] = int(fields[1])
+    servers = {process for process, parent in parents.items() if parent == node}
+    return [process for process, parent in parents.items() if parent in servers]
+
+
+def test_times_are_written_so_that_their_texts_are_in_order() -> None:
+    assert rfc3339(datetime(2026, 11, 22, 8, tzinfo=UTC)) == "2026-11-22T08:00:00.000000Z"
