@@ -1,8 +1,8 @@
 """Judge one staged package by the four properties, and say what is to become of it.
 
 DA/T 70-2018; docs/formats/answers.md (check-report). A package is acceptable when no check failed
-and every check that its profile needs was carried out. Reads the staged copy only; storing, answering
-and waiting are for others.
+and every check that its profile needs was carried out. Reads the staged copy only; storing,
+answering and waiting are for others.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """`lantai check`: judge one package without storing it.
 
 docs/formats/answers.md (check-report). A folder is judged where it is, an archive is unpacked
-into a private temporary folder. Exit status: 0 acceptable, 1 rejected, 2 usage, 3 could not be judged.
+into a private temporary folder. Exit status: 0 acceptable, 1 rejected, 2 usage, 3 could not be
+judged.
 """
 
 import tempfile

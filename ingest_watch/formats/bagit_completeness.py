@@ -1,8 +1,8 @@
 """Is a bag complete and valid? Set questions over its listing and its manifests.
 
 RFC 8493 section 3: every file listed is there, every payload file is listed (in 1.0 in every
-manifest, before that in any), and every digest holds. Each function answers one question and yields what
-breaks it; the tables are bagit_manifests.py's.
+manifest, before that in any), and every digest holds. Each function answers one question and
+yields what breaks it; the tables are bagit_manifests.py's.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

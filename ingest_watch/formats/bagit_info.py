@@ -1,7 +1,8 @@
 """Read bag-info.txt: labels, values, continuations; and judge Payload-Oxum.
 
-RFC 8493 section 2.2.2. Labels are case-insensitive and may repeat; order is kept. In 1.0 one space
-or tab stands after the colon and none around the label, earlier any number; values are never logged.
+RFC 8493 section 2.2.2. Labels are case-insensitive and may repeat; order is kept. In 1.0 one
+space or tab stands after the colon and none around the label, earlier any number; values are
+never logged.
 """
 
 import re
