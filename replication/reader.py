@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, TypeVar, cast
+from typing import IO, TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 
@@ -30,6 +30,9 @@ from storage.ocfl.inventory_stream import digests_and_paths
 from storage.view.holdings import HeldVersion
 from storage.view.listing import Buffer, FileListing, NameListing
 from storage.view.reader import VersionFiles, ViewFile
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _T = TypeVar("_T")
 
@@ -268,7 +271,7 @@ def _digests_below(inventory: IO[bytes], prefix: str) -> dict[str, str]:
 
 async def _parse(buffer: Buffer, parse: Callable[[IO[bytes]], _T]) -> _T:
     """`parse` over the bytes of `buffer` from the beginning."""
-    # A mapped file reads like an open one, but its position is shared: so one view for each.
+    # A mapped file reads like an open one, but all its users share one position: not these.
     stream = io.BytesIO(buffer) if isinstance(buffer, bytes) else _MappedStream(buffer)
     return await _off_loop(len(buffer), partial(parse, cast("IO[bytes]", stream)))
 
@@ -288,8 +291,9 @@ class _MappedStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        end = len(self._buffer) if size < 0 else self._position + size
-        data = self._buffer[self._position : end]
+    def readinto(self, target: "WriteableBuffer") -> int:
+        view = memoryview(target)
+        data = self._buffer[self._position : self._position + len(view)]
+        view[: len(data)] = data
         self._position += len(data)
-        return data
+        return len(data)

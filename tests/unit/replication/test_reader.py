@@ -348,6 +348,23 @@ async def test_a_record_of_many_megabytes_is_read_through_the_spool(tmp_path: Pa
     assert await reader.read(file, 0, len(report)) == report
 
 
+async def test_lists_of_many_megabytes_are_read_through_the_spool(tmp_path: Path) -> None:
+    """Inventory and file list of 6 000 files are over 1 MiB each: mapped, not held."""
+    node = tmp_path / "node-1"
+    node.mkdir()
+    many = {b"data/%05d.pdf" % number: b"%d" % number for number in range(6000)}
+    written = write_copies([node], "lantai:gov/x", many)
+    assert (node / written.folder / "v1/inventory.json").stat().st_size > BLOCK_BYTES
+    reader = VerifiedReader(
+        {"node-1": FolderNode(node, {"lantai:gov/x": written.folder})}, lambda bad: None, tmp_path
+    )
+    files = (await reader.files(written.held)).files
+    assert sum(1 for _ in files.children("received/data")) == 6000
+    listed = files.find("received/data/04321.pdf")
+    assert isinstance(listed, ListedFile)
+    assert await reader.read(ViewFile(written.held, listed.entry), 0, 10) == b"4321"
+
+
 async def test_an_object_without_a_file_list_is_not_read_on_trust(archive: Archive) -> None:
     """As one that another system wrote, or one from before `lantai/files.jsonl`."""
     inventory = archive.folder / "node-1" / archive.written.folder / "v1" / "inventory.json"
