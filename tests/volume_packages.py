@@ -90,6 +90,7 @@ def settings_for(beside: Path, **changes: object) -> VolumeSettings:
         node="node-1",
         domain="room-a",
         reserve_bytes=0,
+        allow_unproven=True,  # wherever the tests happen to run; tests of the medium say no
         read_back_processes=0,
     )
     return replace(settings, **changes)  # type: ignore[arg-type]
@@ -112,6 +113,11 @@ def send(volume: Volume, package: MadePackage) -> Incoming:
 async def store(volume: Volume, package: MadePackage) -> SignedAnswer:
     """The whole put."""
     return await volume.commit(send(volume, package))
+
+
+def names(folder: Path) -> list[str]:
+    """What lies in a folder."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def _entries(content: Mapping[str, bytes]) -> list[FileEntry]:

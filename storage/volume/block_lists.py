@@ -8,6 +8,7 @@ both the SHA-256 and the root that the object's own file list names.
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from storage.blocks import LEAF_BYTES, FileHasher, block_count
@@ -21,6 +22,15 @@ from storage.volume.refusals import FileUnknown, FileUnreadable
 
 # docs/formats/package.md: the kept list, in every version, of all files but Lantai's own.
 KEPT_FILE_LIST = "lantai/files.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that is there, and no link."""
+
+    object_id: str
+    path: str  # relative to the object's folder
+    size_bytes: int
 
 
 class BlockLists:
@@ -43,22 +53,20 @@ class BlockLists:
             shutil.rmtree(target, ignore_errors=True)
             staged.rename(target)
 
-    def read(self, object_id: str, path: str, first: int, count: int) -> bytes:
+    def read(self, file: StoredFile, first: int, count: int) -> bytes:
         """Up to `count` leaves from leaf `first` on, 32 bytes each.
 
         Empty for a file of at most 1 MiB. Raises FileUnreadable if the list is lost and cannot
-        be made again because the file is damaged, FileUnknown if there is no such file.
+        be made again because the file is damaged.
         """
-        file = self._root / object_folder(object_id) / path
-        try:
-            expected = block_count(file.lstat().st_size) * LEAF_BYTES
-        except OSError as error:
-            raise FileUnknown(f"{object_id!r} has no file {path!r}") from error
+        expected = block_count(file.size_bytes) * LEAF_BYTES
         if expected == 0:
             return b""
-        target = self._blocks / object_folder(object_id) / f"{path}.leaves"
+        folder = object_folder(file.object_id)
+        target = self._blocks / folder / f"{file.path}.leaves"
         if not target.is_file() or target.stat().st_size != expected:
-            self._make_again(file, target, _entry_of(file, self._root, object_id, path))
+            entry = _entry_of(self._root / folder, file.path)
+            self._make_again(self._root / folder / file.path, target, entry)
         with target.open("rb") as stream:
             return os.pread(stream.fileno(), count * LEAF_BYTES, first * LEAF_BYTES)
 
@@ -77,14 +85,14 @@ class BlockLists:
         write_whole_file(target, digest.leaves)
 
 
-def _entry_of(file: Path, root: Path, object_id: str, path: str) -> FileEntry:
-    """What the object's own list says of one file. `path` is relative to the object's folder."""
-    version, _, logical = path.removesuffix("/").partition("/content/")
-    listed = root / object_folder(object_id) / version / "content" / KEPT_FILE_LIST
+def _entry_of(folder: Path, path: str) -> FileEntry:
+    """What the object's own list says of one of its files."""
+    version, _, logical = path.partition("/content/")
+    listed = folder / version / "content" / KEPT_FILE_LIST
     try:
         for entry in read_file_list(listed):
             if entry.path == logical:
                 return entry
     except (OSError, FileListInvalid) as error:
         raise FileUnreadable(f"{listed} cannot be read: {error}") from error
-    raise FileUnknown(f"{file} stands in no file list")
+    raise FileUnknown(f"{folder / path} stands in no file list")

@@ -66,6 +66,13 @@ class SweepIndex:
             (object_id, limit),
         )
 
+    def open_count(self) -> int:
+        """How many findings nothing has become of yet."""
+        with self._lock:
+            query = "SELECT count(*) FROM findings WHERE mended_at IS NULL"
+            count: int = self._database.execute(query).fetchone()[0]
+            return count
+
     def has_open_finding(self, object_id: str, kind: str, path: str) -> bool:
         """Whether exactly this is on record and not mended."""
         with self._lock:

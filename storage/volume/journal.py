@@ -38,7 +38,10 @@ class Journal:
     because of what the opening found.
     """
 
-    def __init__(self, folder: Path, quarantine: Path) -> None:
+    def __init__(
+        self, folder: Path, quarantine: Path, *, segment_bytes_max: int = SEGMENT_BYTES_MAX
+    ) -> None:
+        self._segment_bytes_max = segment_bytes_max
         self._folder = folder
         self._quarantine = quarantine
         self._lock = threading.Lock()
@@ -66,7 +69,7 @@ class Journal:
         with self._lock:
             self._refuse_if_unusable()
             try:
-                if self._descriptor < 0 or self._end >= SEGMENT_BYTES_MAX:
+                if self._descriptor < 0 or self._end >= self._segment_bytes_max:
                     self._begin_segment()
                 at = timestamp(datetime.now(UTC))
                 return self._write(compose(self._sequence + 1, at), at)

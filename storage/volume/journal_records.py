@@ -98,6 +98,8 @@ def _parse(line: bytes, segment: int, offset: int) -> Record | None:
         sequence, at, kind = members.pop("sequence"), members.pop("at"), members.pop("kind")
     except (ValueError, KeyError, msgspec.DecodeError):
         return None
+    if line[:_CHAIN_DIGITS] != chain.hex().encode():
+        return None  # capitals, or white space between the digits
     if not (isinstance(sequence, int) and isinstance(at, str) and isinstance(kind, str)):
         return None
     return Record(sequence, at, kind, members, segment, offset, chain, offset + len(line))

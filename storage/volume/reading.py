@@ -40,16 +40,12 @@ class ObjectReader:
         finally:
             os.close(descriptor)
 
-    def check_known(self, object_id: str, path: str) -> None:
-        """Raises ObjectUnknown or FileUnknown if this cannot be a file of a stored object."""
+    def _open(self, object_id: str, path: str) -> int:
         if self._index.stored_object(object_id) is None:
             raise ObjectUnknown(f"{object_id!r} is not kept here")
         components = path.split("/")
         if "\0" in path or not {"", ".", ".."}.isdisjoint(components):
             raise FileUnknown(f"{path!r} is not a path below an object's folder")
-
-    def _open(self, object_id: str, path: str) -> int:
-        self.check_known(object_id, path)
         folder = self._root / object_folder(object_id)
         try:
             # Folders on the way cannot be links either: `resolve` would have left the object.

@@ -20,7 +20,7 @@ from storage.signing import SigningKey
 from storage.sweep.model import Damage, ObjectCheck, SweepCycle
 from storage.volume import creation, opening
 from storage.volume.admission import Admission
-from storage.volume.block_lists import BlockLists
+from storage.volume.block_lists import BlockLists, StoredFile
 from storage.volume.committer import Committer
 from storage.volume.events import Event, Speaker
 from storage.volume.findings import Finding
@@ -172,8 +172,8 @@ class Volume:
 
     def block_leaves(self, object_id: str, path: str, first: int, count: int) -> bytes:
         """Leaf digests of a file, 32 bytes each; empty for files of at most 1 MiB."""
-        self._reader.check_known(object_id, path)
-        return self._block_lists.read(object_id, path, first, count)
+        size_bytes = self._reader.file_size(object_id, path)
+        return self._block_lists.read(StoredFile(object_id, path, size_bytes), first, count)
 
     def stat(self, object_id: str) -> StoredObject | None:
         """One object, or None."""
@@ -186,6 +186,10 @@ class Volume:
     def findings(self, after: int, limit: int) -> list[Finding]:
         """Findings by number, from behind `after` on; mended ones say when."""
         return self._index.sweep.findings(after, limit)
+
+    def open_finding_count(self) -> int:
+        """How much is wrong on this disk and not mended yet."""
+        return self._index.sweep.open_count()
 
     def open_findings(self, object_id: str) -> list[Finding]:
         """What is wrong with one object and not mended yet."""
