@@ -162,7 +162,7 @@ class Keeper(Section, frozen=True):
     cycle_s: Duration = 30
     lease_s: Duration = 30
     repairs_in_flight: Count = 2
-    findings_max: Count = 1000  # more open at once: stop mending and call
+    mends_per_node_hour_max: Count = 10  # more damage on one node: stop mending there and call
 
 
 class View(Section, frozen=True):

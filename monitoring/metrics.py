@@ -46,10 +46,8 @@ TRANSFER_STATES = (
     "failed",
     "withdrawn",
 )
-COPY_STATES = ("committed", "damaged", "missing")
+BAD_COPY_STATES = ("damaged", "missing")
 ANSWER_KINDS = ("received", "stored", "rejected", "held")
-# Small commits take milliseconds and a terabyte takes hours; each step is about a factor of three.
-COMMIT_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600)
 
 
 class StateGauge:
@@ -141,12 +139,6 @@ class NodeMetrics:
         self.commits = Counter(
             "lantai_node_commits", "Object versions committed here.", registry=registry
         )
-        self.commit_seconds = Histogram(
-            "lantai_node_commit_seconds",
-            "From the last byte received to the signed answer.",
-            buckets=COMMIT_SECONDS,
-            registry=registry,
-        )
         self.wire_refusals = _counter(
             "lantai_wire_refusals", "Peers and messages refused.", "reason", WIRE_REFUSALS, registry
         )
@@ -160,7 +152,10 @@ class IngestMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.transfers = Gauge(
-            "lantai_ingest_transfers", "Transfers by state.", ["state"], registry=registry
+            "lantai_ingest_transfers",
+            "Transfers whose original is still there, by state.",
+            ["state"],
+            registry=registry,
         )
         for state in TRANSFER_STATES:
             self.transfers.labels(state).set(0)
@@ -172,12 +167,12 @@ class IngestMetrics:
         )
         self.rejected = Counter(
             "lantai_ingest_packages_rejected",
-            "Packages sent back, by the first reason's code.",
-            ["source", "reason"],
+            "Packages sent back.",
+            ["source"],
             registry=registry,
         )
         self.ingested_bytes = Counter(
-            "lantai_ingest_bytes", "Bytes of the packages stored.", registry=registry
+            "lantai_ingest_bytes", "Bytes of the packages stored.", ["source"], registry=registry
         )
         self.oldest_waiting_seconds = Gauge(
             "lantai_ingest_oldest_waiting_seconds",
@@ -189,9 +184,6 @@ class IngestMetrics:
             "1 while the source's drop folder can be read.",
             ["source"],
             registry=registry,
-        )
-        self.staging_bytes = Gauge(
-            "lantai_ingest_staging_bytes", "Bytes held in private staging.", registry=registry
         )
         self.staging_free_bytes = Gauge(
             "lantai_ingest_staging_free_bytes", "Bytes free for staging.", registry=registry
@@ -225,11 +217,11 @@ class KeeperMetrics:
             "Packages with fewer good copies than promised.",
             registry=registry,
         )
-        self.copies = Gauge(
-            "lantai_keeper_copies", "Copies by state.", ["state"], registry=registry
+        self.bad_copies = Gauge(
+            "lantai_keeper_bad_copies", "Copies that do not count.", ["state"], registry=registry
         )
-        for state in COPY_STATES:
-            self.copies.labels(state).set(0)
+        for state in BAD_COPY_STATES:
+            self.bad_copies.labels(state).set(0)
         self.packages_at_risk = Gauge(
             "lantai_keeper_packages_at_risk",
             "Packages with at most one good copy.",
@@ -303,3 +295,16 @@ def _counter(
     for value in known:
         counter.labels(value)
     return counter
+
+
+class Totals:
+    """Raises counters to totals that are kept elsewhere and only grow, such as the catalogue's."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[Counter, tuple[str, ...]], float] = {}
+
+    def raise_to(self, counter: Counter, total: float, *labels: str) -> None:
+        """Bring `counter`, with these labels, up to `total`."""
+        child = counter.labels(*labels) if labels else counter
+        child.inc(max(0.0, total - self._seen.get((counter, labels), 0.0)))
+        self._seen[counter, labels] = total

@@ -66,10 +66,12 @@ class RequestDesk:
                 return await self._disk.read(self._read, request)
             case Blocks():
                 return await self._disk.read(self._blocks, request)
+            case Sweep():
+                return await self._sweep(request)
             case _:
                 return await self._disk.read(self._look_up, request)
 
-    def _look_up(self, request: Stat | Objects | Findings | Sweep | Status) -> Reply:
+    def _look_up(self, request: Stat | Objects | Findings | Status) -> Reply:
         match request:
             case Stat():
                 return self._stat(request)
@@ -77,8 +79,6 @@ class RequestDesk:
                 return self._objects(request)
             case Findings():
                 return self._findings(request)
-            case Sweep():
-                return self._sweep(request)
             case Status():
                 return self._status(request)
 
@@ -118,13 +118,13 @@ class RequestDesk:
             request.request, request.limit, [ListedFinding(**asdict(each)) for each in found]
         )
 
-    def _sweep(self, request: Sweep) -> Reply:
+    async def _sweep(self, request: Sweep) -> Reply:
         sweep = self._parts.sweep
         if sweep is None:
             raise WireRefusal("this node does not sweep", "not-here")
         if request.action == "start":
             sweep.start_now()
-        return Reply(Sweeping(request=request.request, **asdict(sweep.status())))
+        return Reply(Sweeping(request=request.request, **asdict(await sweep.status())))
 
     def _status(self, request: Status) -> Reply:
         state = self._volume.state()

@@ -15,15 +15,16 @@ from daemon.control import Request
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.openings import holder_name, open_clients, open_writer, utc_now
-from monitoring.metrics import KeeperMetrics, new_registry
+from monitoring.metrics import KeeperMetrics, Totals, new_registry
 from replication.keeper import SWEEP_START, Keeper, plan_sentence
 from replication.node_client import NodeClient
 from replication.repair import Repair, RepairLimits
 from replication.repair_plan import RepairPlan
-from storage.catalogue import copies, findings, orders, packages
-from storage.catalogue.model import Actor, CopyState
+from storage.catalogue import figures, findings, orders
+from storage.catalogue.model import Actor
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
+from storage.sweep.model import SweepStatus
 
 ROLE = "keeper"
 _FINDINGS_SHOWN_MAX = 1000
@@ -48,6 +49,13 @@ def build(config: Config) -> Role:
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
 
 
+def sweep_members(node: str, status: SweepStatus | str) -> dict[str, Any]:
+    """One node's sweep as docs/operations/control.md has it; a text says why it does not answer."""
+    if isinstance(status, str):
+        return {"node": node, "message": status}
+    return {"node": node, **asdict(status)}
+
+
 class RunningKeeper:
     """The keeper's loops and its answers to operators."""
 
@@ -67,7 +75,7 @@ class RunningKeeper:
         self._repair = repair
         self._metrics = metrics
         self._woken = asyncio.Event()
-        self._counted: dict[str, int] = {}
+        self._totals = Totals()
         self._plan = RepairPlan((), frozenset(), ())
 
     def work(self) -> Work:
@@ -117,20 +125,18 @@ class RunningKeeper:
 
     async def _set_figures(self) -> None:
         metrics = self._metrics
-        counts = await self._catalogue.look(packages.counts)
-        metrics.packages.set(counts.stored)
-        metrics.copies_below_target.set(counts.below_target)
-        metrics.packages_at_risk.set(counts.at_risk)
-        by_state = await self._catalogue.look(copies.counts)
-        for state in CopyState:
-            metrics.copies.labels(state).set(by_state[state])
-        metrics.findings_open.set(await self._catalogue.look(findings.open_count))
+        safety = await self._catalogue.look(figures.safety)
+        metrics.packages.set(safety.packages)
+        metrics.copies_below_target.set(safety.below_target)
+        metrics.packages_at_risk.set(safety.at_risk)
+        metrics.findings_open.set(safety.findings_open)
+        for state, count in safety.bad_copies.items():
+            metrics.bad_copies.labels(state).set(count)
         metrics.mending_stopped.set(bool(self._plan.suspect_nodes))
         for node, client in self._clients.items():
             metrics.node_reachable.labels(node).set(client.is_connected)
         for outcome, total in self._repair.outcomes.items():
-            metrics.repairs.labels(outcome).inc(total - self._counted.get(outcome, 0))
-            self._counted[outcome] = total
+            self._totals.raise_to(metrics.repairs, total, outcome)
 
     async def _status(self, _request: Request) -> dict[str, Any]:
         return {
@@ -142,16 +148,13 @@ class RunningKeeper:
     async def _start_sweep(self, request: Request) -> dict[str, Any]:
         actor = Actor(request.caller.user_name, "control socket")
         at = to_text(utc_now())
-        order = await self._catalogue.do(orders.place, SWEEP_START, "", actor, at)
+        await self._catalogue.do(orders.place, SWEEP_START, "", actor, at)
         self._woken.set()
-        return {"order": order.id, "state": order.state}
+        return await self._sweep_status(request)
 
     async def _sweep_status(self, _request: Request) -> dict[str, Any]:
         statuses = await self._keeper.sweep_status()
-        return {
-            node: {"error": status} if isinstance(status, str) else asdict(status)
-            for node, status in statuses.items()
-        }
+        return {"nodes": [sweep_members(node, status) for node, status in statuses.items()]}
 
     async def _findings(self, request: Request) -> list[Any]:
         limit = min(request.number("limit", 100), _FINDINGS_SHOWN_MAX)

@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -66,7 +66,7 @@ def volume_settings(settings: Node) -> VolumeSettings:
         allow_unproven=settings.allow_unproven,
         group_packages_max=settings.commit.group_packages_max,
         group_wait_s=settings.commit.group_wait_s,
-        operations_max=settings.commit.in_flight_max,
+        operations_max=settings.commit.operations_max,
         read_back_processes=settings.workers,
     )
 
@@ -75,6 +75,7 @@ def volume_settings(settings: Node) -> VolumeSettings:
 class RunningNode:
     """Everything that an open node is made of."""
 
+    name: str
     endpoint: str
     keys: CurveKeys
     wire: Wire
@@ -92,7 +93,12 @@ class RunningNode:
             Part("sweep", self._sweep),
             Part("figures", self._measure),
         )
-        return Work(parts, {"status": self._status, "sweep-start": self._start_sweep})
+        verbs = {
+            "status": self._status,
+            "sweep-start": self._start_sweep,
+            "sweep-status": self._sweep_status,
+        }
+        return Work(parts, verbs)
 
     async def _authenticate(self, part: Part) -> None:
         await _beating(part, self.authenticator.run(), "Judging keys")
@@ -129,9 +135,12 @@ class RunningNode:
             "connections": self.service.connections,
         }
 
-    async def _start_sweep(self, _request: Request) -> str:
+    async def _start_sweep(self, request: Request) -> dict[str, Any]:
         self.sweeper.start_now()
-        return "started"
+        return await self._sweep_status(request)
+
+    async def _sweep_status(self, _request: Request) -> dict[str, Any]:
+        return {"nodes": [{"node": self.name, **asdict(await self.sweeper.status())}]}
 
 
 async def _open(
@@ -153,7 +162,9 @@ async def _open(
     service = NodeService(parts, identity, authenticator)
     opening.stack.callback(service.close)
     gauges = NodeGauges(registry, volume, sweeper, service, authenticator, settings.sweep)
-    return RunningNode(settings.bind, keys, wire, volume, sweeper, authenticator, service, gauges)
+    return RunningNode(
+        settings.name, settings.bind, keys, wire, volume, sweeper, authenticator, service, gauges
+    )
 
 
 def role_table(config: Config) -> RoleTable:

@@ -6,10 +6,10 @@ Names and meanings are monitoring/metrics.py's. Measures only; a figure never ch
 import asyncio
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from daemon.config import SweepSettings
-from monitoring.metrics import NodeMetrics
+from monitoring.metrics import NodeMetrics, Totals
 from replication.authentication import Authenticator
 from replication.node_service import NodeService
 from storage.catalogue.timestamps import to_moment
@@ -22,9 +22,10 @@ _FINDINGS_PAGE = 1000
 
 # What the wire's refusal codes count as, for people who look at a graph.
 _REFUSED_AS = {
-    "role-refused": "role",
+    "role-forbids": "role",
+    "role-not-yours": "role",
     "message-malformed": "malformed",
-    "message-too-large": "too-large",
+    "message-refused": "malformed",
 }
 
 
@@ -45,7 +46,7 @@ class NodeGauges:
         self._sweeper = sweeper
         self._service = service
         self._authenticator = authenticator
-        self._seen: dict[str, float] = {}
+        self._totals = Totals()
         self._last_finding = 0
         self._cycle = (0, 0, 0)
         self._metrics.sweep_deadline_seconds.set(sweep.deadline_days * _DAY_S)
@@ -83,25 +84,20 @@ class NodeGauges:
     def _set_wire(self) -> None:
         counts, door = self._service.counts, self._authenticator.counts
         refused = self._metrics.wire_refusals
-        self._raise_to(refused.labels("stranger"), "stranger", door.strangers + door.cut_off)
+        self._totals.raise_to(refused, door.strangers + door.cut_off, "stranger")
         totals: dict[str, int] = {}
         for code, count in counts.refused.items():
             reason = _REFUSED_AS.get(code, "other")
             totals[reason] = totals.get(reason, 0) + count
         for reason, count in totals.items():
-            self._raise_to(refused.labels(reason), reason, count)
-        self._raise_to(self._metrics.commits, "commits", self._service.put_counts.committed)
+            self._totals.raise_to(refused, count, reason)
+        self._totals.raise_to(self._metrics.commits, self._service.put_counts.committed)
 
     def _count_findings(self) -> None:
         while page := self._volume.findings(self._last_finding, _FINDINGS_PAGE):
             for finding in page:
                 self._metrics.findings.labels(finding.kind).inc()
             self._last_finding = page[-1].sequence
-
-    def _raise_to(self, counter: Counter, name: str, total: float) -> None:
-        """Bring a counter up to a total that is kept elsewhere and only grows."""
-        counter.inc(max(0.0, total - self._seen.get(name, 0.0)))
-        self._seen[name] = total
 
 
 def _age_s(moment: str | None) -> float:

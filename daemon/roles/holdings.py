@@ -1,0 +1,77 @@
+"""What the view and the API read from: the catalogue's holdings, and the nodes' verified bytes.
+
+Joins storage.view's protocols to the catalogue and the wire; decides and verifies nothing itself.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from daemon.config import Config
+from daemon.lifecycle import Opening
+from daemon.roles.openings import open_clients
+from monitoring.log import get_log
+from monitoring.metrics import ReaderMetrics
+from replication.copies import BadCopy
+from replication.reader import ReaderLimits, VerifiedReader
+from storage.catalogue import held
+from storage.catalogue.engine import Catalogue
+from storage.view.holdings import HeldPackage, HoldingsTotals
+
+log = get_log(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CatalogueHoldings:
+    """`storage.view.holdings.Holdings` over the catalogue, each question in a thread."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def sources(self) -> list[str]:
+        return await asyncio.to_thread(self._catalogue.look, held.sources)
+
+    async def packages(self, source: str, after: int, limit: int) -> list[HeldPackage]:
+        look = self._catalogue.look
+        return await asyncio.to_thread(look, held.held_after, source, after, limit)
+
+    async def package(self, source: str, identifier: str) -> HeldPackage | None:
+        return await asyncio.to_thread(self._catalogue.look, held.held_package, source, identifier)
+
+    async def totals(self) -> HoldingsTotals:
+        return await asyncio.to_thread(self._catalogue.look, held.totals)
+
+
+async def open_reader(
+    config: Config,
+    opening: Opening,
+    role: str,
+    name: str,
+    metrics: ReaderMetrics,
+    limits: ReaderLimits | None = None,
+) -> VerifiedReader:
+    """A reader over all nodes, connecting with the keys of `name`."""
+    clients = await open_clients(config, opening, role, name)
+    spool = opening.stack.enter_context(tempfile.TemporaryDirectory(prefix="lantai-reader-"))
+    reader = VerifiedReader(clients, _reporter(metrics), Path(spool), limits)
+    opening.stack.push_async_callback(reader.close)
+    return reader
+
+
+def _reporter(metrics: ReaderMetrics) -> Callable[[BadCopy], None]:
+    def report(bad: BadCopy) -> None:
+        """The node's own sweep will find it too; a reader only says so and reads elsewhere."""
+        metrics.verification_failures.labels(bad.node).inc()
+        log.warning(
+            "reader.copy.wrong",
+            node=bad.node,
+            object_id=bad.held.object_id,
+            kind=bad.damage.kind,
+            path=bad.damage.path,
+        )
+
+    return report

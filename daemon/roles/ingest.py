@@ -1,0 +1,203 @@
+"""The role `ingest`: watches drop folders and leads packages to their answers.
+
+Joins ingest_watch to the catalogue, the nodes and the notary; decides nothing itself.
+"""
+
+import asyncio
+import os
+import time
+from functools import partial
+from typing import Any
+
+from daemon.config import Config, Ingest, Source, required
+from daemon.control import Request
+from daemon.lifecycle import Opening, Part, Role, Work
+from daemon.roles.ingest_metrics import IngestFigures
+from daemon.roles.openings import holder_name, open_clients, open_writer, peers_of, utc_now
+from ingest_watch.arrivals import Arrivals
+from ingest_watch.delivery import Delivery, SourceFolders
+from ingest_watch.drop_folder import DropFolder
+from ingest_watch.intake import Intake
+from ingest_watch.keeping import Keeping
+from ingest_watch.prepare import Profile, prepare
+from ingest_watch.settle import CompleteWhen, Settler, SettleRule
+from ingest_watch.signing_desk import SigningDesk
+from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
+from ingest_watch.watch import FolderWatch
+from ingest_watch.workers import Workers
+from monitoring.log import get_log
+from monitoring.metrics import IngestMetrics, new_registry
+from replication.writer import CopyWriter
+from storage.catalogue import transfers
+from storage.catalogue.model import Actor, Step, TransferState
+from storage.catalogue.timestamps import to_text
+from storage.catalogue.writer import CatalogueWriter
+
+log = get_log(__name__)
+
+ROLE = "ingest"
+_DELIVERY_S = 5.0
+_STATE_FOLDER = ".sources"
+
+
+def build(config: Config) -> Role:
+    """Raises ConfigurationError when the file has no [ingest]."""
+    settings = required(config.ingest, ROLE)
+    registry = new_registry(ROLE, settings.name)
+    metrics = IngestMetrics(registry)
+
+    async def open_role(opening: Opening) -> Work:
+        _make_folders(settings)
+        catalogue = await open_writer(config, opening)
+        clients = await open_clients(config, opening, ROLE, settings.name)
+        workers = Workers(settings.workers)
+        opening.stack.callback(workers.close)
+        desk = SigningDesk(settings.notary_socket)
+        writer = CopyWriter(clients, peers_of(config), config.site.copies)
+        tools = IntakeTools(
+            archive=config.site.name,
+            staging=settings.staging_folder,
+            senders={source.name: _sender(source) for source in settings.sources},
+            catalogue=catalogue,
+            desk=desk,
+            keeping=Keeping(catalogue, writer, desk, config.site.copies, _now),
+            prepare=partial(workers.run, prepare),
+            now=_now,
+        )
+        return RunningIngest(settings, catalogue, tools, metrics).work()
+
+    return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
+
+
+class RunningIngest:
+    """The intake's loops and its answers to operators."""
+
+    def __init__(
+        self,
+        settings: Ingest,
+        catalogue: CatalogueWriter,
+        tools: IntakeTools,
+        metrics: IngestMetrics,
+    ) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._answered = asyncio.Event()
+        arrivals = [_arrivals(settings, source, catalogue) for source in settings.sources]
+        self._intake = Intake(
+            catalogue, arrivals, TransferLead(tools), holder_name(ROLE), utc_now,
+            self._answered.set,
+        )  # fmt: skip
+        folders = {source.name: _folders(source) for source in settings.sources}
+        self._delivery = Delivery(catalogue, folders, settings.staging_folder, _now)
+        self._figures = IngestFigures(metrics, catalogue, settings)
+
+    def work(self) -> Work:
+        """Parts and verbs."""
+        watching = (
+            Part(f"source {source.name}", partial(self._watch, source))
+            for source in self._settings.sources
+        )
+        parts = (
+            *watching,
+            Part("packages", self._lead),
+            Part("takeover", self._take_over),
+            Part("delivery", self._deliver),
+            Part("figures", self._measure),
+        )
+        verbs = {
+            "release": partial(self._decide, TransferState.ACCEPTED),
+            "reject": partial(self._decide, TransferState.REJECTED),
+            "retry": partial(self._decide, TransferState.WAITING),
+        }
+        return Work(parts, verbs)
+
+    async def _watch(self, source: Source, part: Part) -> None:
+        settings = self._settings
+        quick_s = min(settings.scan_s, source.quiet_s)
+        async with FolderWatch(source.drop_folder, polling=source.polling, pause_s=0.2) as watch:
+            away = False
+            while True:
+                with part.patient("Looking"):
+                    look = await self._intake.look(source.name)
+                self._figures.drop_folder(source.name, available=not look.unavailable)
+                if look.unavailable:
+                    log.warning("intake.source.unavailable", source=source.name)
+                    part.beat(f"Unavailable 不可用: {look.unavailable}")
+                elif away:
+                    await watch.renew()
+                else:
+                    part.beat(f"{len(look.ready)} ready, {look.waiting} waiting")
+                away = bool(look.unavailable)
+                # What is waiting becomes quiet without an event.
+                await watch.hint(quick_s if look.waiting else settings.scan_s)
+
+    async def _lead(self, part: Part) -> None:
+        async with asyncio.TaskGroup() as leading:
+            for _ in range(self._settings.packages_in_flight):
+                leading.create_task(self._intake.work())
+            while True:
+                part.beat(f"{self._intake.leading} packages under way")
+                await part.pause(2)
+
+    async def _take_over(self, part: Part) -> None:
+        while True:
+            taken = await self._intake.resume()
+            part.beat(f"{taken} taken over" if taken else "Nothing was left behind")
+            await part.pause(self._settings.scan_s)
+
+    async def _deliver(self, part: Part) -> None:
+        while True:
+            with part.patient("Delivering answers"):
+                delivered = await self._delivery.round()
+            part.beat(f"{delivered} answers delivered")
+            await part.pause(_DELIVERY_S, self._answered)
+
+    async def _measure(self, part: Part) -> None:
+        while True:
+            part.beat(await self._figures.measure())
+            await part.pause(2)
+
+    async def _decide(self, target: TransferState, request: Request) -> dict[str, Any]:
+        number, reason = int(request.text("transfer")), request.text("reason")
+        step = Step(target, message=reason)
+        actor = Actor(request.caller.user_name, "control socket")
+        decided = await self._catalogue.do(transfers.decide, number, step, actor, _now())
+        return {"transfer": str(decided.id), "state": decided.state}
+
+
+def _now() -> str:
+    return to_text(utc_now())
+
+
+def _make_folders(settings: Ingest) -> None:
+    """Staging is ours alone; the senders' folders are the site's to make."""
+    settings.staging_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.staging_folder.chmod(0o700)
+    (settings.staging_folder / _STATE_FOLDER).mkdir(exist_ok=True)
+
+
+def _rule(source: Source) -> SettleRule:
+    return SettleRule(
+        CompleteWhen(source.complete_when),
+        os.fsencode(source.marker),
+        source.quiet_s,
+        source.patience_hours * 3600,
+    )
+
+
+def _arrivals(settings: Ingest, source: Source, catalogue: CatalogueWriter) -> Arrivals:
+    rule = _rule(source)
+    state_file = settings.staging_folder / _STATE_FOLDER / f"{source.name}.json"
+    folder = DropFolder(source.drop_folder, state_file, rule)
+    return Arrivals(source.name, folder, Settler(rule), catalogue, _now, time.monotonic)
+
+
+def _sender(source: Source) -> SenderSettings:
+    return SenderSettings(source.drop_folder, Profile(source.formats, source.identifier))
+
+
+def _folders(source: Source) -> SourceFolders:
+    accepted = source.accepted_folder or source.drop_folder.parent / "accepted"
+    return SourceFolders(
+        source.name, source.drop_folder, source.return_folder, accepted, _rule(source)
+    )

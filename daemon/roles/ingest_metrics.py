@@ -1,0 +1,53 @@
+"""The intake's figures for Prometheus, read from the catalogue and the staging disk.
+
+Names and meanings are monitoring/metrics.py's. Measures only.
+"""
+
+import os
+
+from daemon.config import Ingest
+from daemon.roles.openings import utc_now
+from monitoring.metrics import IngestMetrics, Totals
+from storage.catalogue import figures, tallies, transfer_lists
+from storage.catalogue.model import TransferState
+from storage.catalogue.timestamps import to_moment
+from storage.catalogue.writer import CatalogueWriter
+
+
+class IngestFigures:
+    """Brings the figures up to date, each time it is asked."""
+
+    def __init__(
+        self, metrics: IngestMetrics, catalogue: CatalogueWriter, settings: Ingest
+    ) -> None:
+        self._metrics = metrics
+        self._catalogue = catalogue
+        self._settings = settings
+        self._totals = Totals()
+
+    def drop_folder(self, source: str, *, available: bool) -> None:
+        """Note whether a source's drop folder can be looked at."""
+        self._metrics.drop_folder_available.labels(source).set(available)
+
+    async def measure(self) -> str:
+        """Set every figure; return a sentence for the status."""
+        counts = await self._catalogue.look(transfer_lists.counts_of_open)
+        for state, count in counts.items():
+            self._metrics.transfers.labels(state).set(count)
+        packages = 0
+        for held in await self._catalogue.look(tallies.holdings):
+            raise_to = self._totals.raise_to
+            raise_to(self._metrics.stored, held.packages, held.source)
+            raise_to(self._metrics.rejected, held.rejected, held.source)
+            raise_to(self._metrics.ingested_bytes, held.content_bytes, held.source)
+            packages += held.packages
+        await self._set_oldest()
+        disk = os.statvfs(self._settings.staging_folder)
+        self._metrics.staging_free_bytes.set(disk.f_bavail * disk.f_frsize)
+        waiting = counts[TransferState.WAITING]
+        return f"{packages} packages stored, {waiting} entries waiting"
+
+    async def _set_oldest(self) -> None:
+        oldest = await self._catalogue.look(figures.oldest_unanswered)
+        age_s = 0.0 if oldest is None else (utc_now() - to_moment(oldest)).total_seconds()
+        self._metrics.oldest_waiting_seconds.set(max(0.0, age_s))

@@ -1,0 +1,75 @@
+"""What is held, as the view and the API page through it: packages with their versions and nodes.
+
+storage/view/holdings.py gives the shapes. Reads only; stored versions only.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, func, select
+
+from storage.catalogue import tallies
+from storage.catalogue.model import CopyState, Package, PackageState
+from storage.catalogue.schema import copies, packages
+from storage.view.holdings import HeldPackage, HeldVersion, HoldingsTotals
+
+_STORED = packages.c.state == PackageState.STORED
+
+
+def held_after(connection: Connection, source: str, after: int, limit: int) -> list[HeldPackage]:
+    """Packages of `source` in the order in which their first versions were taken in."""
+    first = func.min(packages.c.id)
+    query = (
+        select(packages.c.identifier)
+        .where(packages.c.source == source, _STORED)
+        .group_by(packages.c.identifier)
+        .having(first > after)
+        .order_by(first)
+        .limit(limit)
+    )
+    identifiers = [row.identifier for row in connection.execute(query)]
+    held = (held_package(connection, source, identifier) for identifier in identifiers)
+    return [package for package in held if package is not None]
+
+
+def held_package(connection: Connection, source: str, identifier: str) -> HeldPackage | None:
+    """One package, or None if nothing of that name is stored."""
+    query = select(packages).where(
+        packages.c.source == source, packages.c.identifier == identifier, _STORED
+    )
+    rows = connection.execute(query.order_by(packages.c.version)).mappings()
+    versions = [Package(**row) for row in rows]
+    if not versions:
+        return None
+    return HeldPackage(
+        versions[0].id, identifier, tuple(held_version(connection, each) for each in versions)
+    )
+
+
+def held_version(connection: Connection, package: Package) -> HeldVersion:
+    """One version and the nodes that should have it; copies known to be bad come last."""
+    query = select(copies.c.node, copies.c.state).where(copies.c.package_id == package.id)
+    return HeldVersion(
+        package.object_id,
+        package.version,
+        package.inventory_sha256,
+        package.stored_at or package.created_at,
+        _good_first((row.node, row.state) for row in connection.execute(query)),
+    )
+
+
+def totals(connection: Connection) -> HoldingsTotals:
+    """How much all sources hold, from the daily tallies."""
+    held = tallies.holdings(connection)
+    return HoldingsTotals(
+        sum(each.packages for each in held), sum(each.content_bytes for each in held)
+    )
+
+
+def sources(connection: Connection) -> list[str]:
+    """Every source that something is held of, sorted."""
+    return [each.source for each in tallies.holdings(connection) if each.packages > 0]
+
+
+def _good_first(copies_seen: Iterable[tuple[str, CopyState]]) -> tuple[str, ...]:
+    ordered = sorted(copies_seen, key=lambda copy: (copy[1] is not CopyState.COMMITTED, copy[0]))
+    return tuple(node for node, _ in ordered)
