@@ -151,7 +151,7 @@ class Blocks(Message, frozen=True):
 
 
 class Bytes(Message, frozen=True):
-    carries_data = "may"
+    carries_data = "always"
 
     request: Count
     offset: Count

@@ -1,0 +1,85 @@
+"""One valid example of every message, and a put to play with."""
+
+from replication.messages import (
+    Blocks,
+    Bytes,
+    Chunk,
+    Committed,
+    Fetch,
+    Findings,
+    FromNode,
+    Hello,
+    Listing,
+    Mend,
+    Mended,
+    Object,
+    Objects,
+    Ping,
+    Pong,
+    Proceed,
+    Put,
+    Read,
+    Refused,
+    Source,
+    Stat,
+    State,
+    Status,
+    Sweep,
+    Sweeping,
+    ToNode,
+    Welcome,
+)
+
+OP_ID = "0123456789abcdef0123456789abcdef"
+DIGEST = "ab" * 32
+OBJECT_ID = "lantai:政务服务/case-1"
+CURVE_KEY = "k" * 40
+
+PUT = Put(
+    op_id=OP_ID,
+    attempt=1,
+    object_id=OBJECT_ID,
+    version=1,
+    epoch=3,
+    file_list_bytes=100,
+    inventory_bytes=200,
+    content_bytes=700,
+    file_count=2,
+    file_list_sha256=DIGEST,
+    inventory_sha256=DIGEST,
+)
+
+TO_NODE: list[ToNode] = [
+    Hello(1, "ingest"),
+    Ping(7),
+    PUT,
+    Chunk(OP_ID, 1, 0),
+    Stat(1, OBJECT_ID),
+    Read(2, OBJECT_ID, "v1/content/received/申请表.pdf", 0, 1024),
+    Blocks(3, OBJECT_ID, "v1/content/received/申请表.pdf", 0, 32),
+    Objects(4, "", 1000),
+    Sweep(5, "start"),
+    Findings(6, 0, 1000),
+    Mend(7, OBJECT_ID, 1, DIGEST, 3, Source("node-2", "tcp://10.1.0.12:5570", CURVE_KEY)),
+    Fetch(8, OBJECT_ID, "inventory.json", 0, 1024),
+    Status(9),
+]
+
+FROM_NODE: list[FromNode] = [
+    Welcome(1, "node-1", "6f1c", "shelf-a", 3),
+    Pong(7),
+    Proceed(OP_ID, 1, 0, 1000),
+    Committed(OP_ID),
+    Object(1, OBJECT_ID, 1, DIGEST, 2, 700, "2026-11-22T00:00:00Z"),
+    Bytes(2, 0, True),
+    Listing(4, False),
+    Sweeping(5, True, False, 2, 10, 1000, 0, 20, "2026-11-01T00:00:00Z", None),
+    Mended(7, "mended"),
+    State(9, "ready", "", 1, 2, 3, 4),
+    Refused(None, OP_ID, "full", "no room", True),
+]
+
+
+def data_for(message: ToNode | FromNode) -> bytes | None:
+    """A data frame where the message must have one."""
+    return b"data" if message.carries_data == "always" else None
