@@ -4,7 +4,7 @@ The epoch goes with every order to a node, and a node that has seen a higher one
 keeper that was frozen and wakes up can do no harm. Clocks only decide when a standby may try.
 """
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from storage.catalogue.model import Lease, Tenure
@@ -67,8 +67,8 @@ def _first(connection: Connection, scope: str, tenure: Tenure) -> Lease | None:
 
 
 def _update(
-    connection: Connection, where: tuple[object, ...], values: dict[str, object]
+    connection: Connection, where: tuple[ColumnElement[bool], ...], values: dict[str, object]
 ) -> Lease | None:
-    statement = update(leases).where(*where).values(values).returning(*leases.c)  # type: ignore[arg-type]
+    statement = update(leases).where(*where).values(values).returning(*leases.c)
     row = connection.execute(statement).mappings().one_or_none()
     return None if row is None else Lease(**row)

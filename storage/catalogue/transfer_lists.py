@@ -38,14 +38,6 @@ def unfinished(connection: Connection, *, after: int = 0, limit: int = 1000) -> 
     return _transfers(connection, query)
 
 
-def waiting(connection: Connection, source: str) -> list[Transfer]:
-    """Entries of a source on record as waiting, to be withdrawn when they have gone."""
-    query = select(transfers).where(
-        _OPEN, transfers.c.state == TransferState.WAITING, transfers.c.source == source
-    )
-    return _transfers(connection, query.order_by(transfers.c.id))
-
-
 def to_be_moved(connection: Connection, source: str, limit: int = 1000) -> list[Transfer]:
     """Stored, the receipt lies in the return folder, the original still in the drop folder.
 
@@ -54,16 +46,11 @@ def to_be_moved(connection: Connection, source: str, limit: int = 1000) -> list[
     owed = select(answers.c.id).where(
         answers.c.transfer_id == transfers.c.id, answers.c.written_at.is_(None)
     )
-    return _transfers(connection, _lying(source, TransferState.STORED, limit).where(~owed.exists()))
-
-
-def rejected_and_lying(connection: Connection, source: str, limit: int = 1000) -> list[Transfer]:
-    """Rejected, and the original has not gone, as far as we know.
-
-    It stays where its sender can mend it. Close the transfer (transfers.close) when the entry has
-    gone or its fingerprint is another one: then the name is free for what is sent next.
-    """
-    return _transfers(connection, _lying(source, TransferState.REJECTED, limit))
+    query = select(transfers).where(
+        _OPEN, transfers.c.state == TransferState.STORED, transfers.c.source == source
+    )
+    query = query.where(~owed.exists()).order_by(transfers.c.id).limit(limit)
+    return _transfers(connection, query)
 
 
 def counts_of_open(connection: Connection) -> dict[TransferState, int]:
@@ -76,11 +63,6 @@ def counts_of_open(connection: Connection) -> dict[TransferState, int]:
     for state, count in connection.execute(query):
         counts[state] = count
     return counts
-
-
-def _lying(source: str, state: TransferState, limit: int) -> Select[Any]:
-    query = select(transfers).where(_OPEN, transfers.c.state == state, transfers.c.source == source)
-    return query.order_by(transfers.c.id).limit(limit)
 
 
 def _transfers(connection: Connection, query: Select[Any]) -> list[Transfer]:

@@ -18,6 +18,7 @@ from storage.catalogue import (
     tallies,
     transfer_lists,
     transfers,
+    verdicts,
 )
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.model import CopyState, OrderState, TransferState
@@ -72,9 +73,8 @@ _LOOKS: list[Callable[[Connection], object]] = [
         connection, states=[TransferState.REJECTED], before=1000
     ),
     transfer_lists.unfinished,
-    lambda connection: transfer_lists.waiting(connection, "portal"),
     lambda connection: transfer_lists.to_be_moved(connection, "portal"),
-    lambda connection: transfer_lists.rejected_and_lying(connection, "portal"),
+    lambda connection: verdicts.open_of_source(connection, "portal"),
     transfer_lists.counts_of_open,
     lambda connection: packages.versions(connection, "portal", "case-0001"),
     lambda connection: packages.versions_of_object(connection, "lantai:portal/case-0001"),

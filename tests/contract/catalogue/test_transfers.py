@@ -11,7 +11,6 @@ from storage.catalogue.engine import Catalogue
 from storage.catalogue.errors import ClaimLost, IllegalTransition, NoSuchTransfer
 from storage.catalogue.model import (
     Actor,
-    AnswerKind,
     Claim,
     Step,
     Tenure,
@@ -19,7 +18,7 @@ from storage.catalogue.model import (
     TransferState,
 )
 from storage.catalogue.transitions import BY_A_PERSON, FINAL, LEGAL, WORKING
-from tests.contract.catalogue.story import Story, arrival, moment, receipt, tenure
+from tests.contract.catalogue.story import Story, arrival, moment, tenure
 
 State = TransferState
 ARCHIVIST = Actor("li.wei", "console")
@@ -262,17 +261,6 @@ def test_the_original_is_moved_only_after_the_receipt_was_written(story: Story) 
     assert transfer_lists.to_be_moved(connection, "portal") == []
 
 
-def test_a_rejected_original_stays_until_its_sender_takes_it_away(story: Story) -> None:
-    connection = story.connection
-    rejected = _in_state(story, State.REJECTED)
-    given = answers.give(connection, rejected.id, receipt(kind=AnswerKind.REJECTED), moment(60))
-    answers.mark_written(connection, given.id, moment(61))
-    assert transfer_lists.to_be_moved(connection, "portal") == []
-    assert transfer_lists.rejected_and_lying(connection, "portal") == [rejected]
-    transfers.close(connection, rejected.id, moment(62))
-    assert transfer_lists.rejected_and_lying(connection, "portal") == []
-
-
 def test_a_name_is_free_again_once_its_transfer_is_closed(story: Story) -> None:
     rejected = _in_state(story, State.REJECTED)
     assert transfers.claim(story.connection, arrival(), tenure(), moment(70)) is None
@@ -309,13 +297,6 @@ def test_open_transfers_are_counted_by_state(story: Story) -> None:
     }
     (portal,) = tallies.holdings(story.connection)
     assert (portal.rejected, portal.packages) == (1, 0)
-
-
-def test_only_waiting_entries_of_the_source_are_listed_as_waiting(story: Story) -> None:
-    story.claimed("a")
-    transfers.note_waiting(story.connection, arrival("b"), "", moment(1))
-    transfers.note_waiting(story.connection, arrival("c", "registry"), "", moment(1))
-    assert [one.name for one in transfer_lists.waiting(story.connection, "portal")] == ["b"]
 
 
 @pytest.mark.parametrize("name_raw", [b"\xc9\xea\xc7\xeb", "申请表".encode(), b"a\nb"])
