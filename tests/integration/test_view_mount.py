@@ -2,173 +2,38 @@
 
 import errno
 import os
-import pwd
 import random
-import shutil
-import signal
 import stat
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from storage.view.mountpoint import mounted_type, unmount_lazily
-from tests.integration.view_under_test import Orders
-from tests.stored_copies import Written, write_copies
+from tests.integration.view_world import (
+    BIG,
+    FILES,
+    MIB,
+    Archive,
+    RunningView,
+    built_archive,
+    error_of,
+    names_in,
+)
+from tests.stored_copies import write_copies
 
 pytestmark = pytest.mark.needs_fuse
-
-# One of the dependencies installs a package named `tests`, which would be found before ours.
-RUN_VIEW = """
-import runpy, sys, types
-sys.modules["tests"] = types.ModuleType("tests")
-sys.modules["tests"].__path__ = ["tests"]
-runpy.run_module("tests.integration.view_under_test", run_name="__main__", alter_sys=True)
-"""
-MIB = 1024 * 1024
-PROJECT = Path(__file__).parents[2]
-BIG = random.Random(20261122).randbytes(5 * MIB + 4321)
-LONG_NAME = ("档" * 85).encode()
-GBK_NAME = "申请表.pdf".encode("gbk")
-FILES = {
-    b"bagit.txt": b"BagIt-Version: 1.0\n",
-    "data/申请表.pdf".encode(): b"%PDF-1.7 \xe7\x94\xb3\n",
-    b"data/" + GBK_NAME: b"a name of the last century",
-    b"data/" + LONG_NAME: b"255 bytes of name",
-    b"data/two\nlines": b"a newline in the name",
-    b"data/100%": b"a per cent sign",
-    b"data/empty": b"",
-    b"data/scan.tif": BIG,
-    b"data-of-old/a": b"sorts between",
-}
-
-
-@dataclass
-class RunningView:
-    """The process, and what it shows."""
-
-    process: subprocess.Popen[bytes]
-    mountpoint: Path
-    nodes: list[Path]
-    written: dict[str, Written]
-
-    @property
-    def version(self) -> Path:
-        return self.mountpoint / "gov-portal" / "case-0001" / "v1"
-
-    def stored(self, node: int, identifier: str, path: str) -> Path:
-        """The stored file itself, to be damaged."""
-        return self.nodes[node] / self.written[identifier].folder / path
-
-    def stop(self) -> tuple[int, list[str]]:
-        """End it as systemd would; its status, and the bad copies it told of."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.rest()
-
-    def rest(self) -> tuple[int, list[str]]:
-        output, _ = self.process.communicate(timeout=30)
-        return self.process.returncode, output.decode().splitlines()
-
-
-@dataclass
-class Archive:
-    """Three nodes with three packages, and a mountpoint."""
-
-    folder: Path
-    nodes: list[Path]
-    written: dict[str, Written]
-    allow_other: bool = False
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @property
-    def mountpoint(self) -> Path:
-        return self.folder / "holdings"
-
-    def orders(self) -> bytes:
-        packages = {identifier: [one.held] for identifier, one in self.written.items()}
-        return msgspec.json.encode(
-            Orders(
-                mountpoint=str(self.mountpoint),
-                nodes=[str(node) for node in self.nodes],
-                folders={one.held.object_id: one.folder for one in self.written.values()},
-                packages={"gov-portal": packages},
-                spool_folder=str(self.folder),
-                allow_other=self.allow_other,
-            )
-        )
-
-    def launch(self, *before: str) -> subprocess.Popen[bytes]:
-        command = [*before, sys.executable, "-c", RUN_VIEW]
-        process = subprocess.Popen(
-            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        self.started.append(process)
-        assert process.stdin is not None
-        process.stdin.write(self.orders())
-        process.stdin.close()
-        process.stdin = None
-        return process
-
-    def open_to(self, user: str) -> None:
-        """Let `user` have the spool, read the copies, and reach both."""
-        for parent in self.folder.parents:
-            if parent.owner() == "root" and parent.stat().st_mode & 0o005 == 0:
-                parent.chmod(parent.stat().st_mode | 0o011)
-        for path in (self.folder, self.mountpoint):
-            path.chmod(0o755)
-            shutil.chown(path, user)
-
-    def start(self, *before: str) -> RunningView:
-        process = self.launch(*before)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        return RunningView(process, self.mountpoint, self.nodes, self.written)
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
-    nodes = [tmp_path / f"node-{number}" for number in (1, 2, 3)]
-    for node in nodes:
-        node.mkdir()
-    written = {
-        "case-0001": write_copies(nodes, "lantai:gov-portal/case-0001", FILES),
-        "案卷 二": write_copies(
-            nodes, "lantai:gov-portal/案卷 二", {b"a.ofd": b"ofd"}, prefix="content"
-        ),
-    }
-    built = Archive(tmp_path, nodes, written)
-    built.mountpoint.mkdir()
-    yield built
-    for process in built.started:
-        process.kill()
-        process.communicate()
-    while mounted_type(built.mountpoint) is not None:
-        unmount_lazily(built.mountpoint)
+    with built_archive(tmp_path) as built:
+        yield built
 
 
 @pytest.fixture
 def view(archive: Archive) -> RunningView:
     return archive.start()
-
-
-def names_in(folder: Path) -> list[str]:
-    """Sorted; raises the OSError of a listing that fails half-way."""
-    return sorted(path.name for path in folder.iterdir())
-
-
-def error_of(attempt: Callable[[], object]) -> int | None:
-    """The error number that `attempt` fails with."""
-    try:
-        attempt()
-    except OSError as error:
-        return error.errno
-    return None
 
 
 def test_staff_see_sources_packages_versions_and_the_senders_own_names(view: RunningView) -> None:
@@ -296,157 +161,3 @@ def test_it_tells_df_how_much_there_is(view: RunningView) -> None:
     assert found.f_files == 2
     assert found.f_flag & os.ST_RDONLY
     assert found.f_flag & os.ST_NOSUID
-
-
-def test_it_unmounts_when_told_to_stop(view: RunningView) -> None:
-    assert mounted_type(view.mountpoint) == "fuse.lantai"
-    status, _ = view.stop()
-    assert status == 0
-    assert mounted_type(view.mountpoint) is None
-    assert names_in(view.mountpoint) == []
-
-
-def test_it_ends_when_somebody_unmounts_it(view: RunningView) -> None:
-    subprocess.run(["umount", str(view.mountpoint)], check=True)
-    status, _ = view.rest()
-    assert status == 0
-
-
-def test_a_killed_view_leaves_nothing_mounted(view: RunningView) -> None:
-    view.process.kill()
-    view.rest()
-    deadline = time.monotonic() + 10
-    while mounted_type(view.mountpoint) is not None:
-        assert time.monotonic() < deadline, "auto_unmount did not clean up"
-        time.sleep(0.02)
-
-
-def test_a_second_view_on_the_same_mountpoint_is_refused(
-    archive: Archive, view: RunningView
-) -> None:
-    second = archive.launch()
-    second.wait(timeout=30)
-    assert second.returncode != 0
-    assert (view.version / "bagit.txt").read_bytes() == FILES[b"bagit.txt"]
-
-
-def test_a_folder_that_is_not_empty_is_not_mounted_on(archive: Archive) -> None:
-    (archive.mountpoint / "here-before").touch()
-    second = archive.launch()
-    second.wait(timeout=30)
-    assert second.returncode != 0
-    assert mounted_type(archive.mountpoint) is None
-
-
-def test_a_mount_left_by_a_killed_view_is_cleared_by_the_next_one(archive: Archive) -> None:
-    """Killed together with the fusermount3 that would have unmounted: the machine's own OOM."""
-    view = archive.start()
-    helper = Path(f"/proc/{view.process.pid}/task/{view.process.pid}/children").read_text()
-    waiting = [int(pid) for pid in helper.split()] or _auto_unmounters(view.mountpoint)
-    assert waiting
-    for pid in waiting:
-        os.kill(pid, signal.SIGKILL)
-    view.process.kill()
-    view.rest()
-    assert error_of(view.mountpoint.stat) == errno.ENOTCONN
-    again = archive.start()
-    assert (again.version / "bagit.txt").read_bytes() == FILES[b"bagit.txt"]
-    assert again.stop()[0] == 0
-    assert mounted_type(archive.mountpoint) is None
-
-
-def _auto_unmounters(mountpoint: Path) -> list[int]:
-    """The fusermount3 processes that wait beside a view of this mountpoint."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"fusermount3" in command[0] and os.fsencode(mountpoint) in command:
-            found.append(int(process.name))
-    return found
-
-
-def _as_user(user: str) -> list[str]:
-    group = str(pwd.getpwnam(user).pw_gid)
-    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
-
-
-@pytest.mark.needs_root
-def test_a_user_without_any_privilege_can_mount_and_unmount(archive: Archive) -> None:
-    """With /dev/fuse open to all, as udev makes it; in a mount namespace, where that is so."""
-    archive.open_to("nobody")
-    device = archive.folder / "fuse"
-    os.mknod(device, stat.S_IFCHR, Path("/dev/fuse").stat().st_rdev)
-    device.chmod(0o666)
-    shell = f'mount --bind {device} /dev/fuse && exec "$0" "$@"'
-    view = archive.start("unshare", "--mount", "sh", "-c", shell, *_as_user("nobody"))
-    inside = ["nsenter", f"--target={view.process.pid}", "--mount", *_as_user("nobody")]
-    read = subprocess.run(
-        [*inside, "cat", str(view.version / "bagit.txt")], capture_output=True, check=True
-    )
-    assert read.stdout == FILES[b"bagit.txt"]
-    assert view.stop()[0] == 0
-
-
-@pytest.mark.needs_root
-def test_a_user_who_may_not_open_the_device_is_told_so(archive: Archive) -> None:
-    command = "from storage.view.mount import can_mount; print(can_mount())"
-    if Path("/dev/fuse").stat().st_mode & 0o006:
-        pytest.skip("/dev/fuse is open to all here")
-    told = subprocess.run(
-        [*_as_user("nobody"), sys.executable, "-c", command],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "may not be opened by this user" in told.stdout
-
-
-@pytest.mark.needs_root
-def test_other_users_read_a_mount_that_allows_them(archive: Archive) -> None:
-    archive.open_to("nobody")
-    archive.allow_other = True
-    view = archive.start()
-    command = [*_as_user("nobody"), "cat", str(view.version / "bagit.txt")]
-    read = subprocess.run(command, capture_output=True, check=True)
-    assert read.stdout == FILES[b"bagit.txt"]
-
-
-@pytest.mark.needs_root
-def test_the_starter_mounts_and_leaves_no_privilege(archive: Archive) -> None:
-    """As the unit does it: mounted by root, served by a user that may do nothing else."""
-    archive.open_to("nobody")
-    starter = [sys.executable, "-m", "storage.view.starter"]
-    view = archive.start(
-        *starter, "--mountpoint", str(archive.mountpoint), "--user", "nobody", "--"
-    )
-    status = Path(f"/proc/{view.process.pid}/status").read_text()
-    nobody = pwd.getpwnam("nobody")
-    assert f"Uid:\t{nobody.pw_uid}\t{nobody.pw_uid}\t{nobody.pw_uid}" in status
-    assert "CapPrm:\t0000000000000000" in status
-    assert "NoNewPrivs:\t1" in status
-    assert (view.version / "data" / "scan.tif").read_bytes() == BIG
-    assert error_of(lambda: (view.version / "new").write_bytes(b"")) == errno.EROFS
-    command = [*_as_user("daemon"), "cat", str(view.version / "bagit.txt")]
-    read = subprocess.run(command, capture_output=True, check=True)
-    assert read.stdout == FILES[b"bagit.txt"]
-    assert view.stop()[0] == 0
-    # Whoever mounted unmounts: the unit's ExecStopPost, or the next start.
-    assert mounted_type(archive.mountpoint) == "fuse.lantai"
-    again = archive.start(
-        *starter, "--mountpoint", str(archive.mountpoint), "--user", "nobody", "--"
-    )
-    assert (again.version / "bagit.txt").read_bytes() == FILES[b"bagit.txt"]
-
-
-@pytest.mark.needs_root
-def test_the_starter_never_runs_the_view_as_root(archive: Archive) -> None:
-    command = [sys.executable, "-m", "storage.view.starter", "--user", "root"]
-    command += ["--mountpoint", str(archive.mountpoint), "--", "true"]
-    refused = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert refused.returncode == 78
-    assert "does not run as root" in refused.stderr
-    assert mounted_type(archive.mountpoint) is None
