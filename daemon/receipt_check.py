@@ -47,7 +47,7 @@ def judge_receipt(
             "failed",
             "signature",
             "the signature is not the notary's over these bytes",
-            "签名不是由公证密钥对此文件作出",
+            "签名不是由签章密钥对此文件作出",
         )
         return Verdict(None, (failed,))
     signed = Statement("passed", "signature", "signed by the notary's key", "签名有效")

@@ -34,7 +34,7 @@ def receipt() -> None:
 @receipt.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="The notary's public key (PEM). 公证公钥")  # fmt: skip  # one option, one look
+              help="The notary's public key (PEM). 签章公钥")  # fmt: skip  # one option, one look
 @click.option("--node-key", "node_keys", multiple=True, metavar="NAME=HEX", help="A node's key.")
 @config_option
 @json_option
@@ -67,7 +67,7 @@ def _config(config_file: Path) -> Config | None:
 
 def _notary_key(config: Config | None) -> VerifyKey:
     if config is None:
-        raise click.UsageError("give --key notary.pub.pem, or --config. 请用 --key 指定公证公钥")
+        raise click.UsageError("give --key notary.pub.pem, or --config. 请用 --key 指定签章公钥")
     name = config.notary.name if config.notary else "notary"
     try:
         return KeyFolder(config.site.keys_folder).verify_key(name)

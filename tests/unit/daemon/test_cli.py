@@ -68,9 +68,8 @@ def test_an_error_of_our_own_is_70_and_its_details_are_in_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    # A verb whose module is not there is a mistake of ours, not of whoever calls it.
-    monkeypatch.setitem(VERBS, "broken", ("daemon.cli.no_such_module:verb", "Broken."))
-    assert run(["broken"]) == 70
+    # No shell can pass a NUL byte, so nothing in the product is prepared for one.
+    assert run(["status", "--config", "a\0b"]) == 70
     written = capsys.readouterr().err
     assert "Traceback" not in written
     (log,) = tmp_path.glob("lantai-error-*.log")
