@@ -108,16 +108,19 @@ class PeerLink:
     async def _beat(self) -> None:
         while True:
             if self.welcome is None:
-                self._connection.post(self._hello)
+                await self._say_hello()
             else:
                 self._sequence += 1
                 self._connection.post(encode(Ping(self._sequence)))
             await asyncio.sleep(self._patience.heartbeat_s)
-            if (
-                self.welcome is not None
-                and time.monotonic() - self._heard_at > self._patience.dead_s
-            ):
+            silent_s = time.monotonic() - self._heard_at
+            if self.welcome is not None and silent_s > self._patience.dead_s:
                 self._begin_again()
+
+    async def _say_hello(self) -> None:
+        """As soon as a connection stands."""
+        while self.welcome is None and not self._connection.post(self._hello):
+            await self._connection.wait_for_room()
 
     def _begin_again(self) -> None:
         """The node fell silent: its socket may be half open, so take another."""

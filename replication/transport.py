@@ -250,9 +250,13 @@ class PeerConnection:
     async def send(self, header: bytes, data: bytes | None) -> None:
         """Send as soon as there is room. Raises PeerGone once the connection is closed."""
         while not self.post(header, data):
-            if self._socket.closed:
-                raise PeerGone("the connection was closed")
-            await self._room.wait()
+            await self.wait_for_room()
+
+    async def wait_for_room(self) -> None:
+        """Until a connection stands that takes another message. Raises PeerGone once closed."""
+        await self._room.wait()
+        if self._socket.closed:
+            raise PeerGone("the connection was closed")
 
     def close(self) -> None:
         self._pump.close()

@@ -187,6 +187,9 @@ async def until(fact: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.01)
 
 
+PartsOf = Callable[[MemoryVolume], NodeParts]
+
+
 class WireNode:
     """One node: its own context, ZAP handler, volume and port."""
 
@@ -196,6 +199,7 @@ class WireNode:
         roles: RoleTable,
         listener: type[NodeListener],
         proof_period_s: float = PERIOD_S,
+        parts: PartsOf = NodeParts,
     ) -> None:
         self.name = name
         self.keys = generate_keys()
@@ -204,7 +208,7 @@ class WireNode:
         self.authenticator = Authenticator(self.wire, roles, time.monotonic)
         identity = NodeIdentity(name, f"uuid-of-{name}", f"shelf-{name}", lambda: 1)
         self.service = NodeService(
-            NodeParts(self.volume), identity, self.authenticator, proof_period_s=proof_period_s
+            parts(self.volume), identity, self.authenticator, proof_period_s=proof_period_s
         )
         self.listener = listener
 
@@ -239,9 +243,12 @@ class World:
         )
 
     async def node(
-        self, name: str = "node-1", listener: type[NodeListener] = NodeListener
+        self,
+        name: str = "node-1",
+        listener: type[NodeListener] = NodeListener,
+        parts: PartsOf = NodeParts,
     ) -> WireNode:
-        node = self.unstarted_node(name, listener)
+        node = self.unstarted_node(name, listener, parts=parts)
         await self._stack.enter_async_context(_running(node))
         return node
 
@@ -250,8 +257,9 @@ class World:
         name: str = "node-1",
         listener: type[NodeListener] = NodeListener,
         proof_period_s: float = PERIOD_S,
+        parts: PartsOf = NodeParts,
     ) -> WireNode:
-        node = WireNode(name, self.roles, listener, proof_period_s)
+        node = WireNode(name, self.roles, listener, proof_period_s, parts)
         self._stack.callback(node.close)
         return node
 
