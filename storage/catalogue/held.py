@@ -31,6 +31,18 @@ def held_after(connection: Connection, source: str, after: int, limit: int) -> l
     return [package for package in held if package is not None]
 
 
+def stored_after(
+    connection: Connection, after: str, source: str | None, limit: int
+) -> list[Package]:
+    """Stored versions in the order of object ids, after the id `after`."""
+    query = select(packages).where(packages.c.object_id > after, _STORED)
+    if source is not None:
+        query = query.where(packages.c.source == source)
+    order = (packages.c.object_id, packages.c.version)
+    rows = connection.execute(query.order_by(*order).limit(limit)).mappings()
+    return [Package(**row) for row in rows]
+
+
 def held_package(connection: Connection, source: str, identifier: str) -> HeldPackage | None:
     """One package, or None if nothing of that name is stored."""
     query = select(packages).where(

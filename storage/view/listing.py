@@ -203,6 +203,13 @@ class FileListing(_SortedLines):
             yield Child(listed, following)
             offset = following
 
+    def entries_after(self, path: str) -> Iterator[FileEntry]:
+        """Every file whose path is greater than `path`, in order. Lazy."""
+        offset = self._first_at_or_after(path.encode() + b"\0")
+        while offset < self._size_bytes:
+            entry, offset = self._entry(offset)
+            yield entry
+
     def _check_line(self, line: bytes) -> None:
         entry = _decode_entry(line)
         flaw = path_flaw(entry.path)

@@ -1,0 +1,1 @@
+"""The console and the read-only HTTP interface of the role `api`."""
