@@ -1,0 +1,1 @@
+"""A drop folder: notice, settle, claim, open, check, answer."""

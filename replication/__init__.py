@@ -1,0 +1,1 @@
+"""Copies on other nodes: messages, session, transport, reading, writing, mending."""
