@@ -19,7 +19,7 @@ FILES = {"received/a.txt": b"abc", "received/b.txt": b"defgh"}
 
 
 def with_lines(
-    package: MadePackage, change: Callable[[list[dict[str, object]]], None]
+    package: MadePackage, change: Callable[[list[dict[str, object]]], object]
 ) -> MadePackage:
     """The package with another file list, announced rightly."""
     order = package.order
