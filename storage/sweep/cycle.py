@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing.context import BaseContext
 from pathlib import PurePosixPath
@@ -205,7 +205,8 @@ class CycleRun:
         if not (self._volume.root / ROOT_DECLARATION_NAME).exists():
             raise VolumeVanished(f"{self._volume.root} is not there any more: is it mounted?")
         for damage in damages:
-            if self._volume.record_finding(object_id, damage, at):
+            shown = replace(damage, path=_text(damage.path), detail=_text(damage.detail))
+            if self._volume.record_finding(object_id, shown, at):
                 log.warning("sweep.finding", object_id=object_id, kind=damage.kind.value)
 
     def _try_again(self, object_id: str) -> None:
@@ -248,8 +249,16 @@ class CycleRun:
     def _put_away(self, strays: Iterator[Damage], at: str) -> None:
         """Record each stray and have it moved to quarantine. Runs in a thread."""
         for stray in strays:
+            path = PurePosixPath(stray.path)
+            if self._volume.owns_folder(path):  # published since it was listed
+                continue
             self._record_damages("", [stray], at)
             try:
-                self._volume.quarantine_stray(PurePosixPath(stray.path))
-            except OSError as error:
-                log.warning("sweep.stray.not_moved", path=stray.path, errno=error.errno)
+                self._volume.quarantine_stray(path)
+            except (OSError, Refusal) as error:
+                log.warning("sweep.stray.not_moved", reason=str(error))
+
+
+def _text(name: str) -> str:
+    """A name that is not UTF-8 becomes escapes: records are UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -49,7 +49,7 @@ def strays_of_tuple(
             path = folder / entry.name
             if len(folder.parts) < _TUPLES and _is_tuple(entry):
                 pending.append(path)
-            elif not (entry.is_dir(follow_symlinks=False) and owns(path)):
+            elif not (_may_be_object(entry) and owns(path)):
                 yield _stray(path, entry)
 
 
@@ -59,6 +59,11 @@ def _is_tuple(entry: "os.DirEntry[str]") -> bool:
         and len(entry.name) == _TUPLE_CHARACTERS
         and _DIGITS.issuperset(entry.name)
     )
+
+
+def _may_be_object(entry: "os.DirEntry[str]") -> bool:
+    """Layout 0003 writes every other sign of an object id as %XX."""
+    return entry.name.isascii() and entry.is_dir(follow_symlinks=False)
 
 
 def _stray(path: PurePosixPath, entry: "os.DirEntry[str]") -> Damage:
