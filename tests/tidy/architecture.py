@@ -133,6 +133,7 @@ TOP_LEVEL = frozenset(
 ENTRY_POINTS = (
     "daemon/roles/*.py",
     "daemon/cli/main.py",
+    "*/__main__.py",
     "storage/catalogue/migrations/*",
     "storage/catalogue/migrations/versions/*",
 )
