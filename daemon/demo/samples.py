@@ -52,9 +52,10 @@ def bag(payload: Files, identifier: str, algorithm: str = "sha256", version: str
     tags = {
         "bagit.txt": f"BagIt-Version: {version}\nTag-File-Character-Encoding: UTF-8\n".encode(),
         "bag-info.txt": info.encode(),
-        f"manifest-{algorithm}.txt": _manifest(files, algorithm),
+        f"manifest-{algorithm}.txt": _manifest(files, algorithm, version),
     }
-    return {**tags, f"tagmanifest-{algorithm}.txt": _manifest(tags, algorithm), **files}
+    tag_manifest = _manifest(tags, algorithm, version)
+    return {**tags, f"tagmanifest-{algorithm}.txt": tag_manifest, **files}
 
 
 def write_folder(files: Files, target: Path) -> None:
@@ -155,10 +156,12 @@ def _climbing(source: random.Random) -> Callable[[Path], None]:
     return lambda at: write_zip(files, at)
 
 
-def _manifest(files: Files, algorithm: str) -> bytes:
+def _manifest(files: Files, algorithm: str, version: str) -> bytes:
+    # Only RFC 8493 writes a percent sign as %25; the drafts before it wrote names as they are.
+    percent = "%25" if version == "1.0" else "%"
     lines = (
         f"{hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()}  "
-        f"{path.replace('%', '%25')}\n"
+        f"{path.replace('%', percent)}\n"
         for path, content in sorted(files.items())
     )
     return "".join(lines).encode()

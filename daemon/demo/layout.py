@@ -1,0 +1,243 @@
+"""The demo on disk: one folder with keys, configuration, nodes, drop and return folders.
+
+Makes a whole appliance for one machine: three nodes on loopback, a SQLite catalogue, generated
+keys. Starts nothing (processes.py does). Used by `lantai demo`, by tests and by benchmarks.
+"""
+
+import secrets
+import shutil
+import socket
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.keys import KeyFolder
+from storage.errors import Refusal
+
+_MARK = ".lantai-demo"
+NODES = ("node-1", "node-2", "node-3")
+SOURCE = "gov-portal"
+# A Unix socket's path has at most 107 bytes.
+_SOCKET_FOLDER_BYTES_MAX = 80
+
+
+class DemoRefused(Refusal):
+    """The demo cannot be laid out there."""
+
+    code = "demo-refused"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """What the demo differs in, for tests and benchmarks."""
+
+    complete_when: str = "renamed"
+    quiet_s: float = 0.5
+    scan_s: float = 1.0
+    allow_unproven: bool = False
+    mount: bool = True
+    packages_in_flight: int = 16
+    workers: int = 2
+    mends_per_node_hour_max: int = 10
+    keeper_cycle_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoLayout:
+    """Where everything of a demo lies."""
+
+    folder: Path
+    run_folder: Path
+    settings: DemoSettings
+    addresses: dict[str, str] = field(default_factory=dict)  # metrics, by instance
+    api_address: str = ""
+
+    @property
+    def keys(self) -> Path:
+        return self.folder / "keys"
+
+    @property
+    def drop(self) -> Path:
+        return self.folder / "drop" / SOURCE
+
+    @property
+    def returned(self) -> Path:
+        return self.folder / "return" / SOURCE
+
+    @property
+    def accepted(self) -> Path:
+        return self.folder / "accepted" / SOURCE
+
+    @property
+    def mountpoint(self) -> Path:
+        return self.folder / "view"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def config(self) -> Path:
+        """The configuration of every role but the nodes."""
+        return self.folder / "config" / "lantai.toml"
+
+    def node_config(self, node: str) -> Path:
+        return self.folder / "config" / f"{node}.toml"
+
+    def root(self, node: str) -> Path:
+        """The OCFL storage root of one node."""
+        return self.folder / node / "root"
+
+    def socket(self, instance: str) -> Path:
+        return self.run_folder / f"{instance}.sock"
+
+
+def lay_out(folder: Path, settings: DemoSettings) -> DemoLayout:
+    """Make a demo in `folder`, in place of an earlier one. Raises DemoRefused.
+
+    A folder that is not empty and not a demo's is left alone.
+    """
+    _clear(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MARK).write_text("An appliance for trying out; `lantai demo` makes it anew.\n")
+    ports = _free_ports(len(NODES) + 9)
+    names = (*NODES, "ingest", "notary", "keeper", "view", "api")
+    addresses = {name: f"127.0.0.1:{ports.pop()}" for name in names}
+    layout = DemoLayout(
+        folder, _run_folder(folder), settings, addresses, f"127.0.0.1:{ports.pop()}"
+    )
+    for needed in (layout.drop, layout.returned, layout.accepted, layout.logs, layout.mountpoint):
+        needed.mkdir(parents=True)
+    layout.config.parent.mkdir()
+    endpoints = {node: f"tcp://127.0.0.1:{ports.pop()}" for node in NODES}
+    keys = KeyFolder(layout.keys)
+    for name in names:
+        keys.make(name)
+    for node in NODES:
+        layout.root(node).parent.mkdir()
+        layout.node_config(node).write_text(_node_text(layout, keys, node, endpoints))
+    layout.config.write_text(_roles_text(layout, keys, endpoints))
+    return layout
+
+
+def _clear(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if (folder / _MARK).exists():
+        shutil.rmtree(folder)
+    elif any(folder.iterdir()):
+        raise DemoRefused(
+            f"{folder} is not empty and not a demo's folder; give another with --folder."
+            " 目标文件夹非空,请另选。"
+        )
+
+
+def _run_folder(folder: Path) -> Path:
+    inside = folder / "run"
+    if len(str(inside).encode()) <= _SOCKET_FOLDER_BYTES_MAX:
+        return inside
+    return Path(tempfile.mkdtemp(prefix="lantai-run-"))
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        ports = [each.getsockname()[1] for each in sockets]
+    secrets.SystemRandom().shuffle(ports)
+    return ports
+
+
+def _site_text(layout: DemoLayout, keys: KeyFolder, endpoints: dict[str, str]) -> str:
+    site = f"""\
+[site]
+name = "示例市档案馆(演示)"
+copies = 3
+run_folder = "{layout.run_folder}"
+keys_folder = "{layout.keys}"
+
+[catalogue]
+url = "sqlite:///{layout.folder / "catalogue.sqlite"}"
+"""
+    peers = (
+        f"""
+[[peers]]
+name = "{node}"
+endpoint = "{endpoint}"
+domain = "room-{node[-1]}"
+curve_public_key = "{keys.public(node).curve_public_key}"
+verify_key = "{keys.public(node).verify_key}"
+"""
+        for node, endpoint in endpoints.items()
+    )
+    return site + "".join(peers)
+
+
+def _node_text(layout: DemoLayout, keys: KeyFolder, node: str, endpoints: dict[str, str]) -> str:
+    others = {name: "node" for name in NODES if name != node}
+    roles = {role: role for role in ("ingest", "keeper", "view", "api")} | others
+    authorities = (
+        f"""
+[[authorities]]
+name = "{name}"
+role = "{role}"
+curve_public_key = "{keys.public(name).curve_public_key}"
+"""
+        for name, role in roles.items()
+    )
+    settings = layout.settings
+    section = f"""
+[node]
+name = "{node}"
+bind = "{endpoints[node]}"
+root = "{layout.root(node)}"
+domain = "room-{node[-1]}"
+metrics_address = "{layout.addresses[node]}"
+keeper_verify_key = "{keys.public("keeper").verify_key}"
+allow_unproven = {str(settings.allow_unproven).lower()}
+reserve_bytes = 67108864
+workers = {settings.workers}
+"""
+    return _site_text(layout, keys, endpoints) + "".join(authorities) + section
+
+
+def _roles_text(layout: DemoLayout, keys: KeyFolder, endpoints: dict[str, str]) -> str:
+    settings, at = layout.settings, layout.addresses
+    return f"""{_site_text(layout, keys, endpoints)}
+[ingest]
+staging_folder = "{layout.folder / "staging"}"
+metrics_address = "{at["ingest"]}"
+notary_socket = "{layout.run_folder / "notary-sign.sock"}"
+packages_in_flight = {settings.packages_in_flight}
+workers = {settings.workers}
+scan_s = {settings.scan_s}
+
+[[ingest.sources]]
+name = "{SOURCE}"
+drop_folder = "{layout.drop}"
+return_folder = "{layout.returned}"
+accepted_folder = "{layout.accepted}"
+complete_when = "{settings.complete_when}"
+quiet_s = {settings.quiet_s}
+
+[notary]
+socket = "{layout.run_folder / "notary-sign.sock"}"
+metrics_address = "{at["notary"]}"
+allow_unproven = {str(settings.allow_unproven).lower()}
+
+[keeper]
+metrics_address = "{at["keeper"]}"
+cycle_s = {settings.keeper_cycle_s}
+mends_per_node_hour_max = {settings.mends_per_node_hour_max}
+
+[view]
+mountpoint = "{layout.mountpoint}"
+metrics_address = "{at["view"]}"
+allow_other = false
+
+[api]
+bind = "{layout.api_address}"
+metrics_address = "{at["api"]}"
+"""
