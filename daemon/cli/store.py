@@ -172,7 +172,7 @@ def _progress() -> Callable[[int, str], None]:
         nonlocal shown_at
         if time.monotonic() - shown_at >= _PROGRESS_EVERY_S:
             shown_at = time.monotonic()
-            message = f"{objects} object(s) judged 已校验 {objects} 个对象: {printable(path)}"
+            message = f"{objects} object(s) judged 已校验 {objects} 个对象: {printable(path)[:40]}"
             click.echo(f"{_CLEAR_LINE}{message}", err=True, nl=False)
 
     return show

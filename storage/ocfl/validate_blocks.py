@@ -105,14 +105,14 @@ def _read(block: Block, rules: BlockRules, findings: Findings, where: str) -> Di
     _report_repeated(block, rules.repeated, findings, where)
     lower_case: set[str] = set()
     pairs: list[tuple[str, str]] = []
-    for digest, paths in block.items():
-        if digest.lower() in lower_case:
-            message = f"digest {shown(digest)} stands twice, in upper and lower case"
+    for written, paths in block.items():
+        # The same string where it is the same: an inventory of a million files has two million.
+        digest = written if written.islower() else written.lower()
+        if digest in lower_case:
+            message = f"digest {shown(written)} stands twice, in upper and lower case"
             findings.add(rules.repeated, where, message)
-        lower_case.add(digest.lower())
-        pairs.extend(
-            (path, digest.lower()) for path in _paths(digest, paths, rules, findings, where)
-        )
+        lower_case.add(digest)
+        pairs.extend((path, digest) for path in _paths(written, paths, rules, findings, where))
     check_unique((path for path, _ in pairs), rules.paths, findings, where)
     return DigestBlock(frozenset(block), dict(pairs))
 

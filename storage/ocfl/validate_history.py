@@ -6,9 +6,7 @@ OCFL 1.1 sections 3.3.1 (E019, E020), 3.5.1 (E037, E110), 3.7 (E066, W011) and 3
 from collections.abc import Iterable
 
 from storage.ocfl.validate_findings import Findings, shown, shown_list
-from storage.ocfl.validate_inventory import InventoryFacts
-
-_DESCRIPTION_KEYS = ("created", "message", "user")
+from storage.ocfl.validate_inventory import DESCRIPTION_KEYS, InventoryFacts
 
 
 def check_history(
@@ -92,7 +90,7 @@ def _check_description(
     then, now = prior.described.get(version), root.described.get(version)
     if then is None or now is None:
         return
-    for key in _DESCRIPTION_KEYS:
+    for key in DESCRIPTION_KEYS:
         if then.get(key) != now.get(key):
             message = f"version {version}: {key} differs from the newest inventory"
             findings.add("W011", prior.where, message)

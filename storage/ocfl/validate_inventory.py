@@ -29,6 +29,7 @@ from storage.ocfl.validate_versions import (
 
 _TYPE = re.compile(r"https://ocfl\.io/(1\.[01])/spec/#inventory")
 _REQUIRED_KEYS = ("id", "type", "digestAlgorithm", "head")
+DESCRIPTION_KEYS = ("created", "message", "user")
 _KEYS = {*_REQUIRED_KEYS, "contentDirectory", "manifest", "versions", "fixity"}
 
 
@@ -46,7 +47,7 @@ class InventoryFacts:
     versions: list[str] = field(default_factory=list)  # usable names, oldest first
     manifest: DigestBlock = EMPTY_BLOCK
     states: dict[str, DigestBlock] = field(default_factory=dict)
-    described: dict[str, Block] = field(default_factory=dict)  # version → its block
+    described: dict[str, dict[str, Any]] = field(default_factory=dict)  # version → the rest of it
     fixity: dict[str, DigestBlock] = field(default_factory=dict)
 
 
@@ -212,7 +213,7 @@ def _read_versions(document: Block, facts: InventoryFacts, findings: Findings) -
             message = f"version {name} must be a JSON object, not {shown(block)}"
             findings.add("E047", facts.where, message)
             continue
-        facts.described[name] = block
+        facts.described[name] = {key: block[key] for key in DESCRIPTION_KEYS if key in block}
         check_version_block(name, block, findings, facts.where)
         state = block.get("state")
         if isinstance(state, Block):
