@@ -7,7 +7,7 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -29,8 +29,8 @@ class Source:
     """One Python file."""
 
     path: str  # from the project's root, "/" between
-    text: str
-    tree: ast.Module
+    text: str = field(repr=False)
+    tree: ast.Module = field(repr=False)
 
     @cached_property
     def nodes(self) -> list[ast.AST]:

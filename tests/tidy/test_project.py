@@ -41,17 +41,24 @@ def sources() -> list[Source]:
     return read_sources(ROOT)
 
 
+def none_of(violations: Iterable[str], rule: str | None) -> None:
+    """Fail with every violation, one a line."""
+    if found := list(violations):
+        pytest.fail("\n".join([f"{len(found)} against: {rule}", *found]), pytrace=False)
+
+
 @pytest.mark.parametrize("rule", CODE_RULES, ids=lambda rule: rule.__name__)
 def test_the_code_has_no(
     rule: Callable[[list[Source]], Iterable[str]], sources: list[Source]
 ) -> None:
-    assert "\n".join(rule(sources)) == "", rule.__doc__
+    none_of(rule(sources), rule.__doc__)
 
 
 def test_every_file_has_a_home(sources: list[Source]) -> None:
-    assert "\n".join(rules_shape.homeless_files(sources, ROOT)) == ""
+    rule = rules_shape.homeless_files
+    none_of(rule(sources, ROOT), rule.__doc__)
 
 
 @pytest.mark.parametrize("rule", PAGE_RULES, ids=lambda rule: rule.__name__)
 def test_the_pages_have_no(rule: Callable[[Path], Iterable[str]]) -> None:
-    assert "\n".join(rule(ROOT)) == "", rule.__doc__
+    none_of(rule(ROOT), rule.__doc__)

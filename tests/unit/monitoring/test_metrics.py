@@ -1,6 +1,7 @@
 """Metrics: every name is Prometheus's, and known labels exist before their first event."""
 
 import re
+from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
@@ -57,6 +58,16 @@ def test_every_name_is_ours_explained_and_ends_in_its_unit(kind: type) -> None:
     for family in families:
         assert re.fullmatch(r"lantai_[a-z]+(_[a-z]+)+", family.name)
         assert family.documentation.endswith((".", "deadline."))
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_the_operators_page_explains_every_metric(kind: type) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operations" / "metrics.md").read_text("utf-8")
+    registry = new_registry("role", "name")
+    kind(registry)
+    ours = [family for family in registry.collect() if family.name.startswith("lantai_")]
+    rows = [f"| `{each.name}` | {each.type} | {each.documentation} |" for each in ours]
+    assert [row for row in rows if row not in page] == []
 
 
 def test_the_page_says_what_is_running_and_no_creation_times() -> None:
