@@ -6,6 +6,7 @@ that stand twice are kept for the rules that forbid them (E096, E097). Reads no 
 
 import json
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -44,9 +45,8 @@ def parse_json(data: bytes) -> Any:
 def _block(pairs: list[tuple[str, Any]]) -> Block:
     block = Block(pairs)
     if len(block) != len(pairs):
-        seen: set[str] = set()
-        repeated = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
-        block.repeated = tuple(dict.fromkeys(repeated))
+        counted = Counter(key for key, _ in pairs)
+        block.repeated = tuple(key for key, times in counted.items() if times > 1)
     return block
 
 

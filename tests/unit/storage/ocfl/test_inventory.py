@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from storage.ocfl.inventory import (
 )
 from storage.ocfl.inventory_compare import compare_inventory
 from storage.ocfl.inventory_stream import InventoryUnreadable
-from storage.ocfl.sorted_records import SortedRecords
+from storage.ocfl.sorted_records import Record, SortedRecords
 
 OBJECT_ID = "lantai:portal/案卷-1"
 HEADER = InventoryHeader(OBJECT_ID, "2026-11-22T08:00:00Z", "入库", "ingest", "urn:lantai:ingest")
@@ -204,10 +204,10 @@ def test_more_records_than_memory_may_hold_come_sorted_as_often_as_asked(tmp_pat
 
 
 def test_runs_are_removed_when_the_records_break_off(tmp_path: Path) -> None:
-    def broken() -> object:
+    def broken() -> Iterator[Record]:
         yield from [("b",), ("a",), ("c",)]
         raise InventoryUnreadable("broken off")
 
     with pytest.raises(InventoryUnreadable):
-        SortedRecords(broken(), tmp_path, held_records_max=2)  # type: ignore[arg-type]
+        SortedRecords(broken(), tmp_path, held_records_max=2)
     assert list(tmp_path.iterdir()) == []
