@@ -74,7 +74,7 @@ class Processes:
                 "node",
                 "create",
                 "--config",
-                self.str(self.layout.node_config(node)),
+                str(self.layout.node_config(node)),
             ]
             made = subprocess.run(command, capture_output=True, text=True, check=False)
             if made.returncode != 0:

@@ -75,6 +75,7 @@ class RunningKeeper:
         self._repair = repair
         self._metrics = metrics
         self._woken = asyncio.Event()
+        self._changed = asyncio.Event()  # something happened that the figures must show
         self._totals = Totals()
         self._plan = RepairPlan((), frozenset(), ())
 
@@ -106,6 +107,8 @@ class RunningKeeper:
             with part.patient("Hearing the nodes"):
                 heard = await self._keeper.hear()
             part.beat("Standing by" if heard is None else heard.sentence())
+            if heard is not None and heard.new_findings:
+                self._changed.set()
             await part.pause(self._settings.cycle_s, self._woken)
 
     async def _mend(self, part: Part) -> None:
@@ -115,13 +118,15 @@ class RunningKeeper:
             if plan is not None:
                 self._plan = plan
                 part.beat(plan_sentence(plan))
+                if plan.mends:
+                    self._changed.set()
             await part.pause(min(5, self._settings.cycle_s))
 
     async def _measure(self, part: Part) -> None:
         while True:
             await self._set_figures()
             part.beat("Counting copies")
-            await part.pause(min(10, self._settings.cycle_s))
+            await part.pause(10, self._changed)
 
     async def _set_figures(self) -> None:
         metrics = self._metrics
