@@ -177,6 +177,8 @@ class NodeClient:
         if self._link is not None:
             await self._link.close()
         self.lost()
+        for writer in self._writers.values():
+            writer.give_up()
 
     @property
     def is_connected(self) -> bool:

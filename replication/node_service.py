@@ -21,6 +21,7 @@ from replication.messages import (
     WireRefusal,
     decode_to_node,
     encode,
+    shortened,
 )
 from replication.node_puts import NodePuts, PutCounts
 from replication.node_requests import RequestDesk
@@ -144,10 +145,10 @@ class NodeService:
             self._listener = listener(wire, endpoint, keys, self._receive)
             try:
                 self.endpoint = self._listener.endpoint
-                await prove_strangers_refused(wire, self.endpoint, keys.public)
+                await prove_strangers_refused(self.endpoint, keys.public)
                 self.counts.proofs += 1
                 self.serving.set()
-                self._group.create_task(self._keep_proving(wire, keys.public))
+                self._group.create_task(self._keep_proving(keys.public))
                 await self._keep_ticking()
             finally:
                 self.serving.clear()
@@ -165,12 +166,12 @@ class NodeService:
     def open_puts(self) -> int:
         return len(self._puts) if self.serving.is_set() else 0
 
-    async def _keep_proving(self, wire: Wire, public_key: str) -> None:
+    async def _keep_proving(self, public_key: str) -> None:
         wait_s = self._proof_period_s
         while True:
             await asyncio.sleep(wait_s)
             try:
-                await prove_strangers_refused(wire, self.endpoint, public_key)
+                await prove_strangers_refused(self.endpoint, public_key)
             except StrangerUnanswered as error:
                 # Nobody can connect now, so nothing is at risk; the ZAP handler is being replaced.
                 self.counts.proofs_unanswered += 1
@@ -282,18 +283,14 @@ class NodeService:
 
     async def _serve(self, connection: Connection, request: Request, data: bytes | None) -> None:
         session = connection.session
-        number = request.request
         try:
             reply = await self._desk.answer(request, data, session.authority)
-        except Exception as error:  # noqa: BLE001 - top of a request: the node goes on
-            refusal = to_wire(error, type(request).__name__.lower())
-            session.answered(number)
-            refused = Refused(number, None, refusal.refusal_code, str(refusal)[:400], refusal.retry)
-            self._say(connection, Say(refused))
-            return
-        try:
             await self._listener.send(connection.peer, encode(reply.message), reply.data)
         except PeerGone:
             self._forget(connection)
+        except Exception as error:  # noqa: BLE001 - top of a request: the node goes on
+            refusal = to_wire(error, type(request).__name__.lower())
+            code, text = refusal.refusal_code, shortened(str(refusal))
+            self._say(connection, Say(Refused(request.request, None, code, text, refusal.retry)))
         finally:
-            session.answered(number)
+            session.answered(request.request)

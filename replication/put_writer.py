@@ -75,6 +75,10 @@ class PutWriter:
     def refused(self, message: Refused) -> None:
         self._note(self._session.refused(message, self._clock()))
 
+    def give_up(self) -> None:
+        """The client is closed: whoever waits is told, and may say the same order again."""
+        self._note([GiveUp("client-closed", "the connection to this node was closed", retry=True)])
+
     # What is done.
 
     async def run(self) -> bytes:

@@ -9,7 +9,7 @@ import asyncio
 from typing import ClassVar
 
 from replication.endpoints import Handshake, TransportUnsafe
-from replication.transport import Wire, generate_keys, try_handshake
+from replication.transport import generate_keys, try_handshake
 from storage.errors import Refusal
 
 # Longer than a handshake may take.
@@ -30,16 +30,14 @@ class StrangerUnanswered(Refusal):
 
 
 async def prove_strangers_refused(
-    wire: Wire, endpoint: str, server_key: str, wait_s: float = VERDICT_S_MAX
+    endpoint: str, server_key: str, wait_s: float = VERDICT_S_MAX
 ) -> None:
     """Return only if a fresh random key was refused at `endpoint`.
 
     Raises StrangerAdmitted or StrangerUnanswered. Run before serving, and every PERIOD_S after.
     """
     keys = generate_keys()
-    verdict = await asyncio.to_thread(
-        try_handshake, wire, dialled(endpoint), server_key, keys, wait_s
-    )
+    verdict = await asyncio.to_thread(try_handshake, dialled(endpoint), server_key, keys, wait_s)
     if verdict is Handshake.ADMITTED:
         raise StrangerAdmitted(
             f"a key made up this moment was let in at {endpoint}: the role must not serve; "

@@ -143,6 +143,8 @@ class NodeListener:
 
     def post(self, peer: bytes, header: bytes, data: bytes | None = None) -> None:
         """Send now, or in order as soon as the peer takes it. Raises PeerGone."""
+        if self._socket.closed:
+            raise PeerGone("the listener is closed")
         message = [peer, header] if data is None else [peer, header, data]
         backlog = self._backlogs.get(peer)
         if backlog is None and self._send(message):
@@ -320,10 +322,12 @@ def public_key_text(raw: bytes) -> str:
     return z85.encode(raw).decode()
 
 
-def try_handshake(
-    wire: Wire, endpoint: str, server_key: str, keys: CurveKeys, wait_s: float
-) -> Handshake:
-    """Connect and see whether these keys are let in. Blocks: call it in a thread."""
+def try_handshake(endpoint: str, server_key: str, keys: CurveKeys, wait_s: float) -> Handshake:
+    """Connect and see whether these keys are let in. Blocks: call it in a thread.
+
+    In a context of its own, so that the process's may be closed meanwhile.
+    """
+    wire = Wire()
     socket = wire.socket(zmq.DEALER)
     socket.setsockopt(zmq.CURVE_SERVERKEY, server_key.encode())
     socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public.encode())
@@ -338,6 +342,7 @@ def try_handshake(
         socket.disable_monitor()
         monitor.close(linger=0)
         socket.close(linger=0)
+        wire.close()
 
 
 def _await_verdict(

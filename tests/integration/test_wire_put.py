@@ -8,8 +8,9 @@ import pytest
 
 from replication.put_writer import PutRefused
 from storage.model import SignedAnswer
+from tests.conftest import WaitUntil
 from tests.integration.tcp_proxy import TcpProxy, tcp_proxy
-from tests.integration.wire_world import package, until, wire_world
+from tests.integration.wire_world import package, wire_world
 
 MIB = 2**20
 
@@ -76,7 +77,7 @@ async def test_a_put_resumes_where_the_node_stands_after_the_connection_was_cut(
             assert client.counts.losses == 1
 
 
-async def test_a_connection_cut_five_times_still_carries_every_byte() -> None:
+async def test_a_connection_cut_five_times_still_carries_every_byte(wait_until: WaitUntil) -> None:
     async with wire_world() as world:
         node = await world.node()
         async with tcp_proxy(node.service.endpoint) as proxy:
@@ -86,12 +87,18 @@ async def test_a_connection_cut_five_times_still_carries_every_byte() -> None:
             put = asyncio.create_task(client.put(order, source))
             for cut in range(2, 7):
                 proxy.cut_after(MIB)
-                await until(partial(_connected_or_done, proxy, cut, put), f"connection {cut}")
+                await wait_until(
+                    partial(_connected_or_done, proxy, cut, put),
+                    within_s=20,
+                    what=f"connection {cut}",
+                )
             await put
             assert node.volume.kept[order.object_id] == source.stream
 
 
-async def test_a_line_that_falls_silent_is_left_and_the_put_goes_on_by_another() -> None:
+async def test_a_line_that_falls_silent_is_left_and_the_put_goes_on_by_another(
+    wait_until: WaitUntil,
+) -> None:
     async with wire_world() as world:
         node = await world.node()
         async with tcp_proxy(node.service.endpoint) as proxy:
@@ -100,30 +107,40 @@ async def test_a_line_that_falls_silent_is_left_and_the_put_goes_on_by_another()
             proxy.hold()
             order, source = package(100_000)
             put = asyncio.create_task(client.put(order, source))
-            await until(lambda: client.counts.losses == 1, "the silence to be noticed")
+            await wait_until(
+                lambda: client.counts.losses == 1, within_s=20, what="the silence to be noticed"
+            )
             proxy.cut()
             proxy.release()
             await put
             assert node.volume.kept[order.object_id] == source.stream
 
 
-async def test_a_commit_that_takes_its_time_is_waited_for_and_asked_once() -> None:
+async def test_a_commit_that_takes_its_time_is_waited_for_and_asked_once(
+    wait_until: WaitUntil,
+) -> None:
     async with wire_world() as world:
         node = await world.node()
         client = await world.client(node)
         node.volume.commit_gate.clear()
         order, source = package(1000)
         put = asyncio.create_task(client.put(order, source))
-        await until(lambda: order.op_id in node.volume.incoming, "the put to begin")
+        await wait_until(
+            lambda: order.op_id in node.volume.incoming, within_s=20, what="the put to begin"
+        )
         other, other_source = package(1000, "lantai:test/case-2")
         other_put = asyncio.create_task(client.put(other, other_source))
-        await until(lambda: other.op_id in node.volume.incoming, "the other put to begin")
+        await wait_until(
+            lambda: other.op_id in node.volume.incoming, within_s=20, what="the other put to begin"
+        )
         node.volume.commit_gate.set()
         await asyncio.gather(put, other_put)
         assert node.volume.commits == 2
 
 
-async def test_a_commit_outlives_its_connection_and_is_answered_on_the_next() -> None:
+async def test_a_commit_outlives_its_connection_and_is_answered_on_the_next(
+    wait_until: WaitUntil,
+) -> None:
     async with wire_world() as world:
         node = await world.node()
         async with tcp_proxy(node.service.endpoint) as proxy:
@@ -131,9 +148,17 @@ async def test_a_commit_outlives_its_connection_and_is_answered_on_the_next() ->
             node.volume.commit_gate.clear()
             order, source = package(1000)
             put = asyncio.create_task(client.put(order, source))
-            await until(lambda: node.service.put_counts.received_bytes >= 1000, "all bytes")
+            await wait_until(
+                lambda: node.service.put_counts.received_bytes >= 1000,
+                within_s=20,
+                what="all bytes",
+            )
             proxy.cut()
-            await until(lambda: node.service.put_counts.resumed == 1, "the put to be said again")
+            await wait_until(
+                lambda: node.service.put_counts.resumed == 1,
+                within_s=20,
+                what="the put to be said again",
+            )
             node.volume.commit_gate.set()
             assert await put == node.volume.answers[order.op_id]
             assert node.volume.commits == 1
@@ -163,7 +188,25 @@ async def test_an_operation_with_other_lengths_is_a_conflict() -> None:
         assert (caught.value.refusal_code, caught.value.retry) == ("op-conflict", False)
 
 
-async def test_a_slow_node_does_not_hold_up_the_other_nor_its_own_heartbeats() -> None:
+async def test_a_client_that_is_closed_tells_whoever_waits_for_a_put(wait_until: WaitUntil) -> None:
+    async with wire_world() as world:
+        node = await world.node()
+        client = await world.client(node)
+        node.volume.commit_gate.clear()
+        order, source = package(1000)
+        put = asyncio.create_task(client.put(order, source))
+        await wait_until(
+            lambda: node.service.put_counts.received_bytes >= 1000, within_s=20, what="all bytes"
+        )
+        await client.close()
+        with pytest.raises(PutRefused) as caught:
+            await put
+        assert (caught.value.refusal_code, caught.value.retry) == ("client-closed", True)
+
+
+async def test_a_slow_node_does_not_hold_up_the_other_nor_its_own_heartbeats(
+    wait_until: WaitUntil,
+) -> None:
     """1. The first node's disk hangs. 2. The second takes its copy. 3. The first still answers."""
     async with wire_world() as world:
         slow, quick = await world.node("node-1"), await world.node("node-2")
@@ -174,7 +217,11 @@ async def test_a_slow_node_does_not_hold_up_the_other_nor_its_own_heartbeats() -
         await to_quick.put(order, source)
         assert not slow_put.done()
         before = slow.service.counts.messages
-        await until(lambda: slow.service.counts.messages >= before + 3, "three more heartbeats")
+        await wait_until(
+            lambda: slow.service.counts.messages >= before + 3,
+            within_s=20,
+            what="three more heartbeats",
+        )
         assert (await to_slow.stat("lantai:test/nothing")) is None
         assert to_slow.counts.losses == 0
         slow.volume.gate.set()
@@ -182,7 +229,7 @@ async def test_a_slow_node_does_not_hold_up_the_other_nor_its_own_heartbeats() -
         assert slow.volume.kept[order.object_id] == source.stream
 
 
-async def test_credit_bounds_what_a_hanging_disk_makes_the_node_hold() -> None:
+async def test_credit_bounds_what_a_hanging_disk_makes_the_node_hold(wait_until: WaitUntil) -> None:
     async with wire_world() as world:
         node = await world.node()
         async with tcp_proxy(node.service.endpoint) as proxy:
@@ -191,9 +238,15 @@ async def test_credit_bounds_what_a_hanging_disk_makes_the_node_hold() -> None:
             node.volume.gate.clear()
             order, source = package(64 * MIB)
             put = asyncio.create_task(client.put(order, source))
-            await until(lambda: proxy.forwarded_bytes > 8 * MIB, "the window to be used")
+            await wait_until(
+                lambda: proxy.forwarded_bytes > 8 * MIB, within_s=20, what="the window to be used"
+            )
             before = node.service.counts.messages
-            await until(lambda: node.service.counts.messages >= before + 2, "two heartbeats")
+            await wait_until(
+                lambda: node.service.counts.messages >= before + 2,
+                within_s=20,
+                what="two heartbeats",
+            )
             assert proxy.forwarded_bytes < 9 * MIB
             node.volume.gate.set()
             await put

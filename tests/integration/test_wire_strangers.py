@@ -27,8 +27,9 @@ from replication.put_writer import PutRefused, to_put
 from replication.roles import Authority, Role, RoleTable
 from replication.selftest import StrangerAdmitted, StrangerUnanswered, prove_strangers_refused
 from replication.transport import NodeListener, generate_keys, try_handshake
+from tests.conftest import WaitUntil
 from tests.integration.raw_peer import RawPeer, raw_peer, unchecked
-from tests.integration.wire_world import WireNode, World, package, until, wire_world
+from tests.integration.wire_world import WireNode, World, package, wire_world
 
 MIB = 2**20
 
@@ -162,9 +163,7 @@ async def test_a_handshake_on_which_the_handler_fails_is_refused_and_the_next_is
         node = await world.node()
         roles.fail = True
         keys, endpoint = world.keys["ingest"], node.service.endpoint
-        verdict = await asyncio.to_thread(
-            try_handshake, node.wire, endpoint, node.keys.public, keys, 5.0
-        )
+        verdict = await asyncio.to_thread(try_handshake, endpoint, node.keys.public, keys, 5.0)
         assert verdict is not Handshake.ADMITTED
         assert node.authenticator.counts.errors == 1
         assert node.authenticator.counts.restarts == 0
@@ -181,39 +180,45 @@ async def test_without_a_handler_nobody_is_let_in() -> None:
         await asyncio.wait([supervisor])
         for keys in (world.keys["view"], generate_keys()):
             verdict = await asyncio.to_thread(
-                try_handshake, node.wire, node.service.endpoint, node.keys.public, keys, 1.5
+                try_handshake, node.service.endpoint, node.keys.public, keys, 1.5
             )
             assert verdict is not Handshake.ADMITTED
         with pytest.raises(StrangerUnanswered):
-            await prove_strangers_refused(
-                node.wire, node.service.endpoint, node.keys.public, wait_s=1.0
-            )
+            await prove_strangers_refused(node.service.endpoint, node.keys.public, wait_s=1.0)
         order, source = package(1000)
         await settled.put(order, source)
 
 
-async def test_a_handler_that_dies_is_replaced() -> None:
+async def test_a_handler_that_dies_is_replaced(wait_until: WaitUntil) -> None:
     async with wire_world() as world:
         node = await world.node()
         _task("zap-handler").cancel()
-        await until(lambda: node.authenticator.counts.restarts == 1, "a new handler")
+        await wait_until(
+            lambda: node.authenticator.counts.restarts == 1, within_s=20, what="a new handler"
+        )
         await assert_serves(world, node)
-        await prove_strangers_refused(node.wire, node.service.endpoint, node.keys.public)
+        await prove_strangers_refused(node.service.endpoint, node.keys.public)
 
 
 def _task(name: str) -> asyncio.Task[object]:
     return next(task for task in asyncio.all_tasks() if task.get_name() == name)
 
 
-async def test_a_revoked_key_is_not_heard_on_a_connection_that_stands() -> None:
+async def test_a_revoked_key_is_not_heard_on_a_connection_that_stands(
+    wait_until: WaitUntil,
+) -> None:
     async with wire_world() as world:
         node = await world.node()
         client = await world.client(node, dead_s=1.0)
         await client.wait_until_greeted(10)
         kept = [Authority("view", Role.VIEW, world.keys["view"].public)]
         node.authenticator.replace_roles(RoleTable(kept))
-        await until(lambda: node.service.counts.nobodies > 0, "the revoked key to speak")
-        await until(lambda: client.counts.losses == 1, "the client to notice")
+        await wait_until(
+            lambda: node.service.counts.nobodies > 0, within_s=20, what="the revoked key to speak"
+        )
+        await wait_until(
+            lambda: client.counts.losses == 1, within_s=20, what="the client to notice"
+        )
         assert client.counts.greetings == 1
         await assert_serves(world, node)
 
@@ -288,13 +293,19 @@ async def test_a_malformed_message_is_refused_and_counted_and_the_next_is_heard(
         assert node.service.counts.refused == {"message-malformed": 1}
 
 
-async def test_a_frame_over_the_transports_limit_costs_the_connection_and_nothing_else() -> None:
+async def test_a_frame_over_the_transports_limit_costs_the_connection_and_nothing_else(
+    wait_until: WaitUntil,
+) -> None:
     async with wire_world() as world:
         node = await world.node()
         with raw_peer(node.peer(), world.keys["ingest"]) as peer:
             await greet(peer)
             await peer.send(b"x" * 2 * MIB)
-            await until(lambda: node.authenticator.counts.admitted == 2, "the peer to come again")
+            await wait_until(
+                lambda: node.authenticator.counts.admitted == 2,
+                within_s=20,
+                what="the peer to come again",
+            )
             await greet(peer)
         assert node.service.counts.refused == {}
         await assert_serves(world, node)

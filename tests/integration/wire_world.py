@@ -179,14 +179,6 @@ def package(
     return order, BytesSource(file_list + inventory + content)
 
 
-async def until(fact: Callable[[], bool], what: str) -> None:
-    """Wait until `fact` holds; the deadline is the only clock."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not fact():
-        assert time.monotonic() < deadline, f"in vain: {what}"
-        await asyncio.sleep(0.01)
-
-
 PartsOf = Callable[[MemoryVolume], NodeParts]
 
 
