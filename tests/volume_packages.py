@@ -80,6 +80,7 @@ def default_files() -> dict[str, bytes]:
 
 def again(package: MadePackage, **changes: object) -> MadePackage:
     """The same package under another order."""
+    # The checker cannot know which member has which type.
     return replace(package, order=replace(package.order, **changes))  # type: ignore[arg-type]
 
 
@@ -93,6 +94,7 @@ def settings_for(beside: Path, **changes: object) -> VolumeSettings:
         allow_unproven=True,  # wherever the tests happen to run; tests of the medium say no
         read_back_processes=0,
     )
+    # The checker cannot know which setting has which type.
     return replace(settings, **changes)  # type: ignore[arg-type]
 
 

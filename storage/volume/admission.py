@@ -145,8 +145,7 @@ class Admission:
         if len(self._open) >= self._settings.operations_max:
             raise VolumeBusy(f"{len(self._open)} operations are open: try again later")
         state = os.statvfs(self._settings.staging)
-        promised = sum(incoming.order.needed_bytes() - incoming.written
-                       for incoming in self._open.values())  # fmt: skip
+        promised = sum(incoming.promised_bytes for incoming in self._open.values())
         usable = state.f_bavail * state.f_frsize - self._settings.reserve_bytes - promised
         if usable < order.needed_bytes():
             raise VolumeFull(

@@ -98,6 +98,7 @@ class Incoming:
         self.number = number
         self.staged = StagedOperation(folder)
         self.written = 0  # how much of the stream has been written to files
+        self._needed_bytes = order.needed_bytes()
         self._touched_s = time.monotonic()
         self._on_close = on_close
         self._lock = threading.Lock()
@@ -123,6 +124,11 @@ class Incoming:
     def total_bytes(self) -> int:
         """Length of the whole stream."""
         return self.order.total_bytes
+
+    @property
+    def promised_bytes(self) -> int:
+        """Space it will still take, at most."""
+        return self._needed_bytes - self.written
 
     @property
     def is_sealed(self) -> bool:

@@ -7,12 +7,13 @@ that worker processes can run them: small files cost the interpreter, not the di
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
-from storage.digests import sha256_of
 from storage.file_list import FileListInvalid, read_file_list
-from storage.medium import MediumReader, StillCachedError
+from storage.medium import StillCachedError
 from storage.model import VerifyMode
 from storage.ocfl.inventory import (
     INVENTORY_NAME,
@@ -22,6 +23,7 @@ from storage.ocfl.inventory import (
     content_path,
     sidecar,
 )
+from storage.volume.windowed_reading import WINDOW_FILES, WindowedReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,25 @@ class Flaw:
 
 def read_back(copy: CopyToRead, mode: VerifyMode) -> Flaw | None:
     """What is wrong with the copy as it lies on the medium; None when every file is right."""
-    reader = MediumReader(mode)
+    return read_back_all([copy], mode)[0]
+
+
+def read_back_all(copies: list[CopyToRead], mode: VerifyMode) -> list[Flaw | None]:
+    """`read_back` for each, in order."""
+    reader = WindowedReader(mode)
+    return [_read_back(copy, reader) for copy in copies]
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    path: str  # relative to the object's folder
+    sha256: str
+    size_bytes: int | None  # None where only the digest was announced
+
+
+def _read_back(copy: CopyToRead, reader: WindowedReader) -> Flaw | None:
     try:
-        what = _own_files_flaw(copy, reader) or _content_flaw(copy, reader)
+        what = _difference(copy, reader)
     except StillCachedError as error:
         return Flaw(f"somebody else reads it at this moment: {error}", medium_suspect=False)
     except (OSError, FileListInvalid) as error:
@@ -55,39 +73,32 @@ def read_back(copy: CopyToRead, mode: VerifyMode) -> Flaw | None:
     return None if what is None else Flaw(what, medium_suspect=True)
 
 
-def read_back_all(copies: list[CopyToRead], mode: VerifyMode) -> list[Flaw | None]:
-    """`read_back` for each, in order."""
-    return [read_back(copy, mode) for copy in copies]
-
-
-def _own_files_flaw(copy: CopyToRead, reader: MediumReader) -> str | None:
-    """Declaration, both inventories, both sidecars."""
-    sidecar_sha256 = hashlib.sha256(sidecar(copy.inventory_sha256)).hexdigest()
-    expected = {
-        OBJECT_DECLARATION_NAME: hashlib.sha256(OBJECT_DECLARATION).hexdigest(),
-        INVENTORY_NAME: copy.inventory_sha256,
-        SIDECAR_NAME: sidecar_sha256,
-        f"{copy.version}/{INVENTORY_NAME}": copy.inventory_sha256,
-        f"{copy.version}/{SIDECAR_NAME}": sidecar_sha256,
-    }
-    for name, sha256 in expected.items():
-        if sha256_of(reader.chunks(copy.object_folder / name)) != sha256:
-            return f"{name} is not what was written"
-    return None
-
-
-def _content_flaw(copy: CopyToRead, reader: MediumReader) -> str | None:
+def _difference(copy: CopyToRead, reader: WindowedReader) -> str | None:
     folder = os.fspath(copy.object_folder)
-    file_count = 0
-    for entry in read_file_list(copy.file_list):
-        file_count += 1
-        digest = hashlib.sha256()
-        size_bytes = 0
-        for chunk in reader.chunks(Path(f"{folder}/{content_path(entry.path, copy.version)}")):
-            digest.update(chunk)
-            size_bytes += len(chunk)
-        if (size_bytes, digest.hexdigest()) != (entry.size_bytes, entry.sha256):
-            return f"{entry.path!r} is not what was written"
-    if file_count != copy.file_count:
-        return f"the file list names {file_count} of {copy.file_count} files"
+    expected = chain(_own_files(copy), _content(copy))
+    listed = 0
+    while window := list(islice(expected, WINDOW_FILES)):
+        digests = reader.digests([f"{folder}/{file.path}" for file in window])
+        for file, (size_bytes, sha256) in zip(window, digests, strict=True):
+            if sha256 != file.sha256 or file.size_bytes not in {None, size_bytes}:
+                return f"{file.path!r} is not what was written"
+            listed += file.size_bytes is not None
+    if listed != copy.file_count:
+        return f"the file list names {listed} of {copy.file_count} files"
     return None
+
+
+def _own_files(copy: CopyToRead) -> Iterator[_Expected]:
+    """Declaration, both inventories, both sidecars."""
+    declaration_sha256 = hashlib.sha256(OBJECT_DECLARATION).hexdigest()
+    sidecar_sha256 = hashlib.sha256(sidecar(copy.inventory_sha256)).hexdigest()
+    yield _Expected(OBJECT_DECLARATION_NAME, declaration_sha256, None)
+    for folder in ("", f"{copy.version}/"):
+        yield _Expected(f"{folder}{INVENTORY_NAME}", copy.inventory_sha256, None)
+        yield _Expected(f"{folder}{SIDECAR_NAME}", sidecar_sha256, None)
+
+
+def _content(copy: CopyToRead) -> Iterator[_Expected]:
+    for entry in read_file_list(copy.file_list):
+        path = content_path(entry.path, copy.version)
+        yield _Expected(path, entry.sha256, entry.size_bytes)
