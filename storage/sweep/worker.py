@@ -1,7 +1,7 @@
 """What a sweeping process does: check the objects it is handed, at the pace it is given.
 
-Processes, because small files lose to the interpreter's lock (docs/decisions and benchmarks/sweep):
-two processes read W3-like packages eight times as fast as two threads. Everything here is at top
+Processes, because the reading must not hold up the node's own loop, and small files in memory lose
+to the interpreter's lock (knowledge: threads took eight times as long). Everything here is at top
 level, so that it can be sent to a process. Decides nothing and writes nothing.
 """
 
