@@ -4,15 +4,24 @@ docs/formats/answers.md. An answer is given in the transaction of what it says, 
 Signing is the notary's affair, writing files ingest_watch's.
 """
 
-from sqlalchemy import Connection, Select, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Select, bindparam, select, update
 
 from storage.catalogue.errors import AnswerConflict
 from storage.catalogue.model import Answer, AnswerKind, NewAnswer
 from storage.catalogue.schema import answers, transfers
+from storage.catalogue.statements import insert_new
 
 _COLUMNS = (*answers.c, transfers.c.source, transfers.c.name, transfers.c.name_raw)
 _JOINED = select(*_COLUMNS).join(transfers, transfers.c.id == answers.c.transfer_id)
+
+_BY_KIND = _JOINED.where(
+    answers.c.transfer_id == bindparam("by_transfer_id"), answers.c.kind == bindparam("by_kind")
+)
+_WRITTEN = (
+    update(answers)
+    .where(answers.c.id == bindparam("by_id"), answers.c.written_at.is_(None))
+    .values(written_at=bindparam("new_written_at"))
+)
 
 
 def give(connection: Connection, transfer_id: int, answer: NewAnswer, at: str) -> Answer:
@@ -21,19 +30,15 @@ def give(connection: Connection, transfer_id: int, answer: NewAnswer, at: str) -
     Raises AnswerConflict if there is one with another body.
     """
     assert len(answer.signature) == 64, transfer_id
-    statement = insert(answers).values(
-        transfer_id=transfer_id,
-        kind=answer.kind,
-        body=answer.body,
-        body_sha256=answer.body_sha256,
-        signature=answer.signature,
-        created_at=at,
-    )
-    try:
-        with connection.begin_nested():
-            connection.execute(statement)
-    except IntegrityError:
-        pass  # there already; compared below
+    values = {
+        "transfer_id": transfer_id,
+        "kind": answer.kind,
+        "body": answer.body,
+        "body_sha256": answer.body_sha256,
+        "signature": answer.signature,
+        "created_at": at,
+    }
+    insert_new(connection, answers, NewAnswer, values)
     given = find(connection, transfer_id, answer.kind)
     assert given is not None, transfer_id
     if given.body_sha256 != answer.body_sha256:
@@ -60,14 +65,14 @@ def outbox(connection: Connection, *, after: int = 0, limit: int = 100) -> list[
 
 def mark_written(connection: Connection, answer_id: int, at: str) -> None:
     """Note that both files of an answer are fsynced in the return folder. Idempotent."""
-    where = (answers.c.id == answer_id, answers.c.written_at.is_(None))
-    connection.execute(update(answers).where(*where).values(written_at=at))
+    connection.execute(_WRITTEN, {"by_id": answer_id, "new_written_at": at})
 
 
 def find(connection: Connection, transfer_id: int, kind: AnswerKind) -> Answer | None:
     """One transfer's answer of one kind."""
-    query = _JOINED.where(answers.c.transfer_id == transfer_id, answers.c.kind == kind)
-    return next(iter(_answers(connection, query)), None)
+    row = connection.execute(_BY_KIND, {"by_transfer_id": transfer_id, "by_kind": kind}).mappings()
+    found = row.one_or_none()
+    return None if found is None else Answer(**found)
 
 
 def of_transfer(connection: Connection, transfer_id: int) -> list[Answer]:

@@ -4,12 +4,39 @@ Keeps `packages.copies_committed` true in the same transaction. What to do about
 the keeper's affair.
 """
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
 from storage.catalogue.errors import NoSuchTransfer
 from storage.catalogue.model import Copy, CopyState
 from storage.catalogue.schema import copies, packages
 from storage.model import SignedAnswer
+
+_INSERT = insert(copies)
+_REPLACE = (
+    update(copies)
+    .where(copies.c.package_id == bindparam("by_package_id"), copies.c.node == bindparam("by_node"))
+    .values(
+        {
+            column.name: bindparam(f"new_{column.name}", type_=column.type)
+            for column in copies.c
+            if not column.primary_key
+        }
+    )
+)
+_OF_PACKAGE = (
+    select(copies).where(copies.c.package_id == bindparam("by_package_id")).order_by(copies.c.node)
+)
+_LOCK = select(packages.c.id).where(packages.c.id == bindparam("by_id")).with_for_update()
+_GOOD = select(func.count()).where(
+    copies.c.package_id == bindparam("by_id"), copies.c.state == CopyState.COMMITTED
+)
+_RECOUNT = (
+    update(packages)
+    .where(packages.c.id == bindparam("by_id"))
+    .values(copies_committed=_GOOD.scalar_subquery())
+)
 
 
 def record(connection: Connection, copy: Copy) -> None:
@@ -19,6 +46,7 @@ def record(connection: Connection, copy: Copy) -> None:
     """
     assert len(copy.answer.signature) == 64, copy.node
     _lock(connection, copy.package_id)
+    where = {"by_package_id": copy.package_id, "by_node": copy.node}
     values = {
         "domain": copy.domain,
         "state": copy.state,
@@ -28,10 +56,10 @@ def record(connection: Connection, copy: Copy) -> None:
         "answer": copy.answer.payload,
         "signature": copy.answer.signature,
     }
-    where = (copies.c.package_id == copy.package_id, copies.c.node == copy.node)
-    if not connection.execute(update(copies).where(*where).values(**values)).rowcount:
-        key = {"package_id": copy.package_id, "node": copy.node}
-        connection.execute(insert(copies).values(key | values))
+    if not connection.execute(
+        _REPLACE, where | {f"new_{name}": values[name] for name in values}
+    ).rowcount:
+        connection.execute(_INSERT, values | {"package_id": copy.package_id, "node": copy.node})
     recount(connection, copy.package_id)
 
 
@@ -55,37 +83,31 @@ def checked(connection: Connection, package_id: int, node: str, at: str) -> None
 
 def recount(connection: Connection, package_id: int) -> None:
     """Make `copies_committed` equal to the rows it stands for."""
-    good = (
-        select(func.count())
-        .where(copies.c.package_id == package_id, copies.c.state == CopyState.COMMITTED)
-        .scalar_subquery()
-    )
-    statement = update(packages).where(packages.c.id == package_id)
-    connection.execute(statement.values(copies_committed=good))
+    connection.execute(_RECOUNT, {"by_id": package_id})
 
 
 def of_package(connection: Connection, package_id: int) -> list[Copy]:
     """All copies of one package, by node."""
-    query = select(copies).where(copies.c.package_id == package_id).order_by(copies.c.node)
-    return _copies(connection, query)
+    rows = connection.execute(_OF_PACKAGE, {"by_package_id": package_id}).mappings()
+    return _copies(rows)
 
 
 def on_node(connection: Connection, node: str, *, after: int = 0, limit: int = 1000) -> list[Copy]:
     """What one node should hold, in the order of package numbers."""
     query = select(copies).where(copies.c.node == node, copies.c.package_id > after)
-    return _copies(connection, query.order_by(copies.c.package_id).limit(limit))
+    query = query.order_by(copies.c.package_id).limit(limit)
+    return _copies(connection.execute(query).mappings())
 
 
 def _lock(connection: Connection, package_id: int) -> None:
     # Two intakes may record copies of one package at once; the count must see both.
-    query = select(packages.c.id).where(packages.c.id == package_id).with_for_update()
-    if connection.scalar(query) is None:
+    if connection.scalar(_LOCK, {"by_id": package_id}) is None:
         raise NoSuchTransfer(f"there is no package {package_id}")
 
 
-def _copies(connection: Connection, query: Select[tuple[Copy]]) -> list[Copy]:
+def _copies(rows: Iterable[RowMapping]) -> list[Copy]:
     found = []
-    for row in connection.execute(query).mappings():
+    for row in rows:
         values = dict(row)
         values["answer"] = SignedAnswer(values["answer"], values.pop("signature"))
         found.append(Copy(**values))

@@ -8,22 +8,23 @@ from sqlalchemy import Connection, insert, select
 from storage.catalogue.model import Actor, Event, NewEvent
 from storage.catalogue.schema import events
 
+_APPEND = insert(events)
+
 
 def append(connection: Connection, event: NewEvent, actor: Actor, at: str) -> None:
     """Put one act on record, in the transaction of what it did."""
-    connection.execute(
-        insert(events).values(
-            at=at,
-            who=actor.who,
-            origin=actor.origin,
-            act=event.act,
-            outcome=event.outcome,
-            transfer_id=event.transfer_id,
-            package_id=event.package_id,
-            node=event.node,
-            detail=event.detail,
-        )
-    )
+    values = {
+        "at": at,
+        "who": actor.who,
+        "origin": actor.origin,
+        "act": event.act,
+        "outcome": event.outcome,
+        "transfer_id": event.transfer_id,
+        "package_id": event.package_id,
+        "node": event.node,
+        "detail": event.detail,
+    }
+    connection.execute(_APPEND, values)
 
 
 def page(

@@ -4,32 +4,19 @@ The keeper asks each node for what follows `last_sequence` and records it here. 
 is replication's affair.
 """
 
-from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from dataclasses import asdict
+
+from sqlalchemy import Connection, func, select, update
 
 from storage.catalogue.model import CataloguedFinding, NodeFinding
 from storage.catalogue.schema import findings
+from storage.catalogue.statements import insert_new
 
 
 def record(connection: Connection, finding: NodeFinding, at: str) -> bool:
     """Note what a node found. False when this number of this node is on record already."""
-    statement = insert(findings).values(
-        node=finding.node,
-        sequence=finding.sequence,
-        found_at=finding.found_at,
-        recorded_at=at,
-        object_id=finding.object_id,
-        kind=finding.kind,
-        path=finding.path,
-        detail=finding.detail,
-        outcome="",
-    )
-    try:
-        with connection.begin_nested():
-            connection.execute(statement)
-    except IntegrityError:
-        return False
-    return True
+    new = asdict(finding) | {"recorded_at": at, "outcome": ""}
+    return insert_new(connection, findings, CataloguedFinding, new) is not None
 
 
 def last_sequence(connection: Connection, node: str) -> int:

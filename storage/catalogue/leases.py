@@ -4,11 +4,11 @@ The epoch goes with every order to a node, and a node that has seen a higher one
 keeper that was frozen and wakes up can do no harm. Clocks only decide when a standby may try.
 """
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from storage.catalogue.model import Lease, Tenure
 from storage.catalogue.schema import leases
+from storage.catalogue.statements import insert_new
 
 
 def acquire(connection: Connection, scope: str, tenure: Tenure, at: str) -> Lease | None:
@@ -55,15 +55,9 @@ def get(connection: Connection, scope: str) -> Lease | None:
 
 
 def _first(connection: Connection, scope: str, tenure: Tenure) -> Lease | None:
-    statement = insert(leases).values(
-        scope=scope, holder=tenure.holder, epoch=1, expires_at=tenure.expires_at
-    )
-    try:
-        with connection.begin_nested():
-            row = connection.execute(statement.returning(*leases.c)).mappings().one()
-    except IntegrityError:
-        return None
-    return Lease(**row)
+    new = {"scope": scope, "holder": tenure.holder, "epoch": 1, "expires_at": tenure.expires_at}
+    row = insert_new(connection, leases, Lease, new)
+    return None if row is None else Lease(*row)
 
 
 def _update(

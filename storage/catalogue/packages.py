@@ -4,8 +4,10 @@ A package is stored in one transaction with its receipt: there is never the one 
 (DESIGN.md promise 1). What happens on nodes is replication's affair; copies are copies.py's.
 """
 
-from sqlalchemy import Connection, Select, insert, select, tuple_, update
-from sqlalchemy.exc import IntegrityError
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, select, tuple_, update
 
 from storage.catalogue import answers, copies, tallies, transfers
 from storage.catalogue.errors import CopiesMissing, NoSuchTransfer, PackageExists
@@ -20,6 +22,25 @@ from storage.catalogue.model import (
     TransferState,
 )
 from storage.catalogue.schema import packages
+from storage.catalogue.statements import columns_of, insert_new
+
+_C = packages.c
+_COLUMNS = columns_of(packages, Package)
+_BY_NUMBER: Select[Any] = select(*_COLUMNS).where(_C.id == bindparam("by_id"))
+_BY_IDENTIFIER: Select[Any] = (
+    select(*_COLUMNS)
+    .where(_C.source == bindparam("by_source"), _C.identifier == bindparam("by_identifier"))
+    .order_by(_C.version)
+)
+_BY_VERSION: Select[Any] = select(*_COLUMNS).where(
+    _C.object_id == bindparam("by_object_id"), _C.version == bindparam("by_version")
+)
+_STORE = (
+    update(packages)
+    .where(_C.id == bindparam("by_id"), _C.state == PackageState.WRITING)
+    .values(state=PackageState.STORED, stored_at=bindparam("new_stored_at"))
+    .returning(*_COLUMNS)
+)
 
 
 def begin_writing(connection: Connection, claim: Claim, new: NewPackage, at: str) -> Package:
@@ -75,17 +96,16 @@ def finish_duplicate(connection: Connection, claim: Claim, package_id: int, at: 
 
 def get(connection: Connection, package_id: int) -> Package:
     """Raises NoSuchTransfer if there is none."""
-    row = connection.execute(select(packages).where(packages.c.id == package_id)).mappings()
-    found = row.one_or_none()
-    if found is None:
+    row = connection.execute(_BY_NUMBER, {"by_id": package_id}).one_or_none()
+    if row is None:
         raise NoSuchTransfer(f"there is no package {package_id}")
-    return Package(**found)
+    return Package(*row)
 
 
 def versions(connection: Connection, source: str, identifier: str) -> list[Package]:
     """Every version of what this sender calls `identifier`, those being written included."""
-    query = select(packages).where(packages.c.source == source, packages.c.identifier == identifier)
-    return _packages(connection, query.order_by(packages.c.version))
+    name = {"by_source": source, "by_identifier": identifier}
+    return [Package(*row) for row in connection.execute(_BY_IDENTIFIER, name)]
 
 
 def find_same(
@@ -98,8 +118,9 @@ def find_same(
 
 def find_version(connection: Connection, object_id: str, version: int) -> Package | None:
     """One version of one object."""
-    query = select(packages).where(packages.c.object_id == object_id, packages.c.version == version)
-    return next(iter(_packages(connection, query)), None)
+    name = {"by_object_id": object_id, "by_version": version}
+    row = connection.execute(_BY_VERSION, name).one_or_none()
+    return None if row is None else Package(*row)
 
 
 def versions_of_object(connection: Connection, object_id: str) -> list[Package]:
@@ -137,39 +158,25 @@ def below_target(connection: Connection, *, after: int = 0, limit: int = 1000) -
 
 def _insert(connection: Connection, claim: Claim, new: NewPackage, at: str) -> Package | None:
     version = new.version
-    statement = insert(packages).values(
-        object_id=version.object_id,
-        version=version.version,
-        source=new.source,
-        identifier=new.identifier,
-        identity=new.identity,
-        inventory_sha256=version.inventory_sha256,
-        file_list_sha256=new.file_list_sha256,
-        file_count=version.file_count,
-        content_bytes=version.content_bytes,
-        state=PackageState.WRITING,
-        op_id=new.op_id,
-        transfer_id=claim.transfer_id,
-        copies_wanted=new.copies_wanted,
-        copies_committed=0,
-        created_at=at,
-    )
-    try:
-        with connection.begin_nested():
-            row = connection.execute(statement.returning(*packages.c)).mappings().one()
-    except IntegrityError:
-        return None
-    return Package(**row)
+    values = asdict(version) | {
+        "source": new.source,
+        "identifier": new.identifier,
+        "identity": new.identity,
+        "file_list_sha256": new.file_list_sha256,
+        "state": PackageState.WRITING,
+        "op_id": new.op_id,
+        "transfer_id": claim.transfer_id,
+        "copies_wanted": new.copies_wanted,
+        "copies_committed": 0,
+        "created_at": at,
+    }
+    row = insert_new(connection, packages, Package, values)
+    return None if row is None else Package(*row)
 
 
 def _update_stored(connection: Connection, package_id: int, at: str) -> Package:
-    statement = (
-        update(packages)
-        .where(packages.c.id == package_id, packages.c.state == PackageState.WRITING)
-        .values(state=PackageState.STORED, stored_at=at)
-    )
-    row = connection.execute(statement.returning(*packages.c)).mappings().one()
-    return Package(**row)
+    row = connection.execute(_STORE, {"by_id": package_id, "new_stored_at": at}).one()
+    return Package(*row)
 
 
 def _require_copies(connection: Connection, package: Package) -> None:

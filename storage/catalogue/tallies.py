@@ -4,10 +4,22 @@ An index table: `packages` and `transfers` say the same, slowly; recounting it b
 rebuilding of a catalogue.
 """
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from storage.catalogue.model import Holdings, Package
 from storage.catalogue.schema import tallies
+
+_INSERT = insert(tallies)
+_ADD = (
+    update(tallies)
+    .where(tallies.c.source == bindparam("by_source"), tallies.c.day == bindparam("by_day"))
+    .values(
+        {
+            name: tallies.c[name] + bindparam(f"more_{name}")
+            for name in ("packages", "files", "content_bytes", "rejected")
+        }
+    )
+)
 
 
 def add_stored(connection: Connection, package: Package, at: str) -> None:
@@ -39,11 +51,9 @@ def holdings(connection: Connection) -> list[Holdings]:
 
 
 def _add(connection: Connection, source: str, at: str, **amounts: int) -> None:
-    day = at[: len("2026-11-22")]
-    where = (tallies.c.source == source, tallies.c.day == day)
-    values = {name: tallies.c[name] + amount for name, amount in amounts.items()}
-    if connection.execute(update(tallies).where(*where).values(**values)).rowcount:
-        return
-    nothing = {"packages": 0, "files": 0, "content_bytes": 0, "rejected": 0}
-    new = {"source": source, "day": day} | nothing | amounts
-    connection.execute(insert(tallies).values(new))
+    amounts = {"packages": 0, "files": 0, "content_bytes": 0, "rejected": 0} | amounts
+    key = {"source": source, "day": at[: len("2026-11-22")]}
+    by_key = {f"by_{name}": value for name, value in key.items()}
+    more = {f"more_{name}": amount for name, amount in amounts.items()}
+    if not connection.execute(_ADD, by_key | more).rowcount:
+        connection.execute(_INSERT, key | amounts)

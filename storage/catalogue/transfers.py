@@ -6,10 +6,11 @@ another process holds a higher one. Which steps are legal is transitions.py's; l
 is transfer_lists.py's.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Select, bindparam, select
 
 from storage.catalogue import events, tallies
 from storage.catalogue.errors import ClaimLost, IllegalTransition, NoSuchTransfer
@@ -24,12 +25,34 @@ from storage.catalogue.model import (
     TransferState,
 )
 from storage.catalogue.schema import transfers
+from storage.catalogue.statements import RowChange, columns_of, insert_new
 from storage.catalogue.transitions import BY_A_PERSON, FINAL, WORKING, sources_of
 
 _RESTS = FINAL | {TransferState.WAITING, TransferState.HELD, TransferState.FAILED}
 
 # Stages of one act, not acts: on record they would only make the ledger longer.
 _STAGES = frozenset({TransferState.STAGING, TransferState.JUDGING, TransferState.WRITING})
+
+_C = transfers.c
+_COLUMNS = columns_of(transfers, Transfer)
+_CHANGE = RowChange(
+    transfers,
+    Transfer,
+    {
+        "id": _C.id == bindparam("by_id"),
+        "epoch": _C.claim_epoch == bindparam("by_epoch"),
+        "holder": _C.claim_holder == bindparam("by_holder"),
+        "states": _C.state.in_(bindparam("by_states", expanding=True)),
+        "open": _C.closed_at.is_(None),
+        "expiry": _C.claim_expires_at == bindparam("by_expiry"),
+    },
+)
+_BY_NUMBER: Select[Any] = select(*_COLUMNS).where(_C.id == bindparam("by_id"))
+_BY_NAME: Select[Any] = select(*_COLUMNS).where(
+    _C.source == bindparam("by_source"),
+    _C.name_raw == bindparam("by_name_raw"),
+    _C.closed_at.is_(None),
+)
 
 
 def note_waiting(connection: Connection, arrival: Arrival, message: str, at: str) -> Transfer:
@@ -45,7 +68,7 @@ def note_waiting(connection: Connection, arrival: Arrival, message: str, at: str
         return known
     if known.state is not TransferState.WAITING or known.message == message:
         return known
-    return _change(connection, [transfers.c.id == known.id], message=message, updated_at=at)
+    return _change(connection, {"id": known.id}, {"message": message, "updated_at": at})
 
 
 def claim(connection: Connection, arrival: Arrival, tenure: Tenure, at: str) -> Transfer | None:
@@ -58,18 +81,10 @@ def claim(connection: Connection, arrival: Arrival, tenure: Tenure, at: str) -> 
         known = _create(connection, arrival, TransferState.WAITING, "", at)
     if known is None or known.state is not TransferState.WAITING:
         return None
-    claimed = _take(
-        connection,
-        known,
-        tenure,
-        at,
-        transfers.c.state == TransferState.WAITING,
-        state=TransferState.CLAIMED,
-        fingerprint=arrival.fingerprint,
-        message="",
-        bytes_done=0,
-        bytes_total=None,
-    )
+    fresh = {"fingerprint": arrival.fingerprint, "message": "", "bytes_done": 0}
+    fresh |= {"state": TransferState.CLAIMED, "bytes_total": None}
+    states = [TransferState.WAITING]
+    claimed = _take(connection, known, tenure, at, {"states": states}, fresh)
     if claimed is not None:
         _record(connection, claimed, Actor.of_holder(tenure.holder), at)
     return claimed
@@ -81,23 +96,16 @@ def take_over(connection: Connection, seen: Transfer, tenure: Tenure, at: str) -
 
     The state stays: the caller resumes from it, or steps back to `claimed`.
     """
-    free = or_(
-        transfers.c.claim_holder.is_(None),
-        transfers.c.claim_holder == tenure.holder,
-        transfers.c.claim_expires_at < at,
-    )
-    return _take(
-        connection,
-        seen,
-        tenure,
-        at,
-        and_(free, transfers.c.state.in_(WORKING)),
-    )
+    expired = seen.claim_expires_at is None or seen.claim_expires_at < at
+    if seen.claim_holder not in (None, tenure.holder) and not expired:
+        return None
+    unrenewed = {"expiry": seen.claim_expires_at} if seen.claim_expires_at else {}
+    return _take(connection, seen, tenure, at, unrenewed | {"states": list(WORKING)}, {})
 
 
 def renew(connection: Connection, claim: Claim, expires_at: str) -> None:
     """Keep a claim alive. Raises ClaimLost if it is no longer ours."""
-    _change_claimed(connection, claim, claim_expires_at=expires_at)
+    _change_claimed(connection, claim, {"claim_expires_at": expires_at})
 
 
 def require(connection: Connection, claim: Claim) -> Transfer:
@@ -112,9 +120,8 @@ def progress(
     connection: Connection, claim: Claim, bytes_done: int, bytes_total: int | None, at: str
 ) -> None:
     """Note how far the present state is. Callers keep this to a few a second."""
-    _change_claimed(
-        connection, claim, bytes_done=bytes_done, bytes_total=bytes_total, updated_at=at
-    )
+    values = {"bytes_done": bytes_done, "bytes_total": bytes_total, "updated_at": at}
+    _change_claimed(connection, claim, values)
 
 
 def move(
@@ -134,8 +141,8 @@ def move(
         values["package_id"] = package_id
     if step.to in _RESTS:
         values |= {"claim_holder": None, "claim_expires_at": None}
-    where = [*_held_by(claim), transfers.c.state.in_(sources_of(step.to))]
-    moved = _update(connection, where, **values)
+    where = {**_held_by(claim), "states": list(sources_of(step.to))}
+    moved = _update(connection, where, values)
     if moved is None:
         raise _why_not(connection, claim, step.to)
     if step.to not in _STAGES:
@@ -153,31 +160,24 @@ def decide(connection: Connection, transfer_id: int, step: Step, actor: Actor, a
         raise IllegalTransition(
             f"transfer {transfer_id} is {known.state}; it cannot become {step.to} by order"
         )
-    moved = _change(
-        connection,
-        [transfers.c.id == transfer_id, transfers.c.state == known.state],
-        claim_holder=None,
-        claim_expires_at=None,
-        claim_epoch=transfers.c.claim_epoch + 1,
-        **_values(step, at),
-    )
+    nobody = {"claim_holder": None, "claim_expires_at": None, "claim_epoch": known.claim_epoch + 1}
+    where = {"id": transfer_id, "epoch": known.claim_epoch, "states": [known.state]}
+    moved = _change(connection, where, _values(step, at) | nobody)
     _record(connection, moved, actor, at)
     return moved
 
 
 def withdraw(connection: Connection, transfer_id: int, at: str) -> bool:
     """Close a waiting transfer whose entry has gone. False if it is past waiting."""
-    where = [transfers.c.id == transfer_id, transfers.c.state == TransferState.WAITING]
-    where.append(transfers.c.closed_at.is_(None))
-    gone = _update(connection, where, state=TransferState.WITHDRAWN, updated_at=at, closed_at=at)
-    return gone is not None
+    where = {"id": transfer_id, "states": [TransferState.WAITING], "open": None}
+    values = {"state": TransferState.WITHDRAWN, "updated_at": at, "closed_at": at}
+    return _update(connection, where, values) is not None
 
 
 def close(connection: Connection, transfer_id: int, at: str) -> None:
     """Note that the original has left the drop folder, after the final answer. Idempotent."""
-    final = [transfers.c.id == transfer_id, transfers.c.state.in_(FINAL)]
-    open_ = transfers.c.closed_at.is_(None)
-    if _update(connection, [*final, open_], closed_at=at, updated_at=at) is None:
+    where = {"id": transfer_id, "states": list(FINAL), "open": None}
+    if _update(connection, where, {"closed_at": at, "updated_at": at}) is None:
         known = get(connection, transfer_id)
         if known.closed_at is None:
             raise IllegalTransition(f"transfer {transfer_id} is {known.state}: not to be closed")
@@ -185,47 +185,34 @@ def close(connection: Connection, transfer_id: int, at: str) -> None:
 
 def get(connection: Connection, transfer_id: int) -> Transfer:
     """Raises NoSuchTransfer if there is none."""
-    row = connection.execute(select(transfers).where(transfers.c.id == transfer_id)).mappings()
-    found = row.one_or_none()
-    if found is None:
+    row = connection.execute(_BY_NUMBER, {"by_id": transfer_id}).one_or_none()
+    if row is None:
         raise NoSuchTransfer(f"there is no transfer {transfer_id}")
-    return Transfer(**found)
+    return Transfer(*row)
 
 
 def open_by_name(connection: Connection, source: str, name_raw: bytes) -> Transfer | None:
     """The open transfer of this drop entry, if there is one."""
-    query = select(transfers).where(
-        transfers.c.source == source,
-        transfers.c.name_raw == name_raw,
-        transfers.c.closed_at.is_(None),
-    )
-    row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else Transfer(**row)
+    name = {"by_source": source, "by_name_raw": name_raw}
+    row = connection.execute(_BY_NAME, name).one_or_none()
+    return None if row is None else Transfer(*row)
 
 
 def _create(
     connection: Connection, arrival: Arrival, state: TransferState, message: str, at: str
 ) -> Transfer | None:
     """A new row, or None when another process has just made one for the same entry."""
-    new = insert(transfers).values(
-        source=arrival.source,
-        name=arrival.name,
-        name_raw=arrival.name_raw,
-        fingerprint=arrival.fingerprint,
-        state=state,
-        message=message,
-        bytes_done=0,
-        claim_epoch=0,
-        attempts=0,
-        created_at=at,
-        updated_at=at,
-    )
-    try:
-        with connection.begin_nested():
-            row = connection.execute(new.returning(*transfers.c)).mappings().one()
-    except IntegrityError:
-        return None
-    return Transfer(**row)
+    new = asdict(arrival) | {
+        "state": state,
+        "message": message,
+        "bytes_done": 0,
+        "claim_epoch": 0,
+        "attempts": 0,
+        "created_at": at,
+        "updated_at": at,
+    }
+    row = insert_new(connection, transfers, Transfer, new)
+    return None if row is None else Transfer(*row)
 
 
 def _take(
@@ -233,20 +220,19 @@ def _take(
     seen: Transfer,
     tenure: Tenure,
     at: str,
-    where: Any,
-    **values: Any,
+    where: Mapping[str, Any],
+    values: Mapping[str, Any],
 ) -> Transfer | None:
     """Raise the epoch, unless anybody has since `seen`."""
-    return _update(
-        connection,
-        [transfers.c.id == seen.id, transfers.c.claim_epoch == seen.claim_epoch, where],
-        claim_holder=tenure.holder,
-        claim_expires_at=tenure.expires_at,
-        claim_epoch=seen.claim_epoch + 1,
-        attempts=transfers.c.attempts + 1,
-        updated_at=at,
-        **values,
-    )
+    claim = {
+        "claim_holder": tenure.holder,
+        "claim_expires_at": tenure.expires_at,
+        "claim_epoch": seen.claim_epoch + 1,
+        "attempts": seen.attempts + 1,
+        "updated_at": at,
+    }
+    unchanged = {"id": seen.id, "epoch": seen.claim_epoch}
+    return _update(connection, unchanged | dict(where), claim | dict(values))
 
 
 def _values(step: Step, at: str) -> dict[str, Any]:
@@ -259,39 +245,31 @@ def _values(step: Step, at: str) -> dict[str, Any]:
         "updated_at": at,
     }
     if step.facts is not None:
-        facts = step.facts
-        values |= {
-            "identifier": facts.identifier,
-            "identity": facts.identity,
-            "object_id": facts.object_id,
-            "file_count": facts.file_count,
-            "content_bytes": facts.content_bytes,
-        }
+        values |= asdict(step.facts)
     return values
 
 
-def _held_by(claim: Claim) -> list[Any]:
-    return [
-        transfers.c.id == claim.transfer_id,
-        transfers.c.claim_epoch == claim.epoch,
-        transfers.c.claim_holder == claim.holder,
-    ]
+def _held_by(claim: Claim) -> dict[str, Any]:
+    return {"id": claim.transfer_id, "epoch": claim.epoch, "holder": claim.holder}
 
 
-def _update(connection: Connection, where: list[Any], **values: Any) -> Transfer | None:
-    statement = update(transfers).where(*where).values(**values).returning(*transfers.c)
-    row = connection.execute(statement).mappings().one_or_none()
-    return None if row is None else Transfer(**row)
+def _update(
+    connection: Connection, where: Mapping[str, Any], values: Mapping[str, Any]
+) -> Transfer | None:
+    row = _CHANGE.apply(connection, where, values)
+    return None if row is None else Transfer(*row)
 
 
-def _change(connection: Connection, where: list[Any], **values: Any) -> Transfer:
-    changed = _update(connection, where, **values)
+def _change(
+    connection: Connection, where: Mapping[str, Any], values: Mapping[str, Any]
+) -> Transfer:
+    changed = _update(connection, where, values)
     assert changed is not None, "read in this transaction, gone in this transaction"
     return changed
 
 
-def _change_claimed(connection: Connection, claim: Claim, **values: Any) -> None:
-    if _update(connection, _held_by(claim), **values) is None:
+def _change_claimed(connection: Connection, claim: Claim, values: Mapping[str, Any]) -> None:
+    if _update(connection, _held_by(claim), values) is None:
         raise _why_not(connection, claim, None)
 
 

@@ -2,8 +2,9 @@
 
 A commit waits for the disk: one row each gives about 2,000 a second here, a hundred rows each
 71,000 (knowledge/performance.md). So while one group is being committed, the next one gathers; no
-act waits for a clock. Each act is a savepoint: one that is refused takes nobody with it. No future
-is answered before its group is on the disk.
+act waits for a clock. An act that is refused takes nobody with it: its group is undone and done
+again, each act under a savepoint; so an act may be called twice, and must do nothing but use its
+connection. No future is answered before its group is on the disk.
 """
 
 import asyncio
@@ -113,24 +114,41 @@ class CatalogueWriter:
         return group, act is not None
 
     def _commit(self, group: list[_Act]) -> None:
+        """Commit all of them together; if one is refused, once more with each by itself."""
         try:
-            with self._catalogue.writing() as connection:
-                for act in group:
-                    _perform(connection, act)
+            try:
+                self._transact(group, _perform)
+            except CatalogueUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - some act's, and it is asked again below
+                if len(group) == 1:
+                    group[0].error = error
+                else:
+                    self._transact(group, _perform_apart)
         except Exception as error:  # noqa: BLE001 - the top of this thread: every waiter is told
             for act in group:
-                act.error = act.error or _undone(error)
+                act.error = _undone(error)
         for act in group:
             if act.error is None:
                 act.future.set_result(act.value)
             else:
                 act.future.set_exception(act.error)
 
+    def _transact(self, group: list[_Act], perform: Callable[[Connection, _Act], None]) -> None:
+        with self._catalogue.writing() as connection:
+            for act in group:
+                perform(connection, act)
+
 
 def _perform(connection: Connection, act: _Act) -> None:
+    act.value = act.call(connection)
+
+
+def _perform_apart(connection: Connection, act: _Act) -> None:
+    """Under a savepoint: it costs as much as a small act, but one that is refused goes alone."""
     try:
         with connection.begin_nested():
-            act.value = act.call(connection)
+            _perform(connection, act)
     except (OperationalError, InterfaceError):
         raise  # the database itself is in doubt: the whole group is given up
     except Exception as error:  # noqa: BLE001 - handed to whoever asked, who must deal with it
