@@ -14,6 +14,7 @@ from ingest_watch.findings import Finding, Severity
 from ingest_watch.formats.bagit_declaration import Declaration
 from ingest_watch.formats.bagit_paths import (
     ManifestLine,
+    is_encoded_for_1_0,
     leaves_bag,
     manifest_line,
     readings,
@@ -170,7 +171,7 @@ class ManifestReader:
         names = list(readings(written, is_strict=self._strict))
         for name in names:
             if self._is_file(name):
-                if self._strict and name != names[0]:
+                if self._strict and (name != names[0] or not is_encoded_for_1_0(written)):
                     self._tell(PATH_NOT_ENCODED.found(written, manifest=manifest))
                 return name
         name = names[0]

@@ -61,6 +61,11 @@ def decoded(path: str, *, is_strict: bool) -> str:
     return pattern.sub(lambda match: chr(int(match[1], 16)), path)
 
 
+def is_encoded_for_1_0(path: str) -> bool:
+    """Tell whether every '%' of a written path is part of %0A, %0D or %25, as 1.0 demands."""
+    return "%" not in _ENCODED_NOW.sub("", path)
+
+
 def readings(path: str, *, is_strict: bool) -> Iterator[str]:
     """Yield the names a written path may mean, the best first.
 

@@ -1,0 +1,140 @@
+"""Outcomes of checks, and what they add up to."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from ingest_watch.checks.all_checks import CHECKS
+from ingest_watch.checks.check import (
+    FINDINGS_MAX,
+    Check,
+    Examination,
+    Examined,
+    Outcome,
+    Property,
+    carry_out,
+)
+from ingest_watch.findings import Finding, Rule, Severity, shown
+from ingest_watch.judge import CheckProfile, judge
+from ingest_watch.staging import inspect_folder
+from tests.bags import bag_files, judged, write_files
+
+WARNING = Rule("w", Severity.WARNING, "at {place}", "在 {place}", "")
+ERROR = Rule("e", Severity.ERROR, "bad", "坏", "")
+
+
+def outcome_of(answer: object) -> tuple[Outcome, int]:
+    def examine(_: Examined) -> Examination:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer  # type: ignore[return-value]
+
+    check = Check("9-9", "Test", "测试", Property.SAFETY, examine)
+    result = carry_out(check, "YJ", None)  # type: ignore[arg-type]
+    assert result.code == "YJ-9-9"
+    return result.outcome, len(result.findings)
+
+
+def raising() -> Iterator[Finding]:
+    yield WARNING.found(place="a")
+    raise ValueError("a bug")
+
+
+def test_only_a_check_without_errors_passes() -> None:
+    assert outcome_of(iter([])) == (Outcome.PASSED, 0)
+    assert outcome_of(iter([WARNING.found(place="a")])) == (Outcome.PASSED, 1)
+    assert outcome_of(iter([WARNING.found(place="a"), ERROR.found()])) == (Outcome.FAILED, 2)
+
+
+@pytest.mark.parametrize("answer", [ValueError("a bug"), AssertionError(), OSError(5, "I/O")])
+def test_a_check_that_raises_could_not_run(answer: Exception) -> None:
+    with structlog.testing.capture_logs():
+        assert outcome_of(answer) == (Outcome.COULD_NOT_RUN, 1)
+
+
+def test_a_check_that_raises_half_way_could_not_run() -> None:
+    with structlog.testing.capture_logs():
+        assert outcome_of(raising()) == (Outcome.COULD_NOT_RUN, 1)
+
+
+def test_an_error_behind_the_last_finding_that_is_kept_still_fails_the_check() -> None:
+    findings = [WARNING.found(place="a")] * FINDINGS_MAX + [ERROR.found()]
+    assert outcome_of(iter(findings)) == (Outcome.FAILED, FINDINGS_MAX + 1)
+
+
+def test_the_virus_check_never_passes_without_a_scanner(tmp_path: Path) -> None:
+    report = judged(write_files(tmp_path / "bag", bag_files()))
+    (virus,) = [check for check in report.checks if check.code == "YJ-4-2"]
+    assert virus.outcome is Outcome.COULD_NOT_RUN
+    assert report.verdict == "acceptable"
+
+
+def test_a_profile_that_needs_the_virus_check_leaves_the_package_unjudged(tmp_path: Path) -> None:
+    bag = write_files(tmp_path / "bag", bag_files())
+    staged = inspect_folder(bag, tmp_path / "listing")
+    assert judge(staged, CheckProfile(dispensable=frozenset())).verdict == "not-judged"
+
+
+def test_the_stage_stands_before_every_code(tmp_path: Path) -> None:
+    bag = write_files(tmp_path / "bag", bag_files())
+    report = judge(inspect_folder(bag, tmp_path / "listing"), CheckProfile(stage="GD"))
+    assert {check.code for check in report.checks} == {f"GD-{check.number}" for check in CHECKS}
+
+
+def test_a_format_that_the_source_may_not_send_is_refused(tmp_path: Path) -> None:
+    bag = write_files(tmp_path / "bag", bag_files())
+    report = judge(inspect_folder(bag, tmp_path / "listing"), CheckProfile(formats=()))
+    assert report.verdict == "rejected"
+    assert report.package_format is None
+
+
+def test_a_package_that_cannot_be_opened_passes_nothing(tmp_path: Path) -> None:
+    bag = write_files(tmp_path / "bag", bag_files())
+    (bag / "link").symlink_to("/")
+    report = judged(bag)
+    assert {check.outcome for check in report.checks} == {Outcome.FAILED, Outcome.COULD_NOT_RUN}
+
+
+def test_the_report_is_written_as_its_page_says_and_is_the_same_for_the_same_package(
+    tmp_path: Path,
+) -> None:
+    bag = write_files(tmp_path / "bag", bag_files({"data/申请\x1b[2J": b"x"}, algorithms=("md5",)))
+    written = judged(bag).as_json()
+    assert judged(bag).as_json() == written
+    document = json.loads(written)
+    assert list(document) == ["format", "package_format", "verdict", "checks"]
+    assert document["format"] == "lantai.check-report.v1"
+    for check in document["checks"]:
+        assert list(check) == ["code", "title", "title_zh", "property", "outcome", "findings"]
+        for finding in check["findings"]:
+            assert list(finding) == ["severity", "code", "path", "message", "message_zh"]
+    assert b"\x1b" not in written
+    assert "data/申请\\\\x1b[2J" in written.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("申请表.pdf", "申请表.pdf"),
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\nb\r\t\x7f\x9b", "a\\x0ab\\x0d\\x09\\x7f\\x9b"),
+        ("a\\x1b", "a\\\\x1b"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_what_a_terminal_would_act_on_is_shown_escaped(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+def test_names_inside_messages_are_shown_escaped_too() -> None:
+    finding = WARNING.found("p\x1b", place="x\x1b")
+    assert (finding.path, finding.message, finding.message_zh) == (
+        "p\\x1b",
+        "at x\\x1b",
+        "在 x\\x1b",
+    )
