@@ -1,6 +1,7 @@
 """ZeroMQ: a listening ROUTER, a connecting DEALER, the ZAP socket. Nothing else imports zmq.
 
-docs/wire/session.md, "Sockets". Moves frames only: knows no message, no role and no session.
+docs/wire/session.md, "Sockets"; docs/decisions/0004. Moves frames only: knows no message, no role,
+no session.
 """
 
 import asyncio

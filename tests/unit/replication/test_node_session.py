@@ -138,6 +138,12 @@ def test_a_put_is_begun_written_committed_and_answered() -> None:
     assert session.operations == []
 
 
+def test_nothing_is_committed_while_one_byte_is_missing() -> None:
+    session = receiving()
+    session.receive(Chunk(OP_ID, 1, 0), bytes(TOTAL), 1.0)
+    assert session.written(OP_ID, TOTAL - 1, 2.0) == [Say(Proceed(OP_ID, 1, TOTAL - 1, TOTAL))]
+
+
 STATES = {
     "opening": opening,
     "receiving": receiving,
