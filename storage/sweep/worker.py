@@ -1,8 +1,8 @@
 """What a sweeping process does: check the objects it is handed, at the pace it is given.
 
 Processes, because the reading must not hold up the node's own loop, and small files in memory lose
-to the interpreter's lock (knowledge: threads took eight times as long). Everything here is at top
-level, so that it can be sent to a process. Decides nothing and writes nothing.
+to the interpreter's lock (measured: two threads took eight times as long). Everything here is at
+top level, so that it can be sent to a process. Decides nothing and writes nothing.
 """
 
 import os
