@@ -1,1 +1,1 @@
-"""What is kept, and proof that it is intact: OCFL, the volume, the sweep, the catalogue, the view."""
+"""What is kept, and proof that it is intact: OCFL, volume, sweep, catalogue and view."""

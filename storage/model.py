@@ -54,7 +54,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class SignedAnswer:
-    """What a node says of a copy, exactly as signed: `payload` is JSON (docs/formats/answers.md)."""
+    """What a node says of a copy, exactly as signed; `payload` is JSON (answers.md)."""
 
     payload: bytes
     signature: bytes  # Ed25519, 64 bytes

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import click
 
-from daemon.demo import screen, story
+from daemon.cli import demo_screen as screen
+from daemon.demo import story
 from daemon.demo.layout import DemoLayout, DemoSettings, lay_out
 from daemon.demo.processes import DemoFailed, Processes
 from daemon.demo.samples import Sample, samples

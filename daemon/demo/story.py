@@ -1,7 +1,7 @@
 """The demo's acts: packages are dropped and answered, one copy is damaged, found and mended.
 
 Everything goes the way a site's own packages go: folders, sockets, disks. Prints nothing; what
-happened is returned for screen.py.
+happened is returned for demo_screen.py.
 """
 
 import hashlib

@@ -94,7 +94,7 @@ class Catalogue:
         if found != REVISION:
             raise SchemaOutdated(
                 f"the catalogue {self.url} has schema revision {found or 'none'}, this program "
-                f"needs {REVISION}; run `lantai catalogue upgrade` with the newer of the two"
+                f"needs {REVISION}; a role of the newer program brings it up to date when it starts"
             )
 
     def close(self) -> None:

@@ -119,6 +119,8 @@ class Index:
 
     def owns_folder(self, folder: PurePosixPath) -> bool:
         """Whether the object of this folder, relative to the root, is kept."""
+        if not str(folder).isascii():
+            return False  # layout 0003 writes ASCII only; a stray may have any name
         object_id = decoded_folder_name(folder.name)
         if object_id is None:
             long_named = "SELECT 1 FROM objects WHERE folder=?"

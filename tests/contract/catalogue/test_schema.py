@@ -92,7 +92,7 @@ def test_several_processes_may_upgrade_at_once(tmp_path: Path) -> None:
 
 def test_a_catalogue_without_tables_is_refused_with_what_to_do(tmp_path: Path) -> None:
     catalogue = Catalogue.open(f"sqlite:///{tmp_path}/catalogue.sqlite")
-    with pytest.raises(SchemaOutdated, match="lantai catalogue upgrade"):
+    with pytest.raises(SchemaOutdated, match="brings it up to date when it starts"):
         catalogue.require_schema()
     catalogue.close()
 
