@@ -18,8 +18,9 @@ from ingest_watch.staging import StagedPackage
 _FORMAT_UNKNOWN = Rule(
     "format-unknown", Severity.ERROR,
     "this is not a package of an accepted format ({formats}); a bag has bagit.txt in its top "
-    "folder",
-    "不是可接受格式的信息包（{formats}）；BagIt 包的顶层文件夹中须有 bagit.txt",
+    "folder, and an archive holds that one folder and nothing beside it",
+    "不是可接受格式的信息包（{formats}）；BagIt 包的顶层文件夹中须有 bagit.txt，"
+    "压缩包内只能有这一个文件夹",
     "docs/formats/bagit.md",
 )  # fmt: skip
 _NOT_OPENED = Rule(

@@ -5,6 +5,7 @@ no more memory than one of eight, whatever order its files come in. It lives as 
 judgement: written by staging.py, read by formats/, thrown away afterwards. Decides nothing.
 """
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -98,8 +99,15 @@ class Listing:
         self.close()
 
     def query(self, statement: str, *values: Any) -> sqlite3.Cursor:
-        """Run one statement over the tables above and those that a format has added."""
-        return self._connection.execute(statement, values)
+        """Run one statement over the tables above and those that a format has added.
+
+        Raises OSError if the disk fails or is full.
+        """
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            # The disk under the listing, or nobody could say so at build time.
+            raise OSError(errno.EIO, f"the listing failed: {error}") from error
 
     def add_folder(self, path: str, raw: bytes | None, stamp: str | None = None) -> None:
         """Record a folder; a second one of that name is a collision."""

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from daemon.cli.check import check_package
 from ingest_watch.checks.report import CheckReport
@@ -157,18 +158,16 @@ def bag_parts(files: Mapping[str, bytes] | None = None) -> list[ZipPart]:
     return [ZipPart(path.encode(), content) for path, content in (files or bag_files()).items()]
 
 
-def with_part(parts: list[ZipPart], index: int, **changes: object) -> list[ZipPart]:
+def with_part(parts: list[ZipPart], index: int, **changes: Any) -> list[ZipPart]:
     changed = list(parts)
-    changed[index] = replace(parts[index], **changes)  # type: ignore[arg-type]
+    changed[index] = replace(parts[index], **changes)
     return changed
 
 
-def tar_bytes(
-    files: Mapping[str, bytes] | None = None, *others: tarfile.TarInfo, mode: str = "w"
-) -> bytes:
+def tar_bytes(files: Mapping[str, bytes] | None = None, *others: tarfile.TarInfo) -> bytes:
     """A tar of a bag, with `others` (links, devices, …) behind its files."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode=mode, format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path, content in (bag_files() if files is None else files).items():
             member = tarfile.TarInfo(path)
             member.size = len(content)

@@ -58,21 +58,20 @@ def check(context: click.Context, path: Path, format_name: str | None, *, as_jso
     """
     profile = CheckProfile(formats=None if format_name is None else (format_name,))
     try:
-        report = check_package(path, profile)
+        report = check_package(path.resolve(), profile)
     except PackageChanged as error:
-        _give_up(
-            context, f"{error}; check it again when it is complete / 信息包仍在变化，请稍后重试"
+        report = _unjudged(
+            f"{error}; check it again when it is complete / 信息包仍在变化，请稍后重试"
         )
     except StagingFull as error:
-        _give_up(context, f"{error} / 临时空间不足")
+        report = _unjudged(f"{error} / 临时空间不足")
     except OSError as error:
-        _give_up(context, f"cannot read {path}: {error.strerror} / 无法读取")
+        report = _unjudged(f"cannot read {path}: {error.strerror} / 无法读取")
+    if as_json:
+        click.echo(report.as_json(), nl=False)
     else:
-        if as_json:
-            click.echo(report.as_json(), nl=False)
-        else:
-            _print(path, report)
-        context.exit(EXIT_STATUS[report.verdict])
+        _print(path, report)
+    context.exit(EXIT_STATUS[report.verdict])
 
 
 def check_package(path: Path, profile: CheckProfile) -> CheckReport:
@@ -90,9 +89,10 @@ def check_package(path: Path, profile: CheckProfile) -> CheckReport:
         return judge(staged, profile)
 
 
-def _give_up(context: click.Context, message: str) -> None:
-    click.echo(shown(message), err=True)
-    context.exit(EXIT_STATUS[Verdict.NOT_JUDGED])
+def _unjudged(reason: str) -> CheckReport:
+    """Say on standard error why nothing can be said of the package."""
+    click.echo(shown(reason), err=True)
+    return CheckReport(None, Verdict.NOT_JUDGED, ())
 
 
 def _print(path: Path, report: CheckReport) -> None:

@@ -94,36 +94,37 @@ def read_zip(
 
 def _entries(archive: int, directory: Directory) -> Iterator[CentralEntry]:
     """Yield the entries in directory order; they must fill it exactly."""
-    position = directory.start
-    buffered = b""
+    window_start = directory.start
+    window = b""
+    position = 0  # in the window
     for _ in range(directory.entry_count):
         # The largest possible entry always fits, unless the directory itself ends.
-        if len(buffered) < _CENTRAL.size + 3 * 0xFFFF:
-            reached = position + len(buffered)
-            count = min(_READ_BYTES, directory.end - reached)
-            buffered += os.pread(archive, count, reached) if count > 0 else b""
-        entry, length = _parse(buffered)
+        if len(window) - position < _CENTRAL.size + 3 * 0xFFFF:
+            window_start += position
+            count = min(_READ_BYTES, directory.end - window_start)
+            window = os.pread(archive, count, window_start)
+            position = 0
+        entry, length = _parse(window, position)
         yield entry
-        buffered = buffered[length:]
         position += length
-    if position != directory.end:
+    if window_start + position != directory.end:
         raise PackageRejected(
             ZIP_INCONSISTENT.found(detail="the directory is longer than its entries")
         )
 
 
-def _parse(data: bytes) -> tuple[CentralEntry, int]:
-    if len(data) < _CENTRAL.size or not data.startswith(b"PK\x01\x02"):
+def _parse(data: bytes, position: int) -> tuple[CentralEntry, int]:
+    if len(data) - position < _CENTRAL.size or not data.startswith(b"PK\x01\x02", position):
         raise PackageRejected(ARCHIVE_DAMAGED.found(detail="a directory entry is missing"))
     (
         _, _, made_on, _, _, flags, method, _, _, crc, compressed, size, name_bytes, extra_bytes,
         comment_bytes, disk, _, external, start,
-    ) = _CENTRAL.unpack_from(data)  # fmt: skip
+    ) = _CENTRAL.unpack_from(data, position)  # fmt: skip
     length = _CENTRAL.size + name_bytes + extra_bytes + comment_bytes
-    if len(data) < length:
+    if len(data) - position < length:
         raise PackageRejected(ARCHIVE_DAMAGED.found(detail="a directory entry is cut short"))
-    raw_name = data[_CENTRAL.size : _CENTRAL.size + name_bytes]
-    extra_start = _CENTRAL.size + name_bytes
+    extra_start = position + _CENTRAL.size + name_bytes
+    raw_name = data[position + _CENTRAL.size : extra_start]
     extra = extra_fields(data[extra_start : extra_start + extra_bytes])
     size, compressed, start, disk = zip64_values(
         extra, (size, 8), (compressed, 8), (start, 8), (disk, 4)

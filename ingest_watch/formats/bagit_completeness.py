@@ -38,9 +38,10 @@ def mismatches(listing: Listing, manifests: Iterable[Manifest]) -> Iterator[Find
     for manifest in manifests:
         if not manifest.is_known:
             continue
-        column = manifest.algorithm  # one of a fixed set of names
+        column = manifest.algorithm
         rows = listing.query(
-            f"SELECT file.path, digest, {column} FROM listed JOIN file ON file.path = listed.file"  # noqa: S608
+            f"SELECT file.path, digest, {column} FROM listed"  # noqa: S608 - a known algorithm
+            " JOIN file ON file.path = listed.file"
             f" WHERE manifest = ? AND (digest != {column} OR {column} IS NULL) ORDER BY file.path",
             manifest.name,
         )
@@ -168,7 +169,10 @@ def tag_manifest_gaps(
     severity = Severity.ERROR if is_strict else Severity.WARNING
     names = {manifest.name: manifest for manifest in manifests}
     for tag_manifest in (manifest for manifest in manifests if manifest.is_tag_manifest):
-        rows = listing.query("SELECT file FROM listed WHERE manifest = ?", tag_manifest.name)
+        rows = listing.query(
+            "SELECT file FROM listed WHERE manifest = ? AND file GLOB '*manifest-*.txt'",
+            tag_manifest.name,
+        )
         covered = {row[0] for row in rows}
         for name, manifest in names.items():
             if manifest.is_tag_manifest and name in covered:

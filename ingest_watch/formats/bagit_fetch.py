@@ -69,7 +69,7 @@ class FetchFile:
             return
         flawed = bool(self._findings)
         rows = self._listing.query("SELECT written, length FROM fetched ORDER BY written")
-        for written, length in rows.fetchall():
+        for written, length in rows:
             for finding in self._judge_line(written, length, payload_manifests):
                 flawed = True
                 yield finding

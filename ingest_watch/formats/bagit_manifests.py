@@ -161,11 +161,18 @@ class ManifestReader:
         return None if in_payload else PATH_OUTSIDE.found(path, manifest=manifest.name)
 
     def _resolve_others(self) -> None:
-        rows = self._listing.query("SELECT rowid, manifest, written FROM listed WHERE file IS NULL")
-        for row_id, manifest, written in rows.fetchall():
-            file = self._file_meant(manifest, written)
-            if file is not None:
-                self._listing.query("UPDATE listed SET file = ? WHERE rowid = ?", file, row_id)
+        """In batches, because a stranger's manifest may hold nothing but such lines."""
+        last_id = 0
+        while rows := self._listing.query(
+            "SELECT rowid, manifest, written FROM listed WHERE file IS NULL AND rowid > ?"
+            " ORDER BY rowid LIMIT 1000",
+            last_id,
+        ).fetchall():
+            for row_id, manifest, written in rows:
+                last_id = row_id
+                file = self._file_meant(manifest, written)
+                if file is not None:
+                    self._listing.query("UPDATE listed SET file = ? WHERE rowid = ?", file, row_id)
 
     def _file_meant(self, manifest: str, written: str) -> str | None:
         names = list(readings(written, is_strict=self._strict))

@@ -15,6 +15,8 @@ from ingest_watch.formats.bagit_rules import BYTE_ORDER_MARK, TAG_FILE_UNREADABL
 from ingest_watch.safe_open import FILE_FLAGS, FOLDER_FLAGS, open_beneath
 
 LINE_CHARACTERS_MAX = 64 * 1024
+# Twice as many as a package may have files.
+LINES_MAX = 2_000_000
 
 # IANA names (upper case) that are honoured, and Python's names for them. Stateful and byte-swapping
 # oddities (UTF-7, ISO-2022, EBCDIC) are left out: they hide separators from a reader.
@@ -88,8 +90,12 @@ class TagFiles:
         number = 0
         while line := text.readline(LINE_CHARACTERS_MAX + 1):
             number += 1
+            detail = None
             if len(line) > LINE_CHARACTERS_MAX:
                 detail = f"line {number} is longer than {LINE_CHARACTERS_MAX} characters"
+            elif number > LINES_MAX:
+                detail = f"it has more than {LINES_MAX} lines"
+            if detail is not None:
                 raise TagFileUnreadable(
                     TAG_FILE_UNREADABLE.found(name, encoding=self.codec, detail=detail)
                 )

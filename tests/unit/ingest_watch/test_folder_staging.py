@@ -17,6 +17,7 @@ import pytest
 from ingest_watch.findings import PackageChanged, PackageRejected
 from ingest_watch.limits import IntakeLimits
 from ingest_watch.staging import (
+    StagedPackage,
     StagingFull,
     inspect_folder,
     stage_archive,
@@ -32,7 +33,7 @@ def bag(tmp_path: Path) -> Path:
     return write_files(tmp_path / "bag", bag_files(algorithms=("md5", "sha512")))
 
 
-def stage(bag: Path, limits: IntakeLimits | None = None):
+def stage(bag: Path, limits: IntakeLimits | None = None) -> StagedPackage:
     parent = bag.parent
     return stage_folder(bag, parent / "target", parent / "listing", limits or IntakeLimits())
 
@@ -204,7 +205,7 @@ def test_another_file_system_inside_is_refused_even_when_it_is_the_same_disk(bag
 class Interference:
     """Changes the package from a trace of this thread, the moment a file is opened for reading."""
 
-    def __init__(self, at: Path, change: Callable[[], None]) -> None:
+    def __init__(self, at: Path, change: Callable[[], object]) -> None:
         self._at = at.name
         self._change = change
         self._done = False
@@ -226,7 +227,15 @@ class Interference:
 
 
 ACTIVE: list[Interference] = []
-sys.addaudithook(lambda event, arguments: [each(event, arguments) for each in ACTIVE] and None)
+
+
+def _ask_the_active(event: str, arguments: tuple[object, ...]) -> None:
+    for each in ACTIVE:
+        each(event, arguments)
+
+
+# An audit hook stays for the life of the process; without an active interference it does nothing.
+sys.addaudithook(_ask_the_active)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from ingest_watch.checks.check import (
     carry_out,
 )
 from ingest_watch.findings import Finding, Rule, Severity, shown
+from ingest_watch.formats.bagit import BagIt
 from ingest_watch.judge import CheckProfile, judge
+from ingest_watch.listing import Listing
 from ingest_watch.staging import inspect_folder
 from tests.bags import bag_files, judged, write_files
 
@@ -26,14 +28,22 @@ WARNING = Rule("w", Severity.WARNING, "at {place}", "在 {place}", "")
 ERROR = Rule("e", Severity.ERROR, "bad", "坏", "")
 
 
-def outcome_of(answer: object) -> tuple[Outcome, int]:
+@pytest.fixture
+def examined(tmp_path: Path) -> Iterator[Examined]:
+    bag = write_files(tmp_path / "bag", bag_files())
+    staged = inspect_folder(bag, tmp_path / "listing")
+    with Listing.open(staged.listing) as listing:
+        yield Examined(staged, BagIt().open(bag, listing))
+
+
+def outcome_of(answer: Examination | Exception, examined: Examined) -> tuple[Outcome, int]:
     def examine(_: Examined) -> Examination:
         if isinstance(answer, Exception):
             raise answer
-        return answer  # type: ignore[return-value]
+        return answer
 
     check = Check("9-9", "Test", "测试", Property.SAFETY, examine)
-    result = carry_out(check, "YJ", None)  # type: ignore[arg-type]
+    result = carry_out(check, "YJ", examined)
     assert result.code == "YJ-9-9"
     return result.outcome, len(result.findings)
 
@@ -43,26 +53,31 @@ def raising() -> Iterator[Finding]:
     raise ValueError("a bug")
 
 
-def test_only_a_check_without_errors_passes() -> None:
-    assert outcome_of(iter([])) == (Outcome.PASSED, 0)
-    assert outcome_of(iter([WARNING.found(place="a")])) == (Outcome.PASSED, 1)
-    assert outcome_of(iter([WARNING.found(place="a"), ERROR.found()])) == (Outcome.FAILED, 2)
+def test_only_a_check_without_errors_passes(examined: Examined) -> None:
+    assert outcome_of(iter([]), examined) == (Outcome.PASSED, 0)
+    assert outcome_of(iter([WARNING.found(place="a")]), examined) == (Outcome.PASSED, 1)
+    assert outcome_of(iter([WARNING.found(place="a"), ERROR.found()]), examined) == (
+        Outcome.FAILED,
+        2,
+    )
 
 
 @pytest.mark.parametrize("answer", [ValueError("a bug"), AssertionError(), OSError(5, "I/O")])
-def test_a_check_that_raises_could_not_run(answer: Exception) -> None:
+def test_a_check_that_raises_could_not_run(answer: Exception, examined: Examined) -> None:
     with structlog.testing.capture_logs():
-        assert outcome_of(answer) == (Outcome.COULD_NOT_RUN, 1)
+        assert outcome_of(answer, examined) == (Outcome.COULD_NOT_RUN, 1)
 
 
-def test_a_check_that_raises_half_way_could_not_run() -> None:
+def test_a_check_that_raises_half_way_could_not_run(examined: Examined) -> None:
     with structlog.testing.capture_logs():
-        assert outcome_of(raising()) == (Outcome.COULD_NOT_RUN, 1)
+        assert outcome_of(raising(), examined) == (Outcome.COULD_NOT_RUN, 1)
 
 
-def test_an_error_behind_the_last_finding_that_is_kept_still_fails_the_check() -> None:
+def test_an_error_behind_the_last_finding_that_is_kept_still_fails_the_check(
+    examined: Examined,
+) -> None:
     findings = [WARNING.found(place="a")] * FINDINGS_MAX + [ERROR.found()]
-    assert outcome_of(iter(findings)) == (Outcome.FAILED, FINDINGS_MAX + 1)
+    assert outcome_of(iter(findings), examined) == (Outcome.FAILED, FINDINGS_MAX + 1)
 
 
 def test_the_virus_check_never_passes_without_a_scanner(tmp_path: Path) -> None:
