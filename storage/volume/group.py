@@ -6,6 +6,7 @@ group, and runs one group at a time.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
 
@@ -74,7 +75,8 @@ def commit_group(parts: GroupParts, members: Sequence[Incoming]) -> dict[str, Ou
         parts.condemn(reason)
         for member in members:
             if member.op_id not in outcomes:
-                _refuse(member, reason, outcomes)
+                outcomes[member.op_id] = reason
+                member.end(reason, keep_staging=True)
     answered = sum(isinstance(outcome, SignedAnswer) for outcome in outcomes.values())
     log.info(
         "volume.group.finished",
@@ -87,10 +89,12 @@ def commit_group(parts: GroupParts, members: Sequence[Incoming]) -> dict[str, Ou
 
 def _commit(parts: GroupParts, members: Sequence[Incoming], outcomes: dict[str, Outcome]) -> None:
     oldest = min(members, key=lambda member: member.number)
-    oldest.first_sync.ask()
-    kept = _read_back(parts, members, outcomes)
-    published = _publish(parts, kept, outcomes)
-    oldest.second_sync.ask()
+    with ExitStack() as stack:
+        first_sync, second_sync = map(stack.enter_context, oldest.hand_over_syncs())
+        first_sync.ask()
+        kept = _read_back(parts, members, outcomes)
+        published = _publish(parts, kept, outcomes)
+        second_sync.ask()
     if not published:
         return
     # Another operation may have met a lost write meanwhile; then nothing is acknowledged.

@@ -83,8 +83,8 @@ class StagedOperation:
 class Incoming:
     """An operation that is being received. Thread-safe; owned by the volume that began it.
 
-    `first_sync` and `second_sync` were opened before the first write; `number` says in which
-    order operations began, so that a group can tell its oldest member.
+    Two descriptors for syncfs are opened before the first write; `number` says in which order
+    operations began, so that a group can tell its oldest member.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class Incoming:
         self._sealed = False
         self._claimed = False
         self._part: _Spool | ContentWriter | None = None
-        self.first_sync = SyncDescriptor(folder.parent)
-        self.second_sync = SyncDescriptor(folder.parent)
+        self._syncs: tuple[SyncDescriptor, ...] = ()
+        self._syncs = (SyncDescriptor(folder.parent), SyncDescriptor(folder.parent))
         try:
             self._lay_out()
         except OSError as error:
@@ -182,11 +182,21 @@ class Incoming:
             self._claimed = self._sealed and self._closed is None
             return self._claimed
 
-    def end(self, reason: VolumeRefusal | None = None) -> None:
-        """The group is done with it: committed, or not because of `reason`."""
+    def hand_over_syncs(self) -> tuple[SyncDescriptor, ...]:
+        """Its two unasked descriptors, opened before its first write; the group closes them."""
+        syncs, self._syncs = self._syncs, ()
+        assert len(syncs) == 2, "descriptors are handed over once"
+        return syncs
+
+    def end(self, reason: VolumeRefusal | None = None, *, keep_staging: bool = False) -> None:
+        """The group is done with it: committed, or not because of `reason`.
+
+        Staging is kept when the group failed: the object may be published, and only its staging
+        tells the next recovery what it should be.
+        """
         with self._lock:
             self._closed = reason or OperationClosed(f"operation {self.op_id} is committed")
-        self._clear_away(reason)
+        self._clear_away(reason, keep_staging=keep_staging)
 
     def refuse_unless_sealed(self) -> None:
         """Raises why it was closed, or ContentRefused if bytes are missing."""
@@ -279,14 +289,16 @@ class Incoming:
         if self._closed is not None:
             raise self._closed
 
-    def _clear_away(self, reason: VolumeRefusal | None) -> None:
+    def _clear_away(self, reason: VolumeRefusal | None, *, keep_staging: bool = False) -> None:
         """After `_closed` was set, once: let go of everything, then tell the volume."""
         if self._part is not None:
             self._part.close()
             self._part = None
-        self.first_sync.close()
-        self.second_sync.close()
-        self.staged.discard()
+        for sync in self._syncs:
+            sync.close()
+        self._syncs = ()
+        if not keep_staging:
+            self.staged.discard()
         self._on_close(self, reason)
 
 

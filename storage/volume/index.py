@@ -19,6 +19,7 @@ from storage.volume.index_schema import SCHEMA, SCHEMA_VERSION
 from storage.volume.index_sweep import SweepIndex
 from storage.volume.journal_records import Record
 from storage.volume.publish import decoded_folder_name
+from storage.volume.refusals import IndexUnwritable
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,16 @@ class Index:
         return Reached(row[0], Place(row[1], row[2]), row[3], row[4])
 
     def apply(self, records: Iterable[Record]) -> None:
-        """Take in journal records, in order, in one transaction; seen ones are passed over."""
+        """Take in journal records, in order, in one transaction; seen ones are passed over.
+
+        Raises IndexUnwritable; what was journalled counts, and the next opening catches up.
+        """
+        try:
+            self._apply(records)
+        except sqlite3.Error as error:
+            raise IndexUnwritable(f"the index takes no rows: {error}") from error
+
+    def _apply(self, records: Iterable[Record]) -> None:
         with self._lock, self._database:
             self._database.execute("BEGIN IMMEDIATE")
             sequence = self.reached().sequence

@@ -19,6 +19,7 @@ from storage.volume.journal import Journal
 from storage.volume.journal_records import Record
 from storage.volume.refusals import (
     DiskChanged,
+    IndexUnwritable,
     JournalRotten,
     MediumUnproven,
     VolumeInUse,
@@ -68,14 +69,12 @@ def open_index(settings: VolumeSettings, journal: Journal, gate: Gate) -> Index:
     try:
         index = Index(settings.index)
         index.reached()
-    except sqlite3.DatabaseError as error:
+        _bring_up(index, journal, gate)
+    except (sqlite3.DatabaseError, IndexUnwritable) as error:
         log.warning("volume.index.replaced", reason=str(error))
         _set_database_aside(settings.index)
         index = Index(settings.index)
-    try:
-        catch_up_or_rebuild(index, journal)
-    except JournalRotten as error:
-        gate.shut(str(error))
+        _bring_up(index, journal, gate)
     return index
 
 
@@ -86,6 +85,13 @@ def catch_up_or_rebuild(index: Index, journal: Journal) -> None:
     else:
         log.warning("volume.index.rebuilt", reason="it does not end where the journal has a record")
         rebuild(index, journal)
+
+
+def _bring_up(index: Index, journal: Journal, gate: Gate) -> None:
+    try:
+        catch_up_or_rebuild(index, journal)
+    except JournalRotten as error:
+        gate.shut(str(error))
 
 
 def catch_up(index: Index, journal: Journal) -> None:

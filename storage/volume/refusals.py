@@ -128,6 +128,12 @@ class WriteLost(VolumeRefusal):
     code = "write-lost"
 
 
+class IndexUnwritable(VolumeRefusal):
+    """The journal took a record and the index did not; the next opening makes it good."""
+
+    code = "index-unwritable"
+
+
 class OperationClosed(VolumeRefusal):
     """The operation was abandoned, condemned or committed."""
 

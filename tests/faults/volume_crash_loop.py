@@ -1,0 +1,251 @@
+"""Run one story of a volume again and again, each time stopped one step later.
+
+The story: two packages in one group, then one of them is damaged and mended. A step is a call that
+changes the disk, seen by the interpreter's own profiler; nothing of the product is replaced. At
+step k the process is killed ("kill"), or the call fails with EIO ("error"). After every run the
+volume is opened again and must keep what it answered. Arguments: FOLDER kill|error FIRST STRIDE
+(the first k, and how far to the next). Prints one line of JSON for each k; the last says that the
+story was not stopped any more.
+
+Fork is used, so this process has no threads of its own and no volume open.
+"""
+
+import asyncio
+import errno
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from storage.errors import LantaiError
+from storage.model import SignedAnswer
+from storage.ocfl.validate import validate_root
+from storage.signing import SigningKey
+from storage.volume.volume import Volume
+from tests.volume_packages import (
+    MadePackage,
+    again,
+    make_package,
+    names,
+    new_volume,
+    send,
+    settings_for,
+)
+
+SYSTEM_CALLS = frozenset(
+    {"pwrite", "fsync", "fdatasync", "open", "mkdir", "rmdir", "unlink", "rename", "replace"}
+)
+FUNCTIONS = frozenset({"ask", "rename_noreplace", "_exchange", "take_over", "apply"})
+BAD = b"BagIt-Version: 1.1\n"
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is sent, in order."""
+
+    key: SigningKey
+    first: MadePackage
+    second: MadePackage
+    repair: MadePackage
+
+    @classmethod
+    def make(cls) -> "Story":
+        files = {"received/bagit.txt": b"BagIt-Version: 1.0\n", "received/d/x": bytes(70_000)}
+        large = {"received/large": os.urandom(1024 * 1024 + 5)}
+        first = make_package(files, "lantai:s/first", "1" * 32)
+        return cls(
+            SigningKey.generate(),
+            first,
+            make_package(large, "lantai:s/second", "2" * 32),
+            again(first, op_id="3" * 32, replaces_damaged=True),
+        )
+
+    def damaged_file(self, volume: Volume) -> Path:
+        folder = volume.root / volume.object_folder("lantai:s/first")
+        return folder / "v1/content/received/bagit.txt"
+
+
+class Steps:
+    """Counts calls that change the disk, and stops the process or the call at one of them."""
+
+    def __init__(self, last: int, stop: Callable[[], None]) -> None:
+        self._left = last
+        self._stop = stop
+        self.reached = False
+
+    def watch(self) -> None:
+        threading.setprofile(self._profile)
+        sys.setprofile(self._profile)
+
+    def _profile(self, frame: FrameType, event: str, argument: object) -> None:
+        if event == "c_call":
+            counts = getattr(argument, "__name__", "") in SYSTEM_CALLS
+            counts = counts and getattr(argument, "__module__", "") == "posix"
+        else:
+            counts = event in {"call", "return"} and frame.f_code.co_name in FUNCTIONS
+        if not counts or self.reached:
+            return
+        self._left -= 1
+        if self._left == 0:
+            self.reached = True
+            self._stop()
+
+
+def kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail_call() -> None:
+    raise OSError(errno.EIO, "injected")
+
+
+async def tell(story: Story, beside: Path, answered: Callable[[str, SignedAnswer], None]) -> None:
+    """Raises a LantaiError or OSError where the story cannot go on."""
+    volume = Volume.open(settings_for(beside), story.key)
+    try:
+        pending = [send_or_known(volume, package) for package in (story.first, story.second)]
+        for package, outcome in zip((story.first, story.second), pending, strict=True):
+            answer = outcome if isinstance(outcome, SignedAnswer) else await outcome
+            answered(package.order.op_id, answer)
+        file = story.damaged_file(volume)
+        if isinstance(volume.begin(story.repair.order), SignedAnswer):
+            return
+        # The damage is done to the disk, not by the volume.
+        descriptor = os.open(file, os.O_WRONLY)
+        os.write(descriptor, BAD)
+        os.close(descriptor)
+        outcome = send_or_known(volume, story.repair)
+        answer = outcome if isinstance(outcome, SignedAnswer) else await outcome
+        answered(story.repair.order.op_id, answer)
+    finally:
+        volume.close()
+
+
+def send_or_known(
+    volume: Volume, package: MadePackage
+) -> "SignedAnswer | asyncio.Task[SignedAnswer]":
+    outcome = volume.begin(package.order)
+    if isinstance(outcome, SignedAnswer):
+        return outcome
+    return asyncio.ensure_future(volume.commit(send(volume, package)))
+
+
+def run(story: Story, beside: Path, last: int, how: str) -> tuple[dict[str, str], bool]:
+    """Tell the story in a process of its own; what was answered, and whether it was stopped."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        steps = Steps(last, kill_self if how == "kill" else fail_call)
+
+        def answered(op_id: str, answer: SignedAnswer) -> None:
+            os.write(writer, f"{op_id} {(answer.signature + answer.payload).hex()}\n".encode())
+
+        async def watched() -> None:
+            steps.watch()
+            await tell(story, beside, answered)
+
+        try:
+            asyncio.run(watched())
+        except (LantaiError, OSError) as error:
+            if how == "kill":
+                os.write(2, f"unexpected: {error!r}\n".encode())
+        finally:
+            sys.setprofile(None)
+            os._exit(7 if steps.reached else 0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        lines = stream.read().decode().splitlines()
+    _, status = os.waitpid(child, 0)
+    return dict(line.split() for line in lines), status != 0
+
+
+def judge(story: Story, beside: Path, answers: dict[str, str]) -> None:
+    """Open what is left; then the story must come to its end. Raises AssertionError."""
+    volume = Volume.open(settings_for(beside), story.key)
+    try:
+        assert_sound(volume)
+        for package in (story.first, story.second, story.repair):
+            if package.order.op_id in answers:
+                known = volume.begin(package.order)
+                assert isinstance(known, SignedAnswer), "an answer was forgotten"
+                said = (known.signature + known.payload).hex()
+                assert said == answers[package.order.op_id], "another answer than before"
+    finally:
+        volume.close()
+    asyncio.run(tell(story, beside, lambda _op_id, _answer: None))
+    volume = Volume.open(settings_for(beside), story.key)
+    try:
+        assert_sound(volume)
+        assert volume.state().objects == 2
+        assert story.damaged_file(volume).read_bytes() != BAD
+        kept = volume.settings.quarantine.rglob("bagit.txt")
+        assert BAD in [path.read_bytes() for path in kept], "the bad bytes were destroyed"
+        volume.rebuild_index()
+        assert volume.state().objects == 2
+    finally:
+        volume.close()
+
+
+def assert_sound(volume: Volume) -> None:
+    """Nothing partial below the root but what a test has damaged itself."""
+    findings = validate_root(volume.root).findings
+    errors = [found for found in findings if found.severity == "error" and found.code != "E092"]
+    assert errors == [], errors
+    assert names(volume.settings.staging) == []
+    assert volume.state().state == "ready"
+
+
+def judge_in_a_process(story: Story, beside: Path, answers: dict[str, str]) -> str:
+    """What is wrong, or nothing. Apart, because a volume has threads and this process forks."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        wrong = ""
+        try:
+            judge(story, beside, answers)
+        except BaseException as error:  # noqa: BLE001 (whatever it is, the test is told)
+            wrong = f"{type(error).__name__}: {error}"
+        os.write(writer, wrong.encode()[:4000])
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        wrong = stream.read().decode()
+    os.waitpid(child, 0)
+    return wrong
+
+
+def make_in_a_process(story: Story, beside: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        new_volume(beside, story.key).close()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert status == 0, "the volume could not be made"
+
+
+def main(folder: Path, how: str, first: int, stride: int) -> None:
+    story = Story.make()
+    pristine = folder / "pristine"
+    pristine.mkdir()
+    make_in_a_process(story, pristine)
+    last, stopped = first, True
+    while stopped:
+        beside = folder / f"run-{last}"
+        shutil.copytree(pristine, beside)
+        answers, stopped = run(story, beside, last, how)
+        wrong = judge_in_a_process(story, beside, answers)
+        said = {"step": last, "stopped": stopped, "answers": len(answers), "wrong": wrong}
+        print(json.dumps(said), flush=True)
+        shutil.rmtree(beside)
+        last += stride
+
+
+def begin() -> None:
+    """From the command line."""
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
