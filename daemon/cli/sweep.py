@@ -36,6 +36,8 @@ def start(node: str | None, config_file: Path, as_json: bool) -> None:
     """
     arguments: dict[str, Any] = {"node": node} if node else {}
     _print(ask(_asked(load_config(config_file)), "sweep-start", **arguments), as_json=as_json)
+    if not as_json:
+        click.echo("ordered 已下达; `lantai sweep status` shows how far it is")
 
 
 @sweep.command()
