@@ -19,7 +19,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-VOLUME_STATES = ("starting", "ready", "read-only", "full", "slow", "failed")
+VOLUME_STATES = ("ready", "read-only")
 FINDING_KINDS = (
     "altered",
     "truncated",
@@ -31,8 +31,9 @@ FINDING_KINDS = (
     "object-missing",
     "stray-object",
 )
-WIRE_REFUSALS = ("stranger", "role", "malformed", "too-large")
-REPAIR_OUTCOMES = ("mended", "refused", "failed", "no-good-source")
+WIRE_REFUSALS = ("stranger", "role", "malformed", "other")
+MEND_OUTCOMES = ("mended", "refused", "source-failed")  # as a node answers (docs/wire/repair.md)
+REPAIR_OUTCOMES = ("mended", "failed")  # as the keeper records them
 TRANSFER_STATES = (
     "waiting",
     "claimed",
@@ -48,6 +49,7 @@ TRANSFER_STATES = (
 )
 BAD_COPY_STATES = ("damaged", "missing")
 ANSWER_KINDS = ("received", "stored", "rejected", "held")
+NOTARY_REFUSALS = ("answer-unreadable", "node-answer-refused", "statement-refused")
 
 
 class StateGauge:
@@ -96,7 +98,7 @@ class NodeMetrics:
             "lantai_node_content_bytes", "Bytes of their content.", registry=registry
         )
         self.free_bytes = Gauge(
-            "lantai_node_free_bytes", "Bytes free on the volume's file system.", registry=registry
+            "lantai_node_free_bytes", "Bytes free above the reserve.", registry=registry
         )
         self.total_bytes = Gauge(
             "lantai_node_total_bytes", "Size of the volume's file system.", registry=registry
@@ -143,7 +145,7 @@ class NodeMetrics:
             "lantai_wire_refusals", "Peers and messages refused.", "reason", WIRE_REFUSALS, registry
         )
         self.repairs = _counter(
-            "lantai_node_repairs", "Copies mended here.", "outcome", REPAIR_OUTCOMES, registry
+            "lantai_node_repairs", "Mends ordered of this node.", "outcome", MEND_OUTCOMES, registry
         )
 
 
@@ -188,6 +190,11 @@ class IngestMetrics:
         self.staging_free_bytes = Gauge(
             "lantai_ingest_staging_free_bytes", "Bytes free for staging.", registry=registry
         )
+        self.staging_total_bytes = Gauge(
+            "lantai_ingest_staging_total_bytes",
+            "Size of the file system that staging is on.",
+            registry=registry,
+        )
 
 
 class NotaryMetrics:
@@ -197,11 +204,12 @@ class NotaryMetrics:
         self.signatures = _counter(
             "lantai_notary_signatures", "Answers signed.", "kind", ANSWER_KINDS, registry
         )
-        self.refusals = Counter(
+        self.refusals = _counter(
             "lantai_notary_refusals",
             "Answers it would not sign, by reason.",
-            ["reason"],
-            registry=registry,
+            "reason",
+            NOTARY_REFUSALS,
+            registry,
         )
 
 
@@ -227,11 +235,16 @@ class KeeperMetrics:
             "Packages with at most one good copy.",
             registry=registry,
         )
+        self.packages_without_good_copy = Gauge(
+            "lantai_keeper_packages_without_good_copy",
+            "Packages with no copy to mend from: nothing is touched, a person must look.",
+            registry=registry,
+        )
         self.findings_open = Gauge(
             "lantai_keeper_findings_open", "Findings on all nodes not mended.", registry=registry
         )
         self.repairs = _counter(
-            "lantai_keeper_repairs", "Repairs ordered.", "outcome", REPAIR_OUTCOMES, registry
+            "lantai_keeper_repairs", "Mends that ended.", "outcome", REPAIR_OUTCOMES, registry
         )
         self.mending_stopped = Gauge(
             "lantai_keeper_mending_stopped",
@@ -253,10 +266,10 @@ class ReaderMetrics:
     """Verified reads, in the roles `view` and `api`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.reads = Counter("lantai_reader_reads", "Reads answered.", registry=registry)
+        self.reads = Counter("lantai_reader_reads", "Reads of files answered.", registry=registry)
         self.verified_bytes = Counter(
             "lantai_reader_verified_bytes",
-            "Bytes proven against a signed root and passed on.",
+            "Bytes proven against a signed digest and passed on.",
             registry=registry,
         )
         self.verification_failures = Counter(
@@ -266,10 +279,14 @@ class ReaderMetrics:
             registry=registry,
         )
         self.failovers = Counter(
-            "lantai_reader_failovers", "Reads that went to another node.", registry=registry
+            "lantai_reader_failovers",
+            "Fetches that a node answered after another had failed.",
+            registry=registry,
         )
         self.refusals = Counter(
-            "lantai_reader_refusals", "Reads no node could answer.", registry=registry
+            "lantai_reader_refusals",
+            "Fetches that no node could answer rightly.",
+            registry=registry,
         )
 
 
@@ -306,5 +323,6 @@ class Totals:
     def raise_to(self, counter: Counter, total: float, *labels: str) -> None:
         """Bring `counter`, with these labels, up to `total`."""
         child = counter.labels(*labels) if labels else counter
-        child.inc(max(0.0, total - self._seen.get((counter, labels), 0.0)))
-        self._seen[counter, labels] = total
+        seen = self._seen.get((counter, labels), 0.0)
+        child.inc(max(0.0, total - seen))
+        self._seen[counter, labels] = max(total, seen)

@@ -82,6 +82,16 @@ class _Rest:
     length_s: float
 
 
+@dataclass(slots=True)
+class ReaderCounts:
+    """Since the reader was made."""
+
+    reads: int = 0  # of files, answered
+    verified_bytes: int = 0  # passed on by them
+    failovers: int = 0  # fetches that a node answered after another had failed
+    refusals: int = 0  # fetches that no node could answer rightly
+
+
 Attempt = Callable[[NodeReads], Awaitable[_T]]
 
 
@@ -95,6 +105,7 @@ class Copies:
         patience: Patience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.counts = ReaderCounts()
         self._nodes = {name: _Patient(node, patience) for name, node in nodes.items()}
         self._report = report
         self._patience = patience
@@ -125,7 +136,9 @@ class Copies:
                     wrong.append(name)
             else:
                 self._rests.pop(name, None)
+                self.counts.failovers += bool(wrong or silent)
                 return found
+        self.counts.refusals += 1
         silent += [name for name in held.holders if name not in self._nodes]
         what = f"{path} of {held.object_id}"
         if silent or not wrong:

@@ -4,6 +4,7 @@ docs/wire/README.md. One request, one answer; who may ask was decided by node_se
 bytes of a copy are as the disk has them: whoever reads them verifies them.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -52,6 +53,7 @@ class RequestDesk:
     def __init__(self, parts: NodeParts, disk: DiskThreads) -> None:
         self._parts = parts
         self._volume = parts.volume
+        self.mends: Counter[str] = Counter()  # that ended, by outcome
         self._disk = disk
 
     async def answer(self, request: Request, data: bytes | None, authority: Authority) -> Reply:
@@ -144,6 +146,7 @@ class RequestDesk:
         if self._parts.mender is None:
             raise WireRefusal("this node does not mend", "not-here")
         outcome = await self._parts.mender.mend(request, ticket)
+        self.mends[outcome.outcome] += 1
         answer = outcome.answer
         signed = None if answer is None else answer.signature + answer.payload
         return Reply(Mended(request.request, outcome.outcome), signed)

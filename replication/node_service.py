@@ -7,7 +7,7 @@ a stranger is let in. Decides nothing about messages (node_session.py) and nothi
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from monitoring.log import get_log
@@ -161,6 +161,11 @@ class NodeService:
     @property
     def connections(self) -> int:
         return len(self._connections)
+
+    @property
+    def mends(self) -> Mapping[str, int]:
+        """Mends that ended here since the process started, by outcome."""
+        return self._desk.mends
 
     @property
     def open_puts(self) -> int:

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 
-from replication.copies import BadCopy, Copies, NodeReads, Patience
+from replication.copies import BadCopy, Copies, NodeReads, Patience, ReaderCounts
 from replication.fetch import Spool, fetch_block, fetch_leaves, fetch_small, fetch_whole
 from replication.shared_cache import SharedCache
 from storage.errors import VerificationFailed
@@ -100,6 +100,11 @@ class VerifiedReader:
             limits.lists_bytes_max // 8, lambda found: _OVERHEAD_BYTES * len(found)
         )
 
+    @property
+    def counts(self) -> ReaderCounts:
+        """What was read, and at what cost, since this reader was made."""
+        return self._copies.counts
+
     async def close(self) -> None:
         """Stop what is being fetched, and free what is kept. The nodes are the caller's."""
         caches = (self._blocks, self._leaves, self._wholes)
@@ -120,8 +125,12 @@ class VerifiedReader:
         if end <= offset:
             return b""
         if file.entry.block_root is None:
-            return (await self._contents(file))[offset:end]
-        return await self._read_blocks(file, offset, end)
+            data = (await self._contents(file))[offset:end]
+        else:
+            data = await self._read_blocks(file, offset, end)
+        self.counts.reads += 1
+        self.counts.verified_bytes += len(data)
+        return data
 
     async def _contents(self, file: ViewFile) -> Buffer:
         """All bytes of a file that has no block root."""

@@ -15,7 +15,7 @@ from daemon.config import Config, required
 from daemon.console.server import Console, ConsoleServer
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
-from daemon.roles.holdings import open_reader
+from daemon.roles.holdings import open_reader, reader_figures
 from daemon.roles.openings import open_catalogue
 from monitoring.metrics import ApiMetrics, ReaderMetrics, new_registry
 from replication.reader import VerifiedReader
@@ -49,7 +49,7 @@ def build(config: Config) -> Role:
         server = ConsoleServer(settings.bind, console)
         await opening.stack.enter_async_context(server)
         part = Part("http", server.wait)
-        return Work((part,), answers.verbs())
+        return Work((part, reader_figures(reader, reader_metrics)), answers.verbs())
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from daemon.config import Config
-from daemon.lifecycle import Opening
+from daemon.lifecycle import Opening, Part
 from daemon.roles.openings import open_clients
 from monitoring.log import get_log
-from monitoring.metrics import ReaderMetrics
+from monitoring.metrics import ReaderMetrics, Totals
 from replication.copies import BadCopy
 from replication.reader import ReaderLimits, VerifiedReader
 from storage.catalogue import held
@@ -21,6 +21,8 @@ from storage.catalogue.engine import Catalogue
 from storage.view.holdings import HeldPackage, HoldingsTotals
 
 log = get_log(__name__)
+
+_MEASURE_S = 2.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,9 +59,28 @@ async def open_reader(
     """A reader over all nodes, connecting with the keys of `name`."""
     clients = await open_clients(config, opening, role, name)
     spool = opening.stack.enter_context(tempfile.TemporaryDirectory(prefix="lantai-reader-"))
+    for node in clients:
+        metrics.verification_failures.labels(node)
     reader = VerifiedReader(clients, _reporter(metrics), Path(spool), limits)
     opening.stack.push_async_callback(reader.close)
     return reader
+
+
+def reader_figures(reader: VerifiedReader, metrics: ReaderMetrics) -> Part:
+    """The part that brings the reader's figures up to date."""
+    totals = Totals()
+
+    async def measure(part: Part) -> None:
+        while True:
+            counts = reader.counts
+            totals.raise_to(metrics.reads, counts.reads)
+            totals.raise_to(metrics.verified_bytes, counts.verified_bytes)
+            totals.raise_to(metrics.failovers, counts.failovers)
+            totals.raise_to(metrics.refusals, counts.refusals)
+            part.beat(f"{counts.reads} reads answered, {counts.refusals} fetches in vain")
+            await part.pause(_MEASURE_S)
+
+    return Part("figures", measure)
 
 
 def _reporter(metrics: ReaderMetrics) -> Callable[[BadCopy], None]:

@@ -35,7 +35,9 @@ class IngestFigures:
         for state, count in counts.items():
             self._metrics.transfers.labels(state).set(count)
         packages = 0
-        for held in await self._catalogue.look(tallies.holdings):
+        holdings = await self._catalogue.look(tallies.holdings)
+        self._know_sources()
+        for held in holdings:
             raise_to = self._totals.raise_to
             raise_to(self._metrics.stored, held.packages, held.source)
             raise_to(self._metrics.rejected, held.rejected, held.source)
@@ -44,8 +46,16 @@ class IngestFigures:
         await self._set_oldest()
         disk = os.statvfs(self._settings.staging_folder)
         self._metrics.staging_free_bytes.set(disk.f_bavail * disk.f_frsize)
+        self._metrics.staging_total_bytes.set(disk.f_blocks * disk.f_frsize)
         waiting = counts[TransferState.WAITING]
         return f"{packages} packages stored, {waiting} entries waiting"
+
+    def _know_sources(self) -> None:
+        """Show every source from its first package on; not before the totals of old are known."""
+        for source in self._settings.sources:
+            for counter in (self._metrics.stored, self._metrics.rejected):
+                counter.labels(source.name)
+            self._metrics.ingested_bytes.labels(source.name)
 
     async def _set_oldest(self) -> None:
         oldest = await self._catalogue.look(figures.oldest_unanswered)

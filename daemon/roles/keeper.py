@@ -28,6 +28,7 @@ from storage.sweep.model import SweepStatus
 
 ROLE = "keeper"
 _FINDINGS_SHOWN_MAX = 1000
+NOTHING_PLANNED = RepairPlan((), frozenset(), ())
 
 
 def build(config: Config) -> Role:
@@ -77,7 +78,7 @@ class RunningKeeper:
         self._woken = asyncio.Event()
         self._changed = asyncio.Event()  # something happened that the figures must show
         self._totals = Totals()
-        self._plan = RepairPlan((), frozenset(), ())
+        self._plan = NOTHING_PLANNED
 
     def work(self) -> Work:
         """Parts and verbs."""
@@ -115,8 +116,9 @@ class RunningKeeper:
         while True:
             with part.patient("Mending"):
                 plan = await self._keeper.mend()
+            # Who stands by knows nothing of its own, least of all what it knew when it led.
+            self._plan = plan or NOTHING_PLANNED
             if plan is not None:
-                self._plan = plan
                 part.beat(plan_sentence(plan))
                 if plan.mends:
                     self._changed.set()
@@ -134,6 +136,7 @@ class RunningKeeper:
         metrics.packages.set(safety.packages)
         metrics.copies_below_target.set(safety.below_target)
         metrics.packages_at_risk.set(safety.at_risk)
+        metrics.packages_without_good_copy.set(len(self._plan.hopeless))
         metrics.findings_open.set(safety.findings_open)
         for state, count in safety.bad_copies.items():
             metrics.bad_copies.labels(state).set(count)

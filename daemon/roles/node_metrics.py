@@ -30,7 +30,11 @@ _REFUSED_AS = {
 
 
 class NodeGauges:
-    """Brings the figures up to date, each time it is asked."""
+    """Brings the figures up to date, each time it is asked.
+
+    Counters count from the start of the process: what the disk remembers of earlier ones must not
+    look like an event of today.
+    """
 
     def __init__(
         self,
@@ -47,8 +51,8 @@ class NodeGauges:
         self._service = service
         self._authenticator = authenticator
         self._totals = Totals()
-        self._last_finding = 0
-        self._cycle = (0, 0, 0)
+        self._last_finding = self._newest_finding()
+        self._cycle: tuple[int, int, int] | None = None
         self._metrics.sweep_deadline_seconds.set(sweep.deadline_days * _DAY_S)
 
     async def measure(self) -> VolumeState:
@@ -74,17 +78,22 @@ class NodeGauges:
         metrics.sweep_running.set(status.running)
         metrics.sweep_cycle.set(status.cycle)
         metrics.oldest_unchecked_seconds.set(_age_s(status.oldest_checked_at))
-        cycle, objects, checked_bytes = self._cycle
+        present = (status.cycle, status.checked_objects, status.checked_bytes)
+        cycle, objects, checked_bytes = self._cycle or present
         if status.cycle != cycle:
             objects = checked_bytes = 0
         metrics.checked_objects.inc(max(0, status.checked_objects - objects))
         metrics.checked_bytes.inc(max(0, status.checked_bytes - checked_bytes))
-        self._cycle = (status.cycle, status.checked_objects, status.checked_bytes)
+        self._cycle = present
 
     def _set_wire(self) -> None:
+        if not self._service.serving.is_set():
+            return
         counts, door = self._service.counts, self._authenticator.counts
         refused = self._metrics.wire_refusals
-        self._totals.raise_to(refused, door.strangers + door.cut_off, "stranger")
+        # The node's own proof that strangers are kept out knocks like one.
+        strangers = door.strangers - counts.proofs
+        self._totals.raise_to(refused, strangers + door.cut_off, "stranger")
         totals: dict[str, int] = {}
         for code, count in counts.refused.items():
             reason = _REFUSED_AS.get(code, "other")
@@ -92,12 +101,20 @@ class NodeGauges:
         for reason, count in totals.items():
             self._totals.raise_to(refused, count, reason)
         self._totals.raise_to(self._metrics.commits, self._service.put_counts.committed)
+        for outcome, count in self._service.mends.items():
+            self._totals.raise_to(self._metrics.repairs, count, outcome)
 
     def _count_findings(self) -> None:
         while page := self._volume.findings(self._last_finding, _FINDINGS_PAGE):
             for finding in page:
                 self._metrics.findings.labels(finding.kind).inc()
             self._last_finding = page[-1].sequence
+
+    def _newest_finding(self) -> int:
+        newest = 0
+        while page := self._volume.findings(newest, _FINDINGS_PAGE):
+            newest = page[-1].sequence
+        return newest
 
 
 def _age_s(moment: str | None) -> float:

@@ -9,7 +9,7 @@ import os
 
 from daemon.config import Config, required
 from daemon.lifecycle import Opening, Part, Role, Work
-from daemon.roles.holdings import CatalogueHoldings, open_reader
+from daemon.roles.holdings import CatalogueHoldings, open_reader, reader_figures
 from daemon.roles.openings import open_catalogue
 from monitoring.metrics import ReaderMetrics, new_registry
 from replication.copies import Patience
@@ -50,6 +50,6 @@ def build(config: Config) -> Role:
                 stop.set()
                 await asyncio.wait([serving], timeout=20)
 
-        return Work((Part("tree", serve),))
+        return Work((Part("tree", serve), reader_figures(reader, metrics)))
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)

@@ -6,16 +6,28 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
+from ingest_watch.answers import AnswerUnreadable
+from ingest_watch.notary import StatementRefused
 from monitoring.metrics import (
+    ANSWER_KINDS,
+    BAD_COPY_STATES,
     FINDING_KINDS,
+    MEND_OUTCOMES,
+    NOTARY_REFUSALS,
+    TRANSFER_STATES,
     ApiMetrics,
     IngestMetrics,
     KeeperMetrics,
     NodeMetrics,
     NotaryMetrics,
     ReaderMetrics,
+    Totals,
     new_registry,
 )
+from replication.mending import MENDED, REFUSED, SOURCE_FAILED
+from storage.catalogue.model import AnswerKind, CopyState, TransferState
+from storage.node_answer import NodeAnswerRefused
+from storage.sweep.model import DamageKind
 
 ALL = [NodeMetrics, IngestMetrics, KeeperMetrics, NotaryMetrics, ReaderMetrics, ApiMetrics]
 
@@ -77,3 +89,22 @@ def test_the_page_says_what_is_running_and_no_creation_times() -> None:
     assert 'lantai_build_info{name="node-1",role="node",version=' in page
     assert "lantai_node_commits_total 1.0" in page
     assert "_created" not in page
+
+
+def test_the_labels_known_beforehand_are_the_words_of_the_product() -> None:
+    refusals = {AnswerUnreadable.code, NodeAnswerRefused.code, StatementRefused.code}
+    assert set(NOTARY_REFUSALS) == refusals
+    assert set(FINDING_KINDS) == set(DamageKind)
+    assert set(TRANSFER_STATES) == set(TransferState)
+    assert set(ANSWER_KINDS) == set(AnswerKind)
+    assert set(BAD_COPY_STATES) == set(CopyState) - {CopyState.COMMITTED}
+    assert set(MEND_OUTCOMES) == {MENDED, REFUSED, SOURCE_FAILED}
+
+
+def test_a_total_that_falls_is_not_counted_again_when_it_rises() -> None:
+    registry = new_registry("node", "node-1")
+    commits = NodeMetrics(registry).commits
+    totals = Totals()
+    for total in (5, 3, 5, 6):
+        totals.raise_to(commits, total)
+    assert registry.get_sample_value("lantai_node_commits_total") == 6
