@@ -73,8 +73,7 @@ class TarHeaders:
             return None
         stored = _number(header[148:156])
         blanked = header[:148] + b" " * 8 + header[156:]
-        signed = sum(byte - 256 if byte > 127 else byte for byte in blanked)
-        if stored not in {sum(blanked), signed}:
+        if stored != sum(blanked) and stored != _signed_sum(blanked):
             raise PackageRejected(ARCHIVE_DAMAGED.found(detail="a header's checksum is wrong"))
         return header
 
@@ -106,6 +105,11 @@ class TarHeaders:
         while piece := self._stream.read(1024 * 1024):
             if piece.count(0) != len(piece):
                 raise PackageRejected(ARCHIVE_TRAILING.found(detail="behind the end mark"))
+
+
+def _signed_sum(data: bytes) -> int:
+    """Some old programs summed their headers as signed characters."""
+    return sum(byte - 256 if byte > 127 else byte for byte in data)
 
 
 def _entry(header: bytes, size_bytes: int, extension: _Extension) -> TarEntry:

@@ -22,6 +22,7 @@ from ingest_watch.opening_rules import (
     ARCHIVE_DAMAGED,
     ENCRYPTED,
     LINK,
+    PATH_UNCLEAR,
     SPECIAL,
     ZIP_INCONSISTENT,
     ZIP_OVERLAP,
@@ -85,6 +86,9 @@ def read_zip(
         name = entry_name(entry.raw_name, text, limits)
         if name is None:
             raise PackageRejected(ZIP_INCONSISTENT.found(detail="an entry without a name"))
+        if "\\" in name.path and entry.made_on not in {_UNIX, _MACOS}:
+            # Written where a backslash separates folders: some programs would unpack it so.
+            raise PackageRejected(PATH_UNCLEAR.found(name.path))
         is_folder = _is_folder(entry, named_so=name.is_folder)
         register.add(name, entry.size_bytes, is_folder=is_folder)
         _keep(listing, entry, name.path, is_folder=is_folder)

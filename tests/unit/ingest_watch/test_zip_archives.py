@@ -124,6 +124,7 @@ def test_a_name_that_may_not_be_written_rejects_the_zip(
         (ZipPart(b"data/folder", mode=0o040755), "zip-inconsistent"),
         (ZipPart(b"data/\xff\xfe", b"x"), "zip-inconsistent"),
         (ZipPart(b"data/x", b"x", extra=b"\x01\x00\xff\x00x"), "zip-inconsistent"),
+        (ZipPart(b"data\\x", b"x", made_on=0, mode=0), "path-unclear"),
     ],
 )
 def test_an_entry_that_is_not_an_ordinary_file_rejects_the_zip(
