@@ -103,6 +103,10 @@ class Processes:
         process.kill()
         process.wait()
 
+    def wait(self, name: str, within_s: float = READY_S_MAX) -> int:
+        """The exit status of a role that ends by itself."""
+        return self._running[name].wait(within_s)
+
     def process_id(self, name: str) -> int:
         """The process that runs `name`."""
         return self._running[name].pid
