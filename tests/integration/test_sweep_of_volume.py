@@ -69,7 +69,8 @@ async def test_damage_and_strays_are_found_once_moved_aside_and_cleared_by_mendi
     volume: Volume, wait_until: WaitUntil
 ) -> None:
     """1. Four objects. 2. One flipped byte, one deleted file, one planted file whose name is no
-    UTF-8, three planted folders, one so named too. 3. Two cycles. 4. A new copy of the first. 5. A third cycle."""
+    UTF-8, three planted folders, one so named too. 3. Two cycles. 4. A new copy of the first.
+    5. A third cycle."""
     packages = await store_packages(volume, 4)
     flip(folder_of(volume, packages[0]) / CONTENT / "data/申请表.pdf")
     (folder_of(volume, packages[1]) / CONTENT / "bagit.txt").unlink()
