@@ -1,18 +1,23 @@
-"""`lantai node create`: make the volume of this host's node, once, on an empty disk.
+"""`lantai node create|self-test`: make this host's volume once, or test its disk again.
 
-Apart from `run node`, which never makes a volume: a disk that is not mounted looks like an empty
-one, and must be refused. Exit codes: 0 made; 1 refused; 78 configuration refused.
+Making is apart from `run node`, which never makes a volume: a disk that is not mounted looks like
+an empty one, and must be refused. Exit codes: 0 done; 1 refused; 69 not running here; 78
+configuration refused.
 """
 
 from pathlib import Path
 
 import click
 
-from daemon.cli.options import config_option
+from daemon.cli.options import config_option, socket_of
 from daemon.config import load_config, required
+from daemon.control_client import ask
 from daemon.keys import KeyFolder
 from daemon.roles.node import volume_settings
 from storage.volume.volume import Volume
+
+# Writes, evicts and reads back; a disk that needs longer is not fit.
+SELF_TEST_S_MAX = 300
 
 
 @click.group()
@@ -40,3 +45,13 @@ def create(config_file: Path) -> None:
         )
     finally:
         volume.close()
+
+
+@node.command("self-test")
+@config_option
+def self_test(config_file: Path) -> None:
+    """Test the disk; if it is clean, a read-only node takes packages again. 磁盘自检。
+
+    Exit codes: 0 passed; 1 failed, the node stays read-only; 69 the node does not run here.
+    """
+    click.echo(ask(socket_of(config_file, "node"), "self-test", timeout_s=SELF_TEST_S_MAX))

@@ -42,6 +42,8 @@ from storage.volume.volume import Volume
 
 ROLE = "node"
 _GREETING_S = 10.0
+# An operation that nobody has written to for so long is given up; its writer begins it again.
+_ABANDONED_S = 6 * 3600.0
 
 
 def build(config: Config) -> Role:
@@ -97,6 +99,7 @@ class RunningNode:
             "status": self._status,
             "sweep-start": self._start_sweep,
             "sweep-status": self._sweep_status,
+            "self-test": self._test_itself,
         }
         return Work(parts, verbs)
 
@@ -116,6 +119,7 @@ class RunningNode:
 
     async def _measure(self, part: Part) -> None:
         while True:
+            await asyncio.to_thread(self.volume.abandon_idle, _ABANDONED_S)
             state = await self.gauges.measure()
             part.beat(f"{state.objects} objects, {state.state}: {state.message}")
             await part.pause(2)
@@ -134,6 +138,11 @@ class RunningNode:
             "oldest_checked_at": sweep.oldest_checked_at,
             "connections": self.service.connections,
         }
+
+    async def _test_itself(self, _request: Request) -> str:
+        """After a fault of the disk: a clean test lets the volume take writes again."""
+        await asyncio.to_thread(self.volume.self_test)
+        return f"passed: read back {self.volume.verify_mode}"
 
     async def _start_sweep(self, request: Request) -> dict[str, Any]:
         self.sweeper.start_now()
