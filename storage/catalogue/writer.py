@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -36,9 +35,9 @@ class _Act:
 
     __slots__ = ("call", "error", "future", "value")
 
-    def __init__(self, call: Callable[[Connection], Any]) -> None:
+    def __init__(self, call: Callable[[Connection], Any], future: asyncio.Future[Any]) -> None:
         self.call = call
-        self.future: Future[Any] = Future()
+        self.future = future  # belongs to the loop; the writer's thread only looks at it
         self.value: Any = None
         self.error: BaseException | None = None
 
@@ -71,10 +70,9 @@ class CatalogueWriter:
         if self._closed:
             raise CatalogueUnavailable("the catalogue's writer has been closed")
         async with self._places:
-            waiting = _Act(lambda connection: act(connection, *args, **kwargs))
-            self._acts.put(waiting)
-            result: T = await asyncio.wrap_future(waiting.future)
-            return result
+            future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            self._acts.put(_Act(lambda connection: act(connection, *args, **kwargs), future))
+            return await future
 
     async def look(
         self, act: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -106,7 +104,7 @@ class CatalogueWriter:
         act = self._acts.get()
         with contextlib.suppress(Empty):
             while act is not None:
-                if act.future.set_running_or_notify_cancel():
+                if not act.future.cancelled():
                     group.append(act)
                 if len(group) == GROUP_ACTS_MAX:
                     break
@@ -128,16 +126,25 @@ class CatalogueWriter:
         except Exception as error:  # noqa: BLE001 - the top of this thread: every waiter is told
             for act in group:
                 act.error = _undone(error)
-        for act in group:
-            if act.error is None:
-                act.future.set_result(act.value)
-            else:
-                act.future.set_exception(act.error)
+        # A loop that is closed has nobody left who waits.
+        with contextlib.suppress(RuntimeError):
+            group[0].future.get_loop().call_soon_threadsafe(_answer, group)
 
     def _transact(self, group: list[_Act], perform: Callable[[Connection, _Act], None]) -> None:
         with self._catalogue.writing() as connection:
             for act in group:
                 perform(connection, act)
+
+
+def _answer(group: list[_Act]) -> None:
+    """On the loop, once for the whole group: waking it for each act costs more than the act."""
+    for act in group:
+        if act.future.done():
+            continue  # whoever asked has gone
+        if act.error is None:
+            act.future.set_result(act.value)
+        else:
+            act.future.set_exception(act.error)
 
 
 def _perform(connection: Connection, act: _Act) -> None:
