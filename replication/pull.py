@@ -20,6 +20,7 @@ from storage.errors import VerificationFailed
 from storage.file_list import FileListSummary, read_file_list, write_file_list
 from storage.model import FileEntry
 from storage.ocfl.inventory import INVENTORY_NAME, content_path, files_of_head
+from storage.volume.order import INVENTORY_BYTES_MAX
 
 RECORDS_PREFIX = "lantai/"
 LISTED = "lantai/files.jsonl"
@@ -89,6 +90,8 @@ class Pull:
             while not end:
                 piece = await self._fetch(stored, stream.tell(), _PIECE_BYTES)
                 stream.write(piece.data)
+                if stream.tell() > INVENTORY_BYTES_MAX:
+                    raise VerificationFailed(f"the source sends {path} without end")
                 end = piece.end or not piece.data
         if await asyncio.to_thread(sha256_of_file, target) != sha256:
             raise VerificationFailed(f"{path} as sent does not have its signed digest")
