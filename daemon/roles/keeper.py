@@ -128,7 +128,7 @@ class RunningKeeper:
         while True:
             await self._set_figures()
             part.beat("Counting copies")
-            await part.pause(10, self._changed)
+            await part.pause(min(10, self._settings.cycle_s), self._changed)
 
     async def _set_figures(self) -> None:
         metrics = self._metrics
