@@ -36,6 +36,22 @@ class _Part:
         return self.start + self.size_bytes
 
 
+class WholeStream:
+    """A stream that is small enough to be held: read once, however many nodes it goes to."""
+
+    def __init__(self, stream: bytes) -> None:
+        self._stream = stream
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes. Raises StagingChanged behind the end."""
+        if offset + length > len(self._stream):
+            raise StagingChanged(f"the stream has only {len(self._stream)} bytes")
+        return self._stream[offset : offset + length]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class StagedPutSource:
     """Reads at any offset; in order it is cheapest. One writer, and `close` at the end."""
 

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from monitoring.log import get_log
@@ -16,6 +16,7 @@ from replication.node_client import AnswerUnsigned
 from replication.peers import Peer
 from replication.placement import place
 from replication.put_writer import Progress, PutRefused, PutSource
+from replication.staged_source import WholeStream
 from storage.errors import Refusal
 from storage.model import SignedAnswer
 from storage.node_answer import NodeAnswer, NodeAnswerRefused, believe
@@ -26,6 +27,9 @@ log = get_log(__name__)
 
 RETRY_S_MIN = 0.5
 RETRY_S_MAX = 30.0
+# Up to this size a package is read once for all nodes, and held until the last of them has it:
+# a hop to a thread for each chunk and node costs more than its bytes.
+_HELD_BYTES_MAX = 4 * 1024 * 1024
 
 
 class StoreRefused(Refusal):
@@ -79,6 +83,7 @@ class CopyWriter:
     ) -> None:
         self._clients = clients
         self._peers = peers
+        self._keys = {peer.name: VerifyKey.from_hex(peer.verify_key) for peer in peers}
         self._copies = copies
 
     async def store(self, package: PackageToStore) -> None:
@@ -88,6 +93,7 @@ class CopyWriter:
         again resumes. Raises StoreRefused (in an ExceptionGroup) when a node says never, and
         TooFewDomains.
         """
+        package = await _read_once(package)
         peers = place(package.order.object_id, self._peers, self._copies)
         written = dict.fromkeys((peer.name for peer in peers), 0)
 
@@ -124,8 +130,18 @@ class CopyWriter:
         order = package.order
         with closing(package.open_source()) as source:
             answer = await self._clients[peer.name].put(order, source, progress)
-        said = believe(answer, peer.name, VerifyKey.from_hex(peer.verify_key))
+        said = believe(answer, peer.name, self._keys[peer.name])
         asked = (order.object_id, order.version, order.inventory_sha256, order.file_count)
         if (said.object_id, said.version, said.inventory_sha256, said.file_count) != asked:
             raise NodeAnswerRefused(f"{peer.name} signed something else than it was sent")
         return ProvenCopy(peer, said, answer)
+
+
+async def _read_once(package: PackageToStore) -> PackageToStore:
+    """A small package with its stream in memory; a large one as it is."""
+    length = package.order.total_bytes
+    if length > _HELD_BYTES_MAX:
+        return package
+    with closing(package.open_source()) as source:
+        stream = WholeStream(await source.read(0, length))
+    return replace(package, open_source=lambda: stream)
