@@ -281,6 +281,7 @@ class ListedFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Name
     path: str
     detail: str
+    evidence: str
     mended_at: Moment | None
 
 

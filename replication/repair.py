@@ -29,7 +29,7 @@ from storage.catalogue.model import (
 )
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
-from storage.model import SignedAnswer, VerifyMode
+from storage.model import SignedAnswer
 from storage.node_answer import NodeAnswerRefused, believe
 from storage.signing import SigningKey, VerifyKey
 from storage.sweep.model import DamageKind
@@ -82,7 +82,7 @@ class Repair:
             for found in page.findings:
                 noted = NodeFinding(
                     node, found.sequence, found.found_at, found.object_id or None,
-                    found.kind, found.path, found.detail,
+                    found.kind, found.path, found.detail, found.evidence,
                 )  # fmt: skip
                 learned += await self._note(noted)
             more = page.more
@@ -188,7 +188,7 @@ class Repair:
         assert package is not None, mend.object_id
         copy = Copy(
             package.id, peer.name, peer.domain, CopyState.COMMITTED,
-            VerifyMode(said.verify_mode), said.committed_at, said.committed_at, answer,
+            said.verify_mode, said.committed_at, said.committed_at, answer,
         )  # fmt: skip
         actor = Actor.of_holder(lease.holder)
         await self._catalogue.do(

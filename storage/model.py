@@ -20,6 +20,21 @@ class VerifyMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedDigest:
+    """The SHA-256 of bytes as they were read back from somewhere.
+
+    Deliberately not a string: every expected digest of this product is one, so the type checker
+    refuses an observed digest wherever an expected one is wanted (docs/decisions/0009).
+    """
+
+    hexadecimal: str  # for records and messages that say "observed"; never for a baseline
+
+    def is_that_of(self, expected_sha256: str) -> bool:
+        """Whether the bytes that were read are those that were signed."""
+        return self.hexadecimal == expected_sha256
+
+
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """One file of an object's version: a line of the file list."""
 

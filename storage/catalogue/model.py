@@ -292,6 +292,7 @@ class NodeFinding:
     kind: str
     path: str
     detail: str
+    evidence: str  # JSON, or empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +308,7 @@ class CataloguedFinding:
     kind: str
     path: str
     detail: str
+    evidence: str
     mended_at: str | None
     outcome: str
 

@@ -312,6 +312,7 @@ findings = Table(
     _column("kind", String(32), "altered, truncated, missing, … (storage/sweep)."),
     _column("path", Text, "Relative to the object, or to the root when object_id is NULL."),
     _column("detail", Text, "Expected and found, in words."),
+    _column("evidence", Text, "JSON: digests, bad range, errno, device; empty where unknown."),
     _column("mended_at", Moment, "When a proven copy stood in its place; NULL: open.", null=True),
     _column("outcome", Text, "What became of it, in words; empty while open."),
     UniqueConstraint("node", "sequence"),

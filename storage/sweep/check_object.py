@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from storage.blocks import BlockHasher
 from storage.file_list import FileListInvalid, read_file_list
 from storage.medium import MediumReader, StillCachedError
-from storage.model import VerifyMode
+from storage.model import FileEntry, ObservedDigest, VerifyMode
 from storage.ocfl.inventory import (
     INVENTORY_NAME,
     OBJECT_DECLARATION,
@@ -25,6 +26,8 @@ from storage.ocfl.inventory import (
     sidecar,
 )
 from storage.ocfl.inventory_stream import InventoryUnreadable, digests_and_paths
+from storage.sweep.bad_range import bad_blocks, unreadable_range
+from storage.sweep.evidence import BadRange, Evidence
 from storage.sweep.expected_paths import ExpectedPaths
 from storage.sweep.model import Damage, DamageKind, ObjectCheck, ObjectToCheck
 
@@ -51,9 +54,10 @@ class _EnoughSeenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    sha256: str
+    observed: ObservedDigest
     size_bytes: int
     content: bytes | None  # of small files that were asked for
+    leaves: bytes = b""  # of its blocks, where it was looked at a second time
 
 
 def check_object(target: ObjectToCheck, reader: MediumReader, pace: Pace) -> ObjectCheck:
@@ -82,6 +86,14 @@ def check_object(target: ObjectToCheck, reader: MediumReader, pace: Pace) -> Obj
     )
 
 
+def _device(folder: Path) -> str | None:
+    try:
+        device = folder.lstat().st_dev
+    except OSError:
+        return None
+    return f"{os.major(device)}:{os.minor(device)}"
+
+
 def _identity(folder: Path) -> tuple[int, int] | None:
     try:
         status = folder.lstat()
@@ -98,6 +110,7 @@ class _Check:
         self._reader = reader
         self._pace = pace
         self._expected = ExpectedPaths()
+        self._device = _device(target.folder)
         self.damages: list[Damage] = []
         self.read_bytes = 0
         self.file_count = 0
@@ -154,18 +167,19 @@ class _Check:
         if isinstance(seen, Damage):
             self._append(replace(seen, kind=DamageKind.INVENTORY_DAMAGED))
             return
-        signed = hashlib.sha256(sidecar(seen.sha256)).hexdigest()
+        # Not a baseline: the two are held against each other, and differ if either is damaged.
+        signed = hashlib.sha256(sidecar(seen.observed.hexadecimal)).hexdigest()
         self._check_file(prefix + SIDECAR_NAME, signed, DamageKind.SIDECAR_DAMAGED)
 
     def _check_content(self, inventory: "_Inventory") -> None:
-        altered: dict[str, int] = {}
+        altered: dict[str, _Altered] = {}
         try:
             for sha256, path in inventory.manifest():
                 self._expected.add_file(path)
                 self.file_count += 1
                 seen = self._check_file(path, sha256, None)
-                if seen is not None and seen.sha256 != sha256:
-                    altered[path] = seen.size_bytes
+                if seen is not None and not seen.observed.is_that_of(sha256):
+                    altered[path] = _Altered(sha256, seen)
                     if len(altered) + len(self.damages) >= DAMAGES_MAX:
                         raise _EnoughSeenError
         except InventoryUnreadable as error:
@@ -174,34 +188,64 @@ class _Check:
         finally:
             self._judge_altered(altered)
 
-    def _judge_altered(self, altered: dict[str, int]) -> None:
-        """Say which of the altered files were cut: sizes stand in each version's file list."""
+    def _judge_altered(self, altered: "dict[str, _Altered]") -> None:
+        """Say which of the altered files were cut, and where: each version's file list tells."""
         versions = {path.partition("/")[0] for path in altered}
-        sizes = {
-            path: size_bytes
+        entries = {
+            path: entry
             for version in sorted(versions)
-            for path, size_bytes in self._signed_sizes(version, altered)
+            for path, entry in self._signed_entries(version, altered)
         }
-        for path, actual_bytes in altered.items():
-            expected_bytes = sizes.get(path)
-            cut = actual_bytes == 0 or (
-                expected_bytes is not None and actual_bytes < expected_bytes
-            )
+        for path, found in altered.items():
+            entry, actual_bytes = entries.get(path), found.seen.size_bytes
+            cut = actual_bytes == 0 or (entry is not None and actual_bytes < entry.size_bytes)
             kind = DamageKind.TRUNCATED if cut else DamageKind.ALTERED
-            expected = "" if expected_bytes is None else f" of {expected_bytes}"
+            expected = "" if entry is None else f" of {entry.size_bytes}"
             detail = f"another SHA-256 than the inventory's; {actual_bytes}{expected} bytes"
-            self.damages.append(Damage(kind, path, detail))
+            where = None if entry is None else self._where(path, entry, found.seen)
+            signed_bytes = None if entry is None else entry.size_bytes
+            evidence = self._evidence(found.sha256, found.seen, signed_bytes, where)
+            self.damages.append(Damage(kind, path, detail, evidence))
 
-    def _signed_sizes(self, version: str, wanted: dict[str, int]) -> Iterator[tuple[str, int]]:
+    def _signed_entries(
+        self, version: str, wanted: "dict[str, _Altered]"
+    ) -> Iterator[tuple[str, FileEntry]]:
         prefix = f"{version}/content/"
         if prefix + _FILE_LIST in wanted:
             return
         try:
             for entry in read_file_list(self._target.folder / prefix / _FILE_LIST):
                 if prefix + entry.path in wanted:
-                    yield prefix + entry.path, entry.size_bytes
+                    yield prefix + entry.path, entry
         except (OSError, FileListInvalid):
             return
+
+    def _where(self, path: str, entry: FileEntry, seen: _Seen) -> BadRange | None:
+        if self._target.blocks is None:
+            return None
+        leaves_file = self._target.blocks / f"{path}.leaves"
+        return bad_blocks(entry, leaves_file, seen.leaves, seen.size_bytes)
+
+    def _evidence(
+        self,
+        sha256: str | None,
+        seen: _Seen | None,
+        expected_bytes: int | None = None,
+        where: BadRange | None = None,
+        number: int | None = None,
+    ) -> Evidence:
+        return Evidence(
+            expected_sha256=sha256,
+            observed=None if seen is None else seen.observed,
+            expected_bytes=expected_bytes,
+            observed_bytes=None if seen is None else seen.size_bytes,
+            first_bad_offset=None if where is None else where.first_offset,
+            bad_end_offset=None if where is None else where.end_offset,
+            granularity_bytes=None if where is None else where.granularity_bytes,
+            bad_blocks=None if where is None else where.blocks,
+            errno=number,
+            device=self._device,
+        )
 
     def _check_file(
         self, path: str, sha256: str, kind: DamageKind | None, *, keep: bool = False
@@ -212,46 +256,68 @@ class _Check:
         altered file is returned as it was seen, for the caller to judge.
         """
         seen = self._look(path, keep=keep)
-        if isinstance(seen, Damage) or seen.sha256 != sha256:
-            again = self._look(path, keep=keep)
-            if not isinstance(again, Damage) and again.sha256 == sha256:
+        if isinstance(seen, Damage) or not seen.observed.is_that_of(sha256):
+            again = self._look(path, keep=keep, with_leaves=kind is None)
+            if not isinstance(again, Damage) and again.observed.is_that_of(sha256):
                 self.second_looks += 1
             seen = again
         if isinstance(seen, Damage):
             self._append(seen if kind is None else replace(seen, kind=_kind(kind, seen.kind)))
             return None
-        if seen.sha256 != sha256 and kind is not None:
-            self._add(kind, path, f"another SHA-256 than was signed; {seen.size_bytes} bytes")
+        if kind is not None and not seen.observed.is_that_of(sha256):
+            detail = f"another SHA-256 than was signed; {seen.size_bytes} bytes"
+            self._append(Damage(kind, path, detail, self._evidence(sha256, seen)))
             return None
         return seen
 
-    def _look(self, path: str, *, keep: bool) -> _Seen | Damage:
+    def _look(self, path: str, *, keep: bool, with_leaves: bool = False) -> _Seen | Damage:
         try:
-            return self._read(self._reader, path, keep=keep)
+            return self._read(self._reader, path, keep=keep, with_leaves=with_leaves)
         except StillCachedError:
             # Someone reads the file at this moment; O_DIRECT goes past what they hold in memory.
             direct = MediumReader(VerifyMode.DIRECT)
-            seen = self._read(direct, path, keep=keep)
+            seen = self._read(direct, path, keep=keep, with_leaves=with_leaves)
             if isinstance(seen, Damage) and seen.kind is DamageKind.UNREADABLE:
                 raise
             return seen
 
-    def _read(self, reader: MediumReader, path: str, *, keep: bool) -> _Seen | Damage:
+    def _read(
+        self, reader: MediumReader, path: str, *, keep: bool, with_leaves: bool
+    ) -> _Seen | Damage:
         digest = hashlib.sha256()
+        blocks = BlockHasher() if with_leaves else None
         size_bytes = 0
         kept = bytearray()
         try:
             for chunk in reader.chunks(self._target.folder / path):
                 digest.update(chunk)
+                if blocks is not None:
+                    blocks.update(chunk)
                 size_bytes += len(chunk)
                 if keep and size_bytes <= _SMALL_INVENTORY_BYTES:
                     kept += chunk
                 self.read_bytes += len(chunk)
                 self._pace(len(chunk))
         except OSError as error:
-            return _damage_of(error, path, size_bytes)
+            return self._damage_of(error, path, size_bytes)
         small = keep and size_bytes <= _SMALL_INVENTORY_BYTES
-        return _Seen(digest.hexdigest(), size_bytes, bytes(kept) if small else None)
+        leaves = b"" if blocks is None else blocks.leaves()
+        observed = ObservedDigest(digest.hexdigest())
+        return _Seen(observed, size_bytes, bytes(kept) if small else None, leaves)
+
+    def _damage_of(self, error: OSError, path: str, read_bytes: int) -> Damage:
+        evidence = self._evidence(None, None, number=error.errno)
+        if _is_gone(error):
+            detail = "the inventory names it, the disk has no such file"
+            return Damage(DamageKind.MISSING, path, detail, evidence)
+        if error.errno == errno.ELOOP:
+            detail = "a symbolic link stands in its place"
+            return Damage(DamageKind.MISSING, path, detail, evidence)
+        where = unreadable_range(self._target.folder / path, read_bytes)
+        evidence = self._evidence(None, None, where=where, number=error.errno)
+        reason = error.strerror or str(error)
+        detail = f"{reason}, after {read_bytes} bytes"
+        return Damage(DamageKind.UNREADABLE, path, detail, evidence)
 
     def _find_strays(self) -> None:
         pending = [""]
@@ -287,6 +353,14 @@ class _Check:
             raise _EnoughSeenError
 
 
+@dataclass(frozen=True, slots=True)
+class _Altered:
+    """A file that is not what was signed, both times it was looked at."""
+
+    sha256: str  # signed
+    seen: _Seen
+
+
 class _Inventory:
     """An inventory whose digest was found to be the signed one."""
 
@@ -306,15 +380,6 @@ class _Inventory:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InventoryUnreadable(f"{self._path} is no inventory: {error!r}") from error
         yield from files
-
-
-def _damage_of(error: OSError, path: str, read_bytes: int) -> Damage:
-    if _is_gone(error):
-        return Damage(DamageKind.MISSING, path, "the inventory names it, the disk has no such file")
-    if error.errno == errno.ELOOP:
-        return Damage(DamageKind.MISSING, path, "a symbolic link stands in its place")
-    reason = error.strerror or str(error)
-    return Damage(DamageKind.UNREADABLE, path, f"{reason}, after {read_bytes} bytes")
 
 
 def _is_gone(error: OSError) -> bool:

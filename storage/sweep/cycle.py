@@ -162,8 +162,14 @@ class CycleRun:
         return next(place for place in range(len(taken) + 1) if place not in taken)
 
     def _target(self, stored: StoredObject) -> ObjectToCheck:
-        folder = self._volume.root / self._volume.object_folder(stored.object_id)
-        return ObjectToCheck(stored.object_id, folder, stored.head, stored.inventory_sha256)
+        where = self._volume.object_folder(stored.object_id)
+        return ObjectToCheck(
+            stored.object_id,
+            self._volume.root / where,
+            stored.head,
+            stored.inventory_sha256,
+            self._volume.blocks / where,
+        )
 
     async def _settle(self, future: "asyncio.Future[list[ObjectCheck]]", batch: _Batch) -> None:
         try:

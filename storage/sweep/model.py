@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from storage.model import StoredObject, VerifyMode
+from storage.sweep.evidence import Evidence
 
 
 class DamageKind(StrEnum):
@@ -26,6 +27,39 @@ class DamageKind(StrEnum):
     SIDECAR_DAMAGED = "sidecar-damaged"
     OBJECT_MISSING = "object-missing"
     STRAY_OBJECT = "stray-object"  # something lies in the root that belongs to no object
+    # What follows belongs to the volume and to no object: its own records, or too many strays.
+    STRAY_STORM = "stray-storm"  # so many strays that nothing was moved: a person must look
+    JOURNAL_DAMAGED = "journal-damaged"
+    INDEX_DAMAGED = "index-damaged"
+
+
+VOLUME_DAMAGE = frozenset(
+    {DamageKind.STRAY_STORM, DamageKind.JOURNAL_DAMAGED, DamageKind.INDEX_DAMAGED}
+)
+
+
+class Verdict(StrEnum):
+    """What may be said of one copy of an object, or of one file in it: a closed set.
+
+    The last two are no damage, and no good copy either: nothing is known of what lies there.
+    """
+
+    INTACT = "intact"
+    ALTERED = "altered"
+    TRUNCATED = "truncated"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    STRAY = "stray"
+    INVENTORY_DAMAGED = "inventory-damaged"
+    SIDECAR_DAMAGED = "sidecar-damaged"
+    OBJECT_MISSING = "object-missing"
+    UNREACHABLE = "unreachable"  # its node does not answer
+    AWAY = "away"  # its node is away by plan: an offline shelf
+
+    @property
+    def is_damage(self) -> bool:
+        """Whether a copy of which this is said has to be mended."""
+        return self not in {Verdict.INTACT, Verdict.UNREACHABLE, Verdict.AWAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +69,7 @@ class Damage:
     kind: DamageKind
     path: str  # relative to the object's folder; of a stray object, relative to the root
     detail: str  # for the operator: what was expected, what was there
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +80,7 @@ class ObjectToCheck:
     folder: Path  # of the object, absolute
     head: int  # the newest version: 1, 2, …
     inventory_sha256: str  # expected digest of the root inventory
+    blocks: Path | None = None  # where the block lists of its files lie, to say which block is bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +99,13 @@ class ObjectCheck:
     def intact(self) -> bool:
         """Whether every file was read to its end and is the one that was signed."""
         return self.finished and not self.damages
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What is said of the whole copy: its first damage stands for it. None if unfinished."""
+        if not self.finished:
+            return None
+        return Verdict(self.damages[0].kind) if self.damages else Verdict.INTACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +130,7 @@ class SweepStatus:
     total_objects: int
     oldest_checked_at: str | None  # None when nothing is stored
     last_finished_at: str | None
+    broken: str = ""  # why the check is not believed, if its canaries went unseen; empty: it is
 
 
 class SweptVolume(Protocol):
@@ -95,6 +139,10 @@ class SweptVolume(Protocol):
     @property
     def root(self) -> Path:
         """The OCFL storage root."""
+
+    @property
+    def blocks(self) -> Path:
+        """Where block lists lie, below the objects' folders (docs/formats/volume.md)."""
 
     @property
     def verify_mode(self) -> VerifyMode:

@@ -16,4 +16,5 @@ class Finding:
     kind: str  # storage.sweep.model.DamageKind
     path: str  # below the object's folder; below the root for a stray object
     detail: str
+    evidence: str  # JSON of storage.sweep.evidence.Evidence, or empty
     mended_at: str | None

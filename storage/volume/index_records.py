@@ -79,7 +79,7 @@ def _take_mended(database: sqlite3.Connection, record: Record) -> None:
 def _take_finding(database: sqlite3.Connection, record: Record) -> None:
     members = record.members
     database.execute(
-        "INSERT OR REPLACE INTO findings VALUES (?,?,?,?,?,?,NULL)",
+        "INSERT OR REPLACE INTO findings VALUES (?,?,?,?,?,?,?,NULL)",
         (
             record.sequence,
             members["found_at"],
@@ -87,6 +87,7 @@ def _take_finding(database: sqlite3.Connection, record: Record) -> None:
             members["finding"],
             members["path"],
             members["detail"],
+            members.get("evidence", ""),
         ),
     )
 

@@ -51,6 +51,7 @@ CREATE TABLE findings (
     kind      TEXT NOT NULL,
     path      TEXT NOT NULL,
     detail    TEXT NOT NULL,
+    evidence  TEXT NOT NULL,            -- JSON: digests expected and observed, bad range, errno
     mended_at TEXT
 );
 CREATE INDEX findings_open ON findings (object_id) WHERE mended_at IS NULL;

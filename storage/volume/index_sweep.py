@@ -53,7 +53,7 @@ class SweepIndex:
     def findings(self, after: int, limit: int) -> list[Finding]:
         """Findings with a greater sequence than `after`, mended ones included."""
         return self._findings(
-            "SELECT sequence, found_at, object_id, kind, path, detail, mended_at"
+            "SELECT sequence, found_at, object_id, kind, path, detail, evidence, mended_at"
             " FROM findings WHERE sequence>? ORDER BY sequence LIMIT ?",
             (after, limit),
         )
@@ -61,7 +61,7 @@ class SweepIndex:
     def open_findings(self, object_id: str, limit: int = 1000) -> list[Finding]:
         """What is known to be wrong with this object and not mended yet."""
         return self._findings(
-            "SELECT sequence, found_at, object_id, kind, path, detail, mended_at"
+            "SELECT sequence, found_at, object_id, kind, path, detail, evidence, mended_at"
             " FROM findings WHERE object_id=? AND mended_at IS NULL ORDER BY sequence LIMIT ?",
             (object_id, limit),
         )

@@ -81,6 +81,7 @@ class SweepBook:
                         "finding": damage.kind.value,
                         "path": _printable(damage.path),
                         "detail": _printable(damage.detail)[:_DETAIL_LENGTH_MAX],
+                        "evidence": "" if damage.evidence is None else damage.evidence.text(),
                         "found_at": at,
                     },
                 )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+from storage.canary.planting import plant_canaries
 from storage.model import SignedAnswer, StoredObject, VerifyMode
 from storage.ocfl.layout import object_folder
 from storage.signing import SigningKey
@@ -129,6 +130,11 @@ class Volume:
     def root(self) -> Path:
         """The OCFL storage root."""
         return self.settings.root
+
+    @property
+    def blocks(self) -> Path:
+        """Where the block lists of the objects' files lie."""
+        return self.settings.blocks
 
     @property
     def verify_mode(self) -> VerifyMode:
@@ -302,6 +308,7 @@ class Volume:
         if self._gate.reason is not None:
             return
         self._recover()
+        plant_canaries(self.settings.canaries)
         self._record(
             Event(
                 "opened",

@@ -119,7 +119,7 @@ async def test_a_page_that_would_not_fit_into_a_frame_is_cut_and_says_so() -> No
     async with wire_world() as world:
         node = await world.node()
         node.volume.damage = [
-            Finding(number, "2026-11-22T00:00:00Z", "x", "altered", "p" * 4000, "d", None)
+            Finding(number, "2026-11-22T00:00:00Z", "x", "altered", "p" * 4000, "d", "", None)
             for number in range(1, 1001)
         ]
         keeper = await world.client(node, "keeper")

@@ -11,7 +11,9 @@ PERSON = Actor("li.wei", "host-1")
 
 
 def finding(sequence: int, node: str = "node-1") -> NodeFinding:
-    return NodeFinding(node, sequence, moment(1), "lantai:portal/x", "altered", "v1/content/a", "…")
+    return NodeFinding(
+        node, sequence, moment(1), "lantai:portal/x", "altered", "v1/content/a", "…", "{}"
+    )
 
 
 def test_orders_are_carried_out_in_the_order_of_asking(story: Story) -> None:

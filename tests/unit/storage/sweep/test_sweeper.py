@@ -13,6 +13,8 @@ from typing import Protocol
 
 import pytest
 
+from storage.canary.flock import SMALL
+from storage.canary.planting import plant_canaries
 from storage.model import StoredObject, VerifyMode
 from storage.ocfl.layout import object_folder
 from storage.sweep.cycle import VolumeVanished
@@ -50,6 +52,10 @@ class MemoryVolume:
     quarantined: list[str] = field(default_factory=list)
     cycles: list[SweepCycle] = field(default_factory=list)
     verify_mode: VerifyMode = VerifyMode.EVICTED
+
+    @property
+    def blocks(self) -> Path:
+        return self.root.parent / "blocks"
 
     def keep(self, target: ObjectToCheck, checked_at: str = COMMITTED_AT) -> None:
         size_bytes = sum(path.stat().st_size for path in target.folder.rglob("*"))
@@ -116,11 +122,11 @@ SETTINGS = SweepSettings()
 
 @asynccontextmanager
 async def sweeping(
-    volume: MemoryVolume, settings: SweepSettings = SETTINGS
+    volume: MemoryVolume, settings: SweepSettings = SETTINGS, canaries: Path | None = None
 ) -> AsyncIterator[Sweeper]:
     """A sweeper at work until the block ends."""
     stop = asyncio.Event()
-    sweeper = Sweeper(volume, settings, chance=0.5)
+    sweeper = Sweeper(volume, settings, chance=0.5, canaries=canaries)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(sweeper.run(stop))
         yield sweeper
@@ -345,3 +351,29 @@ def sweeping_processes(node: int) -> list[int]:
 
 def test_times_are_written_so_that_their_texts_are_in_order() -> None:
     assert rfc3339(datetime(2026, 11, 22, 8, tzinfo=UTC)) == "2026-11-22T08:00:00.000000Z"
+
+
+async def test_a_canary_that_is_not_as_planted_stops_the_sweep_until_it_is_again(
+    built_root: Root, tmp_path: Path, flip_bit: Callable[[Path], None], wait_until: WaitUntil
+) -> None:
+    """1. A sound canary is damaged: the sweep says it is broken, and no object counts as checked.
+    2. The canary is as planted again: an order to sweep is carried out."""
+    canaries = tmp_path / "canaries"
+    plant_canaries(canaries)
+    spoilt = canaries / object_folder("lantai-canary:sound") / SMALL
+    flip_bit(spoilt)
+    volume = MemoryVolume(built_root.root)
+    volume.keep(built_root.add("lantai:a/1"))
+    async with sweeping(volume, canaries=canaries) as sweeper:
+
+        async def is_broken() -> bool:
+            return "lantai-canary:sound has nothing wrong" in (await sweeper.status()).broken
+
+        await wait_until(is_broken)
+        assert volume.cycles == []
+        assert volume.order == []
+        flip_bit(spoilt)
+        sweeper.start_now()
+        await wait_until(has_finished(volume, 1))
+        assert (await sweeper.status()).broken == ""
+    assert volume.objects["lantai:a/1"].checked_at > COMMITTED_AT
