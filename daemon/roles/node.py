@@ -7,7 +7,7 @@ was refused. Joins storage.volume, storage.sweep and replication; decides nothin
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from daemon.config import Config, Node, required
 from daemon.control import Request
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
+from daemon.roles.node_door import Door, open_door
 from daemon.roles.node_metrics import NodeGauges
 from daemon.roles.openings import open_wire
 from monitoring.metrics import new_registry
@@ -79,12 +80,10 @@ class RunningNode:
 
     name: str
     endpoint: str
-    keys: CurveKeys
-    wire: Wire
     volume: Volume
     sweeper: Sweeper
-    authenticator: Authenticator
     service: NodeService
+    door: Door
     gauges: NodeGauges
 
     def work(self) -> Work:
@@ -104,18 +103,20 @@ class RunningNode:
         return Work(parts, verbs)
 
     async def _authenticate(self, part: Part) -> None:
-        await _beating(part, self.authenticator.run(), "Judging keys")
+        await _watching(part, self.door.authentication, "Judging keys")
 
     async def _serve(self, part: Part) -> None:
-        serving = self.service.run(self.wire, self.endpoint, self.keys)
-        await _beating(part, serving, f"Serving at {self.endpoint}")
+        await _watching(part, self.door.serving, f"Serving at {self.endpoint}")
 
     async def _sweep(self, part: Part) -> None:
         stop = asyncio.Event()
+        sweeping = asyncio.create_task(self.sweeper.run(stop), name="sweep")
         try:
-            await _beating(part, self.sweeper.run(stop), "Sweeping to the deadline")
+            await _watching(part, sweeping, "Sweeping to the deadline")
         finally:
             stop.set()
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
 
     async def _measure(self, part: Part) -> None:
         while True:
@@ -135,6 +136,7 @@ class RunningNode:
             "free_bytes": state.free_bytes,
             "verify_mode": self.volume.verify_mode,
             "sweep_running": sweep.running,
+            "sweep_broken": sweep.broken,
             "oldest_checked_at": sweep.oldest_checked_at,
             "connections": self.service.connections,
         }
@@ -161,7 +163,12 @@ async def _open(
     key = folder.signing_key(settings.name)
     volume = await asyncio.to_thread(Volume.open, volume_settings(settings), key)
     opening.stack.push_async_callback(asyncio.to_thread, volume.close)
-    sweeper = Sweeper(volume, _sweep_settings(settings), chance=_chance(settings.name))
+    sweeper = Sweeper(
+        volume,
+        _sweep_settings(settings),
+        chance=_chance(settings.name),
+        canaries=volume.settings.canaries,
+    )
     wire = open_wire(opening)
     authenticator = Authenticator(wire, role_table(config), time.monotonic)
     identity = NodeIdentity(
@@ -171,9 +178,8 @@ async def _open(
     service = NodeService(parts, identity, authenticator)
     opening.stack.callback(service.close)
     gauges = NodeGauges(registry, volume, sweeper, service, authenticator, settings.sweep)
-    return RunningNode(
-        settings.name, settings.bind, keys, wire, volume, sweeper, authenticator, service, gauges
-    )
+    door = await open_door(opening, wire, authenticator, service, settings.bind, keys)
+    return RunningNode(settings.name, settings.bind, volume, sweeper, service, door, gauges)
 
 
 def role_table(config: Config) -> RoleTable:
@@ -235,14 +241,9 @@ def _chance(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
 
 
-async def _beating(part: Part, work: Coroutine[Any, Any, None], status: str) -> None:
-    """Run `work` and beat beside it: both live on the loop that the watchdog watches."""
-    task = asyncio.create_task(work, name=part.name)
-    try:
-        while not task.done():
-            part.beat(status)
-            await asyncio.wait([task], timeout=5)
-        await task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+async def _watching(part: Part, task: asyncio.Task[None], status: str) -> None:
+    """Beat while `task` runs, on the loop that it runs on; raises what it raises."""
+    while not task.done():
+        part.beat(status)
+        await asyncio.wait([task], timeout=5)
+    await task
