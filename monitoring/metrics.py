@@ -30,6 +30,9 @@ FINDING_KINDS = (
     "sidecar-damaged",
     "object-missing",
     "stray-object",
+    "stray-storm",
+    "journal-damaged",
+    "index-damaged",
 )
 WIRE_REFUSALS = ("stranger", "role", "malformed", "other")
 MEND_OUTCOMES = ("mended", "refused", "source-failed")  # as a node answers (docs/wire/repair.md)
@@ -135,6 +138,11 @@ class NodeMetrics:
         )
         self.sweep_cycle = Gauge(
             "lantai_node_sweep_cycle", "Number of the present or last cycle.", registry=registry
+        )
+        self.sweep_broken = Gauge(
+            "lantai_node_sweep_broken",
+            "1 while the sweep does not see its canaries: nothing is being checked.",
+            registry=registry,
         )
 
     def _add_wire(self, registry: CollectorRegistry) -> None:
