@@ -193,6 +193,7 @@ class Sweeping(Message, frozen=True):
     total_objects: Count
     oldest_checked_at: Moment | None
     last_finished_at: Moment | None
+    broken: Text
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -126,7 +126,9 @@ class RequestDesk:
             raise WireRefusal("this node does not sweep", "not-here")
         if request.action == "start":
             sweep.start_now()
-        return Reply(Sweeping(request=request.request, **asdict(await sweep.status())))
+        status = await sweep.status()
+        members = asdict(status) | {"broken": shortened(status.broken)}
+        return Reply(Sweeping(request=request.request, **members))
 
     def _status(self, request: Status) -> Reply:
         state = self._volume.state()

@@ -77,6 +77,7 @@ class NodeGauges:
         metrics = self._metrics
         metrics.sweep_running.set(status.running)
         metrics.sweep_cycle.set(status.cycle)
+        metrics.sweep_broken.set(bool(status.broken))
         metrics.oldest_unchecked_seconds.set(_age_s(status.oldest_checked_at))
         present = (status.cycle, status.checked_objects, status.checked_bytes)
         cycle, objects, checked_bytes = self._cycle or present

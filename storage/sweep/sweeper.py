@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
+from pathlib import Path
 
 from monitoring.log import get_log
+from storage.canary.proving import prove_processes
 from storage.sweep.cycle import CycleRun
 from storage.sweep.model import SweepCycle, SweepStatus, SweptVolume, rfc3339
 from storage.sweep.plan import Sweep, SweepSettings, Wait, next_step, rate_needed, read_rate
@@ -20,6 +22,8 @@ log = get_log(__name__)
 
 # The longest time in which a clock that was set goes unnoticed.
 _WAIT_MAX_S = 60.0
+# A sweep that did not see its canaries looks at them again after this, or when it is ordered.
+_BROKEN_WAIT_S = 600.0
 
 
 class Sweeper:
@@ -32,12 +36,18 @@ class Sweeper:
         *,
         chance: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        canaries: Path | None = None,
     ) -> None:
-        """`chance`, from 0 to 1 and always the same for a node, spreads the nodes over time."""
+        """`chance`, from 0 to 1 and always the same for a node, spreads the nodes over time.
+
+        Nothing is swept that the check of `canaries`, a folder, did not prove first.
+        """
         self._volume = volume
         self._settings = settings
         self._chance = chance
         self._now = now
+        self._canaries = canaries
+        self._broken = ""
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload(["storage.sweep.worker"])
         self._controls = SweepControls(self._context, settings.workers + 1)
@@ -77,6 +87,7 @@ class Sweeper:
             total_objects=await asyncio.to_thread(volume.object_count),
             oldest_checked_at=await asyncio.to_thread(volume.oldest_checked_at),
             last_finished_at=None if last is None else last.finished_at,
+            broken=self._broken,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -102,6 +113,8 @@ class Sweeper:
         """One cycle to its end, or until someone stops it or asks for another."""
         await asyncio.to_thread(self._volume.keep_sweep_cycle, cycle)
         await self._set_pace()
+        if not await self._sees_canaries():
+            return
         if self._is_over():
             return
         self._controls.stopped = False
@@ -126,6 +139,25 @@ class Sweeper:
 
     def _is_over(self) -> bool:
         return self._stopping or self._asked
+    async def _sees_canaries(self) -> bool:
+        """Wait until the check finds exactly what was planted; False if the sweep is over first."""
+        self._controls.stopped = self._stopping
+        if self._canaries is None:
+            return True
+        mode, controls = self._volume.verify_mode, self._controls
+        while broken := await prove_processes(self._canaries, mode, self._context, controls):
+            log.error("sweep.broken", reason=broken)
+            self._broken = broken
+            await self._sleep(_BROKEN_WAIT_S)
+            if self._is_over():
+                return False
+        if broken is None:
+            return False
+        if self._broken:
+            log.info("sweep.trusted_again")
+        self._broken = ""
+        return True
+
 
     async def _set_pace(self) -> None:
         content_bytes = await asyncio.to_thread(self._volume.content_bytes)

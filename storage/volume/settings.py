@@ -55,6 +55,11 @@ class VolumeSettings:
         return self.beside / "blocks"
 
     @property
+    def canaries(self) -> Path:
+        """Planted objects that prove the sweep; no records, never served or mended."""
+        return self.beside / "canaries"
+
+    @property
     def journal(self) -> Path:
         """The journal's segments."""
         return self.beside / "journal"

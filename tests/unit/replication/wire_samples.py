@@ -73,7 +73,7 @@ FROM_NODE: list[FromNode] = [
     Object(1, OBJECT_ID, 1, DIGEST, 2, 700, "2026-11-22T00:00:00Z"),
     Bytes(2, 0, True),
     Listing(4, False),
-    Sweeping(5, True, False, 2, 10, 1000, 0, 20, "2026-11-01T00:00:00Z", None),
+    Sweeping(5, True, False, 2, 10, 1000, 0, 20, "2026-11-01T00:00:00Z", None, ""),
     Mended(7, "mended"),
     State(9, "ready", "", 1, 2, 3, 4),
     Refused(None, OP_ID, "full", "no room", True),

@@ -64,6 +64,9 @@ class MemoryVolume:
         )
         self.swept_at[target.object_id] = checked_at
 
+    def takes_records(self) -> bool:
+        return True
+
     def object_folder(self, object_id: str) -> PurePosixPath:
         return object_folder(object_id)
 

@@ -1,0 +1,1 @@
+"""Planted objects, sound and damaged, that prove the sweep's own eyes before every cycle."""
