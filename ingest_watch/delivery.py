@@ -6,23 +6,25 @@ round: answers first, then the original moves, then the transfer is closed. Deci
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest_watch import outbox
-from ingest_watch.drop_folder import move_aside
+from ingest_watch.drop_folder import move_aside, present_fingerprint
 from ingest_watch.settle import SettleRule
 from monitoring.log import get_log
 from storage.catalogue import answers, transfer_lists, transfers
-from storage.catalogue.model import Answer, Transfer, TransferState
+from storage.catalogue.model import Answer, Transfer
 from storage.catalogue.writer import CatalogueWriter
 from storage.model import SignedAnswer
 
 log = get_log(__name__)
 
-# How many answers one round takes from the outbox before it looks at the originals.
-_ANSWERS_A_ROUND = 1000
+_PAGE = 1000
+# A source whose answers fail so often in one round has a return folder that cannot be written.
+_FAILURES_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Delivery:
     async def round(self) -> int:
         """Deliver what is in the outbox, then move what was answered; return how many answers.
 
-        A source whose folders cannot be written keeps its place and is tried in the next round.
+        What cannot be written or moved is tried again in the next round, and is in nobody's way.
         """
         delivered = await self._deliver_answers()
         for source in self._sources.values():
@@ -62,38 +64,53 @@ class Delivery:
         return delivered
 
     async def _deliver_answers(self) -> int:
-        waiting = await self._catalogue.look(answers.outbox, limit=_ANSWERS_A_ROUND)
-        written = 0
-        failed: set[str] = set()
-        for answer in waiting:
-            source = self._sources.get(answer.source)
-            if source is None or source.name in failed:
-                continue
-            try:
-                await asyncio.to_thread(_deliver, source, answer)
-            except OSError as error:
-                failed.add(source.name)
-                log.error("delivery.return_folder.unwritable", source=source.name, error=str(error))
-                continue
-            await self._catalogue.do(answers.mark_written, answer.id, self._now())
-            log.info("delivery.answer.written", transfer=answer.transfer_id, kind=answer.kind)
-            written += 1
+        written, after, more = 0, 0, True
+        failures: Counter[str] = Counter()
+        while more:
+            waiting = await self._catalogue.look(answers.outbox, after=after, limit=_PAGE)
+            more = len(waiting) == _PAGE
+            for answer in waiting:
+                after = answer.id
+                source = self._sources.get(answer.source)
+                if source is not None and failures[source.name] < _FAILURES_MAX:
+                    done = await self._deliver_one(source, answer)
+                    written += done
+                    failures[source.name] += not done
         return written
+
+    async def _deliver_one(self, source: SourceFolders, answer: Answer) -> bool:
+        try:
+            await asyncio.to_thread(_deliver, source, answer)
+        except OSError as error:
+            log.error(
+                "delivery.answer.unwritable", source=source.name, transfer=answer.transfer_id,
+                error=str(error),
+            )  # fmt: skip
+            return False
+        await self._catalogue.do(answers.mark_written, answer.id, self._now())
+        log.info("delivery.answer.written", transfer=answer.transfer_id, kind=answer.kind)
+        return True
 
     async def _move_originals(self, source: SourceFolders) -> None:
         for transfer in await self._catalogue.look(transfer_lists.to_be_moved, source.name):
-            if transfer.state is not TransferState.STORED:
-                continue  # a rejected original stays where its sender can mend it
+            # A rejected original is not among them: it stays where its sender can mend it.
             try:
                 await asyncio.to_thread(self._clear_away, source, transfer)
             except OSError as error:
-                log.error("delivery.original.unmovable", source=source.name, error=str(error))
-                return
+                log.error(
+                    "delivery.original.unmovable", source=source.name, transfer=transfer.id,
+                    error=str(error),
+                )  # fmt: skip
+                continue
             await self._catalogue.do(transfers.close, transfer.id, self._now())
 
     def _clear_away(self, source: SourceFolders, transfer: Transfer) -> None:
         name = transfer.name_raw
-        move_aside(source.drop, name, source.accepted, source.rule.marker_beside(name))
+        if present_fingerprint(source.drop, name) in (None, transfer.fingerprint):
+            move_aside(source.drop, name, source.accepted, source.rule.marker_beside(name))
+        else:
+            # The sender has put something else there since: it is the next transfer, not this one.
+            log.info("delivery.original.replaced", source=source.name, transfer=transfer.id)
         shutil.rmtree(self._staging / str(transfer.id), ignore_errors=True)
 
 

@@ -188,6 +188,27 @@ class _EntryWalk:
             self.content_bytes += status.st_size
 
 
+def present_fingerprint(folder: Path, name: bytes) -> str | None:
+    """The fingerprint that a scan would give the entry now; None when it is not there.
+
+    An entry that changes meanwhile has one that no scan ever gave. Raises OSError.
+    """
+    descriptor = os.open(folder, FOLDER_FLAGS)
+    try:
+        os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+        walk = _EntryWalk(b"")
+        walk.run(descriptor, name)
+    except FileNotFoundError:
+        return "changing" if os.path.lexists(folder / os.fsdecode(name)) else None
+    except OSError as error:
+        if error.errno not in _VANISHED:
+            raise
+        return "changing"
+    finally:
+        os.close(descriptor)
+    return walk.fingerprint()
+
+
 def move_aside(folder: Path, name: bytes, target: Path, marker: bytes | None = None) -> Path | None:
     """Move the entry `name` of a drop folder into `target` by rename; return where it lies now.
 

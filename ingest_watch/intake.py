@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from ingest_watch.arrivals import Arrivals, LookOutcome, Ready
-from ingest_watch.transfer import TransferLead
+from ingest_watch.transfer import Led, TransferLead
 from monitoring.log import get_log
 from storage.catalogue import transfer_lists, transfers
 from storage.catalogue.errors import CatalogueUnavailable, ClaimLost, IllegalTransition
@@ -49,11 +49,19 @@ class Intake:
         self._resumed: deque[Transfer] = deque()
         self._work = asyncio.Event()
         self._leading: set[int] = set()
+        self._claiming = 0
+        self._has_resumed = False
 
     @property
     def leading(self) -> int:
         """How many transfers are being led now."""
         return len(self._leading)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is ready, being claimed or being led."""
+        waiting = self._resumed or any(self._ready.values())
+        return not (waiting or self._claiming or self._leading)
 
     async def look(self, source: str) -> LookOutcome:
         """Look at one source's drop folder; what is ready will be taken in its turn."""
@@ -66,8 +74,11 @@ class Intake:
     async def resume(self) -> int:
         """Take over transfers whose leader is gone: after a start, and what people released."""
         taken = 0
+        started, self._has_resumed = not self._has_resumed, True
         for transfer in await self._catalogue.look(transfer_lists.unfinished):
             if transfer.id in self._leading or transfer.source not in self._ready:
+                continue
+            if not started and self._is_ours(transfer):
                 continue
             mine = await self._catalogue.do(
                 transfers.take_over, transfer, self._tenure(), to_text(self._now())
@@ -80,11 +91,15 @@ class Intake:
             self._work.set()
         return taken
 
+    def _is_ours(self, transfer: Transfer) -> bool:
+        """Whether this very process holds it, perhaps by a claim it does not yet know it got."""
+        expires_at = transfer.claim_expires_at or ""
+        return transfer.claim_holder == self._holder and expires_at >= to_text(self._now())
+
     async def work(self) -> None:
         """Lead one package after the other, for ever. Run it as often as packages at once."""
         while True:
             transfer, final = await self._next()
-            self._leading.add(transfer.id)
             try:
                 await self._lead_safely(transfer, final=final)
             finally:
@@ -94,17 +109,28 @@ class Intake:
     async def _next(self) -> tuple[Transfer, bool]:
         while True:
             if self._resumed:
-                return self._resumed.popleft(), False
+                transfer = self._resumed.popleft()
+                return transfer, self._arrivals[transfer.source].settler.claims_are_final
             ready = self._next_ready()
             if ready is None:
                 self._work.clear()
                 await self._work.wait()
                 continue
+            claimed = await self._claim(ready)
+            if claimed is not None:
+                return claimed, ready.final
+
+    async def _claim(self, ready: Ready) -> Transfer | None:
+        self._claiming += 1
+        try:
             claimed = await self._catalogue.do(
                 transfers.claim, ready.arrival, self._tenure(), to_text(self._now())
             )
             if claimed is not None:
-                return claimed, ready.final
+                self._leading.add(claimed.id)
+            return claimed
+        finally:
+            self._claiming -= 1
 
     def _next_ready(self) -> Ready | None:
         for _ in range(len(self._turn)):
@@ -118,25 +144,35 @@ class Intake:
         """Lead under a claim that is kept alive; what goes wrong is put on record."""
         keeping = asyncio.create_task(self._keep(transfer.claim))
         try:
-            if not await self._lead.lead(transfer, final=final):
+            if await self._lead.lead(transfer, final=final) is Led.UNPROVEN:
                 settler = self._arrivals[transfer.source].settler
                 settler.unproven(transfer.name_raw, transfer.fingerprint)
         except ClaimLost as lost:
             log.warning("intake.claim.lost", transfer=transfer.id, reason=str(lost))
         except (LantaiError, OSError, ExceptionGroup) as failure:
-            await self._fail(transfer, failure)
+            await self._give_up(transfer, _cause(failure))
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
 
-    async def _fail(self, transfer: Transfer, failure: Exception) -> None:
+    async def _give_up(self, transfer: Transfer, cause: Exception) -> None:
+        """Leave it to be taken over when its claim runs out, or to a person."""
+        if isinstance(cause, ClaimLost | CatalogueUnavailable):
+            log.warning("intake.transfer.left", transfer=transfer.id, reason=str(cause))
+        else:
+            await self._fail(transfer, cause)
+
+    async def _fail(self, transfer: Transfer, cause: Exception) -> None:
         """Our fault, not the package's: a person may have it tried again."""
-        cause = _cause(failure)
         code = cause.code if isinstance(cause, LantaiError) else "intake-failed"
         log.error("intake.transfer.failed", transfer=transfer.id, code=code, reason=str(cause))
         step = Step(TransferState.FAILED, message=str(cause)[:500], outcome_code=code)
         try:
-            await self._catalogue.do(transfers.move, transfer.claim, step, to_text(self._now()))
+            failed = await self._catalogue.do(
+                transfers.move, transfer.claim, step, to_text(self._now())
+            )
+            if failed.package_id is None:  # what nodes have heard of is finished from staging
+                await self._lead.discard(transfer.id)
         except (ClaimLost, IllegalTransition, CatalogueUnavailable) as error:
             # Its claim runs out, and whoever takes it over begins where the catalogue says.
             log.error("intake.failure.unrecorded", transfer=transfer.id, reason=str(error))

@@ -18,7 +18,7 @@ from ingest_watch.signing_desk import SigningDesk
 from monitoring.log import get_log
 from replication.staged_source import StagedPutSource
 from replication.writer import CopyWriter, PackageToStore, ProvenCopy
-from storage.catalogue import copies, packages
+from storage.catalogue import copies, packages, transfers
 from storage.catalogue.errors import PackageExists
 from storage.catalogue.model import (
     AnswerKind,
@@ -29,11 +29,13 @@ from storage.catalogue.model import (
     Package,
     PackageState,
     Transfer,
+    TransferState,
 )
+from storage.catalogue.transitions import WORKING
 from storage.catalogue.writer import CatalogueWriter
 from storage.errors import Refusal
 from storage.file_list import RECEIVED_PREFIX, read_file_list
-from storage.model import ObjectVersion, VerifyMode
+from storage.model import ObjectVersion
 from storage.volume.order import StoreOrder
 
 log = get_log(__name__)
@@ -46,6 +48,12 @@ class PreparedDifferently(Refusal):
     """Preparing the package again gave another object than the one that is being written."""
 
     code = "prepared-differently"
+
+
+class TwinStalled(Refusal):
+    """The same package is on record as being written, and nobody is at work on it."""
+
+    code = "twin-stalled"
 
 
 class Keeping:
@@ -100,6 +108,7 @@ class Keeping:
                     )
                     log.info("intake.package.known", transfer=transfer.id, package=same.id)
                     return None
+                await self._expect_progress(same)
                 await asyncio.sleep(_DUPLICATE_WAIT_S)
                 continue
             try:
@@ -111,6 +120,15 @@ class Keeping:
                 continue
             await self._store(transfer, package, begun, facts_of(transfer, package.facts))
             return None
+
+    async def _expect_progress(self, twin: Package) -> None:
+        """Raise TwinStalled when waiting for `twin` would hold a place that nobody frees."""
+        first = await self._catalogue.look(transfers.get, twin.transfer_id)
+        if first.state not in WORKING | {TransferState.STORED}:
+            raise TwinStalled(
+                f"transfer {first.id} began to store the same package and is {first.state}: have "
+                f"that one finished (lantai transfers retry {first.id}), then this one"
+            )
 
     async def _same(self, package: Acceptable) -> Package | None:
         facts = package.facts
@@ -194,7 +212,7 @@ def _copy(package_id: int, copy: ProvenCopy) -> Copy:
         node=copy.peer.name,
         domain=copy.peer.domain,
         state=CopyState.COMMITTED,
-        verify_mode=VerifyMode(copy.said.verify_mode),
+        verify_mode=copy.said.verify_mode,
         committed_at=copy.said.committed_at,
         checked_at=None,
         answer=copy.answer,

@@ -2,13 +2,16 @@
 
 docs/formats/package.md. Runs whole in a worker process, because it parses what strangers sent and
 because hashing small files is the interpreter's cost. Repeating it gives the same object, byte for
-byte. Touches nothing outside its working folder, and tells nobody but its caller.
+byte. What was prepared is taken up again after a crash (take_up), whatever the sender has done to
+its own copy since. Touches nothing outside its working folder, and tells nobody but its caller.
 """
 
 import base64
+import errno
 import os
 import re
 import shutil
+import sqlite3
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,8 @@ from ingest_watch.findings import PackageChanged, PackageRejected, Severity
 from ingest_watch.judge import CheckProfile, judge, judge_refusal
 from ingest_watch.object_builder import (
     CONTENT,
+    FILE_LIST,
+    INVENTORY,
     PACKAGE_FORMAT,
     BuiltObject,
     PackageFacts,
@@ -36,10 +41,18 @@ from ingest_watch.staging import (
     staged_files,
 )
 from storage.catalogue.model import Facts
+from storage.digests import sha256_of_file
 from storage.file_list import RECEIVED_PREFIX, identity, read_file_list, write_file_list
 
 IDENTIFIER_BYTES_MAX = 200
 _SERIALISED = (b".tar.gz", b".tgz", b".tar", b".zip")
+_PREPARED = "prepared.json"
+# The disk or the share is in trouble, or not readable by us yet: nothing is said of the package.
+_PASSING = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT}
+    | {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENODEV, errno.EREMOTEIO, errno.EAGAIN}
+)
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f/]|^\s|\s$|^\.{1,2}$")
 
 
@@ -63,6 +76,7 @@ class Job:
     work: Path
     received_at: str  # RFC 3339 to the second: part of the object, so it must not change
     profile: Profile
+    accepted: bool = False  # it was before, by its checks or by a person: doubts are settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +110,7 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The package changed while it was read: it is not complete yet."""
+    """The package changed, or could not be read, while it was copied: look again later."""
 
     reason: str
 
@@ -111,13 +125,22 @@ class NoRoom:
 Preparation = Acceptable | Unacceptable | Undecided | Changed | NoRoom
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An `Acceptable` as it is kept beside its object."""
+
+    facts: Facts
+    checks: tuple[bytes, ...]
+    built: BuiltObject
+
+
 def prepare(job: Job) -> Preparation:
-    """Do it all. Raises OSError when staging or the drop folder fail."""
-    if job.work.exists():
-        shutil.rmtree(job.work)
-    job.work.mkdir(mode=0o700, parents=True)
+    """Do it all. Raises OSError when something fails that does not pass by itself."""
     try:
-        staged = _stage(job)
+        if job.work.exists():
+            shutil.rmtree(job.work)
+        job.work.mkdir(mode=0o700, parents=True)
+        return _prepare(job)
     except PackageRejected as rejection:
         report = judge_refusal(rejection, _check_profile(job))
         return Unacceptable(Facts(), _checks(report), _reasons(report))
@@ -127,6 +150,47 @@ def prepare(job: Job) -> Preparation:
         return NoRoom(str(full))
     except FileNotFoundError:
         return Changed("the package went away while it was read")
+    except (OSError, sqlite3.OperationalError) as error:
+        return _passing(error)
+
+
+def take_up(job: Job) -> Preparation:
+    """Return what was prepared before if every byte of it is still there; else prepare anew.
+
+    Believes no file of `work`: a power cut may have kept names and lost bytes.
+    """
+    try:
+        record = msgspec.json.decode((job.work / _PREPARED).read_bytes(), type=_Prepared)
+        built = record.built
+        whole = (
+            sha256_of_file(job.work / FILE_LIST) == built.file_list.sha256
+            and sha256_of_file(job.work / INVENTORY) == built.inventory_sha256
+            and all(
+                sha256_of_file(job.work / CONTENT / entry.path) == entry.sha256
+                for entry in read_file_list(job.work / FILE_LIST)
+            )
+        )
+    except (OSError, msgspec.MsgspecError):
+        whole = False
+    if not whole:
+        return prepare(job)
+    return Acceptable(job.source, job.work, record.facts, record.checks, built)
+
+
+def _passing(error: OSError | sqlite3.OperationalError) -> Preparation:
+    """What to say of a failure that time or an operator mends; raises any other."""
+    if isinstance(error, sqlite3.OperationalError):
+        if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
+            return NoRoom(f"staging cannot be written: {error}")
+    elif error.errno in _FULL:
+        return NoRoom(f"staging is full: {error}")
+    elif error.errno in _PASSING:
+        return Changed(f"it cannot be read now: {error}")
+    raise error
+
+
+def _prepare(job: Job) -> Preparation:
+    staged = _stage(job)
     return _conclude(job, staged, judge(staged, _check_profile(job)))
 
 
@@ -146,7 +210,7 @@ def _conclude(job: Job, staged: StagedPackage, report: CheckReport) -> Preparati
     facts = Facts(file_count=staged.file_count, content_bytes=staged.content_bytes)
     if report.verdict is Verdict.REJECTED:
         return Unacceptable(facts, _checks(report), _reasons(report))
-    if report.verdict is Verdict.NOT_JUDGED:
+    if report.verdict is Verdict.NOT_JUDGED and not job.accepted:
         return Undecided(facts, _checks(report), _reasons(report))
     identifier = _identifier(job, report)
     if isinstance(identifier, Reason):
@@ -207,15 +271,12 @@ def _build(job: Job, staged: StagedPackage, report: CheckReport, identifier: str
         received_at=job.received_at,
     )
     built = build_object(job.work, facts, received, Records(report.as_json(), names), job.archive)
-    return Acceptable(
-        source=job.source,
-        work=job.work,
-        facts=Facts(
-            identifier, facts.identity, facts.object_id, staged.file_count, staged.content_bytes
-        ),
-        checks=_checks(report),
-        built=built,
+    found = Facts(
+        identifier, facts.identity, facts.object_id, staged.file_count, staged.content_bytes
     )
+    record = _Prepared(found, _checks(report), built)
+    (job.work / _PREPARED).write_bytes(msgspec.json.encode(record))
+    return Acceptable(job.source, job.work, found, record.checks, built)
 
 
 def _name_records(staged: StagedPackage) -> bytes:

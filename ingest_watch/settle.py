@@ -186,6 +186,11 @@ class Settler:
         self._rule = rule
         self._histories: dict[bytes, History] = {}
 
+    @property
+    def claims_are_final(self) -> bool:
+        """Whether the sender has said, or promised, that what was claimed is whole."""
+        return self._rule.complete_when is not CompleteWhen.PROVEN
+
     def look(self, scan: Scan | Unavailable, now_s: float) -> Look:
         """Take one scan in. `now_s` is any clock that never goes back."""
         if isinstance(scan, Unavailable):

@@ -5,8 +5,11 @@ a crash a transfer is taken over where the catalogue says it stands, and ends wi
 and the same answers. Opens no package (prepare.py does, in a worker process) and signs nothing.
 """
 
+import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from ingest_watch import answers as statements
@@ -35,12 +38,26 @@ from storage.catalogue.model import (
     TransferState,
 )
 from storage.catalogue.writer import CatalogueWriter
+from storage.errors import Refusal
 
 log = get_log(__name__)
 
 # A transfer in one of these was judged acceptable before: its verdict stands.
 _ACCEPTED = frozenset({TransferState.ACCEPTED, TransferState.WRITING})
-WORKING_FOLDER_MODE = 0o700
+
+
+class OriginalLost(Refusal):
+    """An accepted package must be prepared again, and its original is not there as it was."""
+
+    code = "original-lost"
+
+
+class Led(Enum):
+    """How far a transfer was led."""
+
+    DONE = auto()
+    UNPROVEN = auto()  # as it is now it is not whole: it waits until it changes
+    LATER = auto()  # it could not be tried: it waits for the next look
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +79,7 @@ class IntakeTools:
     desk: SigningDesk
     keeping: Keeping
     prepare: Callable[[Job], Awaitable[Preparation]]
+    take_up: Callable[[Job], Awaitable[Preparation]]
     now: Callable[[], str]
 
 
@@ -72,30 +90,56 @@ class TransferLead:
         self._tools = tools
         self._catalogue = tools.catalogue
 
-    async def lead(self, transfer: Transfer, *, final: bool) -> bool:
-        """Do everything that is left to do; False when the package was not whole after all.
+    async def lead(self, transfer: Transfer, *, final: bool) -> Led:
+        """Do everything that is left to do.
 
         `final` says that what does not pass now is rejected, and not waited for.
         Raises ClaimLost when another process has taken the transfer over, Refusals, OSError.
         """
-        claim = transfer.claim
-        accepted_before = transfer.state in _ACCEPTED
-        if not accepted_before:
-            await self._catalogue.do(verdicts.begin_again, claim, self._tools.now())
+        if transfer.state in _ACCEPTED:
+            return await self._finish(transfer)
+        return await self._judge(transfer, final=final)
+
+    async def discard(self, transfer_id: int) -> None:
+        """Remove the staged copy: nothing will be stored from it."""
+        await asyncio.to_thread(shutil.rmtree, self._work(transfer_id), ignore_errors=True)
+
+    async def _judge(self, transfer: Transfer, *, final: bool) -> Led:
+        await self._catalogue.do(verdicts.begin_again, transfer.claim, self._tools.now())
+        led = Led.DONE
         match await self._tools.prepare(self._job(transfer)):
             case Acceptable() as package:
                 await self._accept(transfer, package)
-            case Unacceptable() as package:
-                if not (final or accepted_before):
-                    await self._wait(claim, f"not whole yet: {_codes(package.reasons)}")
-                    return False
+                return led
+            case Unacceptable() as package if final:
                 await self._reject(transfer, package)
+            case Unacceptable() as package:
+                led = Led.UNPROVEN
+                await self._wait(transfer.claim, f"not whole yet: {_codes(package.reasons)}")
             case Undecided() as package:
                 await self._hold(transfer, package)
             case Changed(reason) | NoRoom(reason):
-                await self._wait(claim, reason)
-                return False
-        return True
+                led = Led.LATER
+                await self._wait(transfer.claim, reason)
+        await self.discard(transfer.id)
+        return led
+
+    async def _finish(self, transfer: Transfer) -> Led:
+        """Go on with what was accepted before: from the staged copy, as long as there is one."""
+        match await self._tools.take_up(self._job(transfer)):
+            case Acceptable() as package:
+                await self._accept(transfer, package)
+            case Unacceptable() as package if transfer.state is TransferState.ACCEPTED:
+                await self._reject(transfer, package)
+                await self.discard(transfer.id)
+            case Changed(reason) | NoRoom(reason):
+                raise OriginalLost(f"{reason}; have it tried again: lantai transfers retry")
+            case _:
+                raise OriginalLost("the original is no longer the package that was accepted")
+        return Led.DONE
+
+    def _work(self, transfer_id: int) -> Path:
+        return self._tools.staging / str(transfer_id)
 
     def _job(self, transfer: Transfer) -> Job:
         sender = self._tools.senders[transfer.source]
@@ -105,26 +149,32 @@ class TransferLead:
             name_raw=transfer.name_raw,
             name=transfer.name,
             drop=sender.drop,
-            work=self._tools.staging / str(transfer.id),
+            work=self._work(transfer.id),
             received_at=transfer.created_at[: len("2026-11-22T08:00:00")] + "Z",
             profile=sender.profile,
+            accepted=transfer.state in _ACCEPTED,
         )
 
     async def _accept(self, transfer: Transfer, package: Acceptable) -> None:
         taken = await self._tools.keeping.same_or_taken(package)
         if taken is not None:
-            await self._reject(transfer, Unacceptable(package.facts, package.checks, (taken,)))
+            await self._refuse(transfer, package, taken)
             return
         body = statements.received(self._facts(transfer, package.facts), package.checks)
         answer = await self._answer(transfer, AnswerKind.RECEIVED, body)
-        if transfer.state not in _ACCEPTED:
+        if transfer.state is not TransferState.WRITING:
             step = Step(TransferState.ACCEPTED, facts=package.facts)
             await self._catalogue.do(
                 verdicts.decide, transfer.claim, step, answer, self._tools.now()
             )
         kept = await self._tools.keeping.keep(transfer, package, self._facts)
         if kept is not None:
-            await self._reject(transfer, Unacceptable(package.facts, package.checks, (kept,)))
+            await self._refuse(transfer, package, kept)
+
+    async def _refuse(self, transfer: Transfer, package: Acceptable, reason: Reason) -> None:
+        """Reject what passed every check and still cannot be kept."""
+        await self._reject(transfer, Unacceptable(package.facts, package.checks, (reason,)))
+        await self.discard(transfer.id)
 
     async def _reject(self, transfer: Transfer, package: Unacceptable) -> None:
         facts = self._facts(transfer, package.facts)

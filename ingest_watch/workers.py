@@ -1,10 +1,16 @@
 """Worker processes that prepare packages, so that what a package does to its reader stays there.
 
-A process that dies takes the pool with it, and every job in it is given to a new one; a job whose
-process died twice is given up. Knows nothing of what a job is.
+A process that dies takes its pool with it, and the jobs in it are tried once more, each in a
+process of its own: so a package that kills its reader takes no other along. Knows nothing of what
+a job is.
 """
 
 import asyncio
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,14 +18,14 @@ from multiprocessing import get_context
 from typing import ClassVar, TypeVar
 
 from monitoring.log import get_log
-from storage.errors import Refusal
+from storage.errors import LantaiError, Refusal
 
 log = get_log(__name__)
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_ATTEMPTS_MAX = 2
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class WorkerDied(Refusal):
@@ -28,32 +34,70 @@ class WorkerDied(Refusal):
     code: ClassVar[str] = "worker-died"
 
 
+class WorkerFailed(Refusal):
+    """Reading the package ended in an error that nobody foresaw; the log has it."""
+
+    code: ClassVar[str] = "worker-failed"
+
+
 class Workers:
-    """A pool of processes. `close` waits for the jobs under way."""
+    """A pool of processes."""
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
-        self._pool = self._new_pool()
+        self._pool = _new_pool(processes)
 
     async def run(self, call: Callable[[Job], Result], job: Job) -> Result:
-        """Return `call(job)`, run in a worker. Raises what it raised, or WorkerDied."""
-        loop = asyncio.get_running_loop()
-        for attempt in range(1, _ATTEMPTS_MAX + 1):
-            pool = self._pool
-            try:
-                return await loop.run_in_executor(pool, call, job)
-            except BrokenProcessPool:
-                log.error("intake.worker.died", attempt=attempt)
-                if self._pool is pool:
-                    self._pool = self._new_pool()
-        raise WorkerDied("the process that read this package died, twice: have someone look at it")
+        """Return `call(job)`, run in a worker.
+
+        Raises LantaiError and OSError as `call` raised them, WorkerDied, or WorkerFailed.
+        """
+        pool = self._pool
+        try:
+            return await _run_in(pool, call, job)
+        except BrokenProcessPool:
+            log.error("intake.worker.died", attempt=1)
+        if self._pool is pool:
+            self._pool = _new_pool(self._processes)
+        return await self._run_apart(call, job)
 
     def close(self) -> None:
-        """Let the processes end."""
+        """End the processes, in the middle of whatever they do: every job may be repeated."""
+        for process in multiprocessing.active_children():
+            process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _new_pool(self) -> ProcessPoolExecutor:
-        # Never fork a process that has threads and open sockets.
-        context = get_context("forkserver")
-        context.set_forkserver_preload(["ingest_watch.prepare"])
-        return ProcessPoolExecutor(self._processes, mp_context=context)
+    async def _run_apart(self, call: Callable[[Job], Result], job: Job) -> Result:
+        pool = _new_pool(1)
+        try:
+            return await _run_in(pool, call, job)
+        except BrokenProcessPool:
+            log.error("intake.worker.died", attempt=2)
+        finally:
+            pool.shutdown(wait=False)
+        raise WorkerDied("the process that read this package died, twice: have someone look at it")
+
+
+async def _run_in(pool: ProcessPoolExecutor, call: Callable[[Job], Result], job: Job) -> Result:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, call, job)
+    except (LantaiError, OSError, BrokenProcessPool):
+        raise
+    except Exception as error:  # a stranger's package must not end the intake
+        log.exception("intake.worker.failed")
+        raise WorkerFailed(f"reading this package failed: {type(error).__name__}") from error
+
+
+def _new_pool(processes: int) -> ProcessPoolExecutor:
+    # Never fork a process that has threads and open sockets.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["ingest_watch.prepare"])
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_die_with_parent)
+
+
+def _die_with_parent() -> None:
+    """A worker that outlived a killed intake would write into its successor's staging."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:
+        os._exit(1)

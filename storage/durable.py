@@ -46,7 +46,8 @@ def write_whole_file(
     With `replace=False` an existing file raises FileExistsError. After any error no temporary
     file is left, and what stood under the name before still does.
     """
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}.tmp")
+    # Never made of the target's name: that may itself be as long as a name can be.
+    temporary = target.with_name(f".{secrets.token_hex(16)}.tmp")
     try:
         _write_new_file(temporary, content, mode)
         if replace:

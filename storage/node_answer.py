@@ -7,7 +7,7 @@ on the key, and `believe` asks for it.
 import msgspec
 
 from storage.errors import Refusal
-from storage.model import SignedAnswer
+from storage.model import SignedAnswer, VerifyMode
 from storage.signing import VerifyKey
 
 FORMAT = "lantai.node-answer.v1"
@@ -32,7 +32,7 @@ class NodeAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inventory_sha256: str
     file_count: int
     content_bytes: int
-    verify_mode: str
+    verify_mode: VerifyMode
     committed_at: str
     journal_sequence: int
 

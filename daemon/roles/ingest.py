@@ -6,20 +6,23 @@ Joins ingest_watch to the catalogue, the nodes and the notary; decides nothing i
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from daemon.config import Config, Ingest, Source, required
-from daemon.control import Request
+from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.ingest_metrics import IngestFigures
 from daemon.roles.openings import holder_name, open_clients, open_writer, peers_of, utc_now
 from ingest_watch.arrivals import Arrivals
+from ingest_watch.decisions import Decisions
 from ingest_watch.delivery import Delivery, SourceFolders
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.intake import Intake
 from ingest_watch.keeping import Keeping
-from ingest_watch.prepare import Profile, prepare
+from ingest_watch.leftovers import clear_leftovers
+from ingest_watch.prepare import Profile, prepare, take_up
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
 from ingest_watch.signing_desk import SigningDesk
 from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
@@ -28,8 +31,7 @@ from ingest_watch.workers import Workers
 from monitoring.log import get_log
 from monitoring.metrics import IngestMetrics, new_registry
 from replication.writer import CopyWriter
-from storage.catalogue import transfers
-from storage.catalogue.model import Actor, Step, TransferState
+from storage.catalogue.model import Actor, Transfer
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
 
@@ -38,6 +40,8 @@ log = get_log(__name__)
 ROLE = "ingest"
 _DELIVERY_S = 5.0
 _STATE_FOLDER = ".sources"
+_REASON_CHARACTERS_MAX = 500
+_DIGITS_MAX = 18  # a catalogue's numbers have 63 bits
 
 
 def build(config: Config) -> Role:
@@ -49,6 +53,7 @@ def build(config: Config) -> Role:
     async def open_role(opening: Opening) -> Work:
         _make_folders(settings)
         catalogue = await open_writer(config, opening)
+        await clear_leftovers(settings.staging_folder, catalogue)
         clients = await open_clients(config, opening, ROLE, settings.name)
         workers = Workers(settings.workers)
         opening.stack.callback(workers.close)
@@ -62,6 +67,7 @@ def build(config: Config) -> Role:
             desk=desk,
             keeping=Keeping(catalogue, writer, desk, config.site.copies, _now),
             prepare=partial(workers.run, prepare),
+            take_up=partial(workers.run, take_up),
             now=_now,
         )
         return RunningIngest(settings, catalogue, tools, metrics).work()
@@ -87,6 +93,7 @@ class RunningIngest:
             catalogue, arrivals, TransferLead(tools), holder_name(ROLE), utc_now,
             self._answered.set,
         )  # fmt: skip
+        self._decisions = Decisions(tools.archive, catalogue, tools.desk, _now)
         folders = {source.name: _folders(source) for source in settings.sources}
         self._delivery = Delivery(catalogue, folders, settings.staging_folder, _now)
         self._figures = IngestFigures(metrics, catalogue, settings)
@@ -105,9 +112,9 @@ class RunningIngest:
             Part("figures", self._measure),
         )
         verbs = {
-            "release": partial(self._decide, TransferState.ACCEPTED),
-            "reject": partial(self._decide, TransferState.REJECTED),
-            "retry": partial(self._decide, TransferState.WAITING),
+            "release": partial(self._decide, self._decisions.release),
+            "reject": partial(self._decide, self._decisions.reject),
+            "retry": partial(self._decide, self._decisions.retry),
         }
         return Work(parts, verbs)
 
@@ -157,12 +164,23 @@ class RunningIngest:
             part.beat(await self._figures.measure())
             await part.pause(2)
 
-    async def _decide(self, target: TransferState, request: Request) -> dict[str, Any]:
-        number, reason = int(request.text("transfer")), request.text("reason")
-        step = Step(target, message=reason)
+    async def _decide(
+        self, decision: Callable[[int, str, Actor], Awaitable[Transfer]], request: Request
+    ) -> dict[str, Any]:
+        reason = request.text("reason")
+        if not reason.strip() or len(reason) > _REASON_CHARACTERS_MAX:
+            raise ControlRefused(f"a reason has 1 to {_REASON_CHARACTERS_MAX} characters")
         actor = Actor(request.caller.user_name, "control socket")
-        decided = await self._catalogue.do(transfers.decide, number, step, actor, _now())
+        decided = await decision(_number(request.text("transfer")), reason, actor)
+        self._answered.set()
         return {"transfer": str(decided.id), "state": decided.state}
+
+
+def _number(text: str) -> int:
+    """A transfer's number. Raises ControlRefused."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
+        raise ControlRefused(f"{text!r} is no transfer's number; see `lantai transfers`")
+    return int(text)
 
 
 def _now() -> str:

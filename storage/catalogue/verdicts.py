@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select
 
 from storage.catalogue import answers, transfers
-from storage.catalogue.model import Claim, NewAnswer, Step, Transfer, TransferState
+from storage.catalogue.errors import IllegalTransition
+from storage.catalogue.model import Actor, Claim, NewAnswer, Step, Transfer, TransferState
 from storage.catalogue.schema import transfers as table
 
 
@@ -27,6 +28,30 @@ def decide(
     if answer is not None:
         answers.give(connection, claim.transfer_id, answer, at)
     return known
+
+
+def order(
+    connection: Connection,
+    transfer_id: int,
+    step: Step,
+    answer: NewAnswer | None,
+    actor: Actor,
+    at: str,
+) -> Transfer:
+    """Take the step that a person ordered, and give the answer that it means for the sender.
+
+    Raises IllegalTransition, also for rejecting what nodes may hold already: that is finished.
+    """
+    known = transfers.get(connection, transfer_id)
+    if step.to is TransferState.REJECTED and known.package_id is not None:
+        raise IllegalTransition(
+            f"transfer {transfer_id} was accepted and is on its way to the nodes: have it tried "
+            "again (lantai transfers retry)"
+        )
+    decided = transfers.decide(connection, transfer_id, step, actor, at)
+    if answer is not None:
+        answers.give(connection, transfer_id, answer, at)
+    return decided
 
 
 def begin_again(connection: Connection, claim: Claim, at: str) -> Transfer:

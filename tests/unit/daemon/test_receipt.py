@@ -12,7 +12,7 @@ import pytest
 from daemon.cli.main import run
 from ingest_watch.answers import CopyStatement, TransferFacts, rejected, stored
 from storage.file_list import identity
-from storage.model import FileEntry, ObjectVersion, SignedAnswer
+from storage.model import FileEntry, ObjectVersion, SignedAnswer, VerifyMode
 from storage.node_answer import NodeAnswer
 from storage.signing import SigningKey
 
@@ -46,7 +46,7 @@ def said_by(node: str, says_node: str | None = None, **changes: object) -> CopyS
         inventory_sha256=VERSION.inventory_sha256,
         file_count=1,
         content_bytes=3,
-        verify_mode="evicted",
+        verify_mode=VerifyMode.EVICTED,
         committed_at="2026-11-22T10:00:00Z",
         journal_sequence=7,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from ingest_watch import answers
 from ingest_watch.notary import Demands, KnownNode, StatementRefused, examine
-from storage.model import FileEntry, ObjectVersion, SignedAnswer
+from storage.model import FileEntry, ObjectVersion, SignedAnswer, VerifyMode
 from storage.node_answer import FORMAT, NodeAnswer, NodeAnswerRefused
 from storage.signing import SigningKey
 
@@ -36,7 +36,7 @@ class Node:
             inventory_sha256=OBJECT.inventory_sha256,
             file_count=1,
             content_bytes=3,
-            verify_mode="evicted",
+            verify_mode=VerifyMode.EVICTED,
             committed_at="2026-11-22T00:00:01Z",
             journal_sequence=9,
         )

@@ -1,0 +1,46 @@
+"""Staged copies that nobody will need again, removed when an intake starts.
+
+DESIGN.md promise 1: a staged copy is kept until its package is stored. What a crash left of any
+other transfer would fill the staging disk in the end. Runs before anything is staged.
+"""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from monitoring.log import get_log
+from storage.catalogue import transfers
+from storage.catalogue.errors import NoSuchTransfer
+from storage.catalogue.model import Transfer, TransferState
+from storage.catalogue.transitions import WORKING
+from storage.catalogue.writer import CatalogueWriter
+
+log = get_log(__name__)
+
+
+async def clear_leftovers(staging: Path, catalogue: CatalogueWriter) -> int:
+    """Remove the working folders of transfers that are over; return how many there were."""
+    cleared = 0
+    for folder in await asyncio.to_thread(_working_folders, staging):
+        if not await _is_needed(int(folder.name), catalogue):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            cleared += 1
+    if cleared:
+        log.info("intake.staging.cleared", folders=cleared)
+    return cleared
+
+
+async def _is_needed(number: int, catalogue: CatalogueWriter) -> bool:
+    try:
+        transfer = await catalogue.look(transfers.get, number)
+    except NoSuchTransfer:
+        return False
+    return transfer.state in WORKING or _is_half_written(transfer)
+
+
+def _is_half_written(transfer: Transfer) -> bool:
+    return transfer.state is TransferState.FAILED and transfer.package_id is not None
+
+
+def _working_folders(staging: Path) -> list[Path]:
+    return [each for each in staging.iterdir() if each.name.isdecimal() and each.name.isascii()]

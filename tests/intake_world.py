@@ -1,0 +1,268 @@
+"""An intake with everything it needs, in one process: real folders, catalogue and notary.
+
+The nodes are the tests' own (replication.writer.PutClient): they keep what they are sent in memory
+and sign for it, or lie as a test wants. Packages are prepared in a thread, not in a worker process.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from daemon.roles.notary import Notary
+from ingest_watch.arrivals import Arrivals
+from ingest_watch.decisions import Decisions
+from ingest_watch.delivery import Delivery, SourceFolders
+from ingest_watch.drop_folder import DropFolder
+from ingest_watch.intake import Intake
+from ingest_watch.keeping import Keeping
+from ingest_watch.notary import Demands, KnownNode
+from ingest_watch.prepare import Job, Preparation, Profile, prepare, take_up
+from ingest_watch.settle import CompleteWhen, Settler, SettleRule
+from ingest_watch.signing_desk import SigningDesk
+from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
+from monitoring.metrics import NotaryMetrics, new_registry
+from replication.peers import Peer
+from replication.put_writer import Progress, PutSource
+from replication.writer import CopyWriter
+from storage.catalogue import transfer_lists
+from storage.catalogue.engine import Catalogue
+from storage.catalogue.migration import upgrade
+from storage.catalogue.model import Transfer
+from storage.catalogue.timestamps import to_text
+from storage.catalogue.writer import CatalogueWriter
+from storage.model import SignedAnswer
+from storage.node_answer import FORMAT
+from storage.signing import SigningKey
+from storage.volume.order import StoreOrder
+
+SOURCE = "portal"
+HOLDER = "ingest@here"
+
+
+@dataclass
+class MemoryNode:
+    """Keeps objects in memory. What it says of them is true, unless `lie` changes it."""
+
+    name: str
+    key: SigningKey = field(default_factory=SigningKey.generate)
+    lie: dict[str, object] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    puts: int = 0
+    reachable: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.reachable.set()
+
+    @property
+    def peer(self) -> Peer:
+        return Peer(
+            self.name, "tcp://127.0.0.1:9", "0" * 40, self.key.verify_key.hex(), f"room-{self.name}"
+        )
+
+    async def put(
+        self, order: StoreOrder, source: PutSource, progress: Progress | None = None
+    ) -> SignedAnswer:
+        await self.reachable.wait()
+        self.puts += 1
+        content, total_bytes = b"", order.total_bytes
+        while len(content) < total_bytes:
+            content += await source.read(len(content), min(65536, total_bytes - len(content)))
+        file_list = content[: order.file_list_bytes]
+        assert hashlib.sha256(file_list).hexdigest() == order.file_list_sha256
+        known = self.objects.setdefault(order.object_id, content)
+        assert known == content, "an object was sent again with other bytes"
+        return self._signed(order)
+
+    def _signed(self, order: StoreOrder) -> SignedAnswer:
+        said = {
+            "format": FORMAT,
+            "op_id": order.op_id,
+            "node": self.name,
+            "node_uuid": f"uuid-of-{self.name}",
+            "domain": self.peer.domain,
+            "object_id": order.object_id,
+            "version": order.version,
+            "inventory_sha256": order.inventory_sha256,
+            "file_count": order.file_count,
+            "content_bytes": order.content_bytes,
+            "verify_mode": "evicted",
+            "committed_at": "2026-11-22T00:00:00.000000Z",
+            "journal_sequence": 1,
+        }
+        payload = msgspec.json.encode(said | self.lie)
+        return SignedAnswer(payload, self.key.sign(payload))
+
+
+@dataclass
+class IntakeWorld:
+    """Folders, catalogue, nodes and notary; `intake()` begins one life of an intake process."""
+
+    folder: Path
+    catalogue: CatalogueWriter
+    nodes: list[MemoryNode]
+    notary: "SwitchedNotary"
+    rule: SettleRule
+    profile: Profile
+    prepare: Callable[[Job], Preparation] = prepare
+    now_s: float = 0.0
+
+    @property
+    def drop(self) -> Path:
+        return self.folder / "drop"
+
+    @property
+    def returned(self) -> Path:
+        return self.folder / "return"
+
+    @property
+    def accepted(self) -> Path:
+        return self.folder / "accepted"
+
+    @property
+    def staging(self) -> Path:
+        return self.folder / "staging"
+
+    @asynccontextmanager
+    async def intake(self, at_once: int = 2) -> AsyncIterator["RunningIntake"]:
+        """An intake at work; leaving it ends it in the middle of whatever it does."""
+        running = self._assemble()
+        await running.intake.resume()
+        tasks = [asyncio.create_task(running.intake.work()) for _ in range(at_once)]
+        try:
+            yield running
+        finally:
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def transfers(self) -> list[Transfer]:
+        """Every transfer, oldest first."""
+        return list(reversed(await self.catalogue.look(transfer_lists.page, limit=1000)))
+
+    def answers(self, name: str) -> set[str]:
+        """The kinds of answers that lie in the return folder for `name`."""
+        return {
+            path.name.removeprefix(f"{name}.").removesuffix(".json")
+            for path in self.returned.glob("*.json")
+            if path.name.startswith(f"{name}.")
+        }
+
+    def _assemble(self) -> "RunningIntake":
+        desk = SigningDesk(self.notary.socket)
+        clients = {node.name: node for node in self.nodes}
+        writer = CopyWriter(clients, [node.peer for node in self.nodes], len(self.nodes))
+        tools = IntakeTools(
+            archive="馆",
+            staging=self.staging,
+            senders={SOURCE: SenderSettings(self.drop, self.profile)},
+            catalogue=self.catalogue,
+            desk=desk,
+            keeping=Keeping(self.catalogue, writer, desk, len(self.nodes), now),
+            prepare=self._in_thread,
+            take_up=lambda job: asyncio.to_thread(take_up, job),
+            now=now,
+        )
+        drop = DropFolder(self.drop, self.folder / "drop.json", self.rule)
+        arrivals = Arrivals(
+            SOURCE, drop, Settler(self.rule), self.catalogue, now, lambda: self.now_s
+        )
+        folders = SourceFolders(SOURCE, self.drop, self.returned, self.accepted, self.rule)
+        return RunningIntake(
+            self,
+            Intake(
+                self.catalogue,
+                [arrivals],
+                TransferLead(tools),
+                HOLDER,
+                lambda: datetime.now(UTC),
+                lambda: None,
+            ),
+            Delivery(self.catalogue, {SOURCE: folders}, self.staging, now),
+            Decisions("馆", self.catalogue, desk, now),
+        )
+
+    async def _in_thread(self, job: Job) -> Preparation:
+        return await asyncio.to_thread(self.prepare, job)
+
+
+@dataclass
+class RunningIntake:
+    """One life of an intake process, looked at and delivered from by hand."""
+
+    world: IntakeWorld
+    intake: Intake
+    delivery: Delivery
+    decisions: Decisions
+
+    async def look(self, times: int = 2) -> None:
+        """Look at the drop folder so often that what is quiet settles."""
+        for _ in range(times):
+            self.world.now_s += 60
+            await self.intake.look(SOURCE)
+
+    async def settle_down(self, within_s: float = 20) -> None:
+        """Return once no transfer is being worked on; deliver what was answered."""
+        deadline = time.monotonic() + within_s
+        while not self.intake.is_idle:
+            assert time.monotonic() < deadline, await self.world.transfers()
+            await asyncio.sleep(0.01)
+        await self.delivery.round()
+
+
+@dataclass
+class SwitchedNotary:
+    """A real notary behind a real socket, which can be away for a while."""
+
+    socket: Path
+    notary: Notary
+    _server: asyncio.Server | None = None
+
+    async def arrive(self) -> None:
+        self._server = await asyncio.start_unix_server(self.notary.serve, self.socket)
+
+    async def leave(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self.socket.unlink(missing_ok=True)
+            self._server = None
+
+
+def now() -> str:
+    """The moment, as records have it."""
+    return to_text(datetime.now(UTC))
+
+
+@asynccontextmanager
+async def intake_world(
+    folder: Path, complete_when: CompleteWhen = CompleteWhen.RENAMED
+) -> AsyncIterator[IntakeWorld]:
+    """A world whose nodes and notary are well."""
+    for name in ("drop", "return", "accepted", "staging"):
+        (folder / name).mkdir()
+    url = f"sqlite:///{folder}/catalogue.sqlite"
+    await asyncio.to_thread(upgrade, url)
+    nodes = [MemoryNode(f"node-{number}") for number in (1, 2, 3)]
+    known = {
+        node.name: KnownNode(node.name, node.peer.domain, node.key.verify_key) for node in nodes
+    }
+    metrics = NotaryMetrics(new_registry("notary", "notary"))
+    notary = Notary(SigningKey.generate(), known, Demands(len(nodes)), metrics)
+    async with AsyncExitStack() as stack:
+        catalogue = Catalogue.open(url)
+        stack.callback(catalogue.close)
+        writer = await stack.enter_async_context(CatalogueWriter(catalogue))
+        switched = SwitchedNotary(folder / "n.sock", notary)
+        await switched.arrive()
+        stack.push_async_callback(switched.leave)
+        rule = SettleRule(complete_when, quiet_s=30.0)
+        yield IntakeWorld(folder, writer, nodes, switched, rule, Profile(("bagit",), "name"))
