@@ -60,6 +60,22 @@ class Journal:
         """Of the last good record; 0 when there is none."""
         return self._sequence
 
+    @property
+    def end(self) -> tuple[int, int]:
+        """Segment and offset behind the last good record."""
+        with self._lock:
+            return self._segment, self._end
+
+    @property
+    def takes_records(self) -> bool:
+        """False once a write failed, or what was found at opening forbids another record."""
+        return self.rot is None and self._failed is None
+
+    def refuse(self, reason: str) -> None:
+        """Take no more records: this is not the whole record of what lies beside it."""
+        with self._lock:
+            self.rot = self.rot or reason
+
     def append(self, compose: Compose) -> list[Record]:
         """Write down what `compose(first sequence, time)` returns; durable when this returns.
 

@@ -16,6 +16,7 @@ from storage.volume.gate import Gate
 from storage.volume.identity import MountGuard, NodeIdentity, read_identity
 from storage.volume.index import Index
 from storage.volume.journal import Journal
+from storage.volume.journal_loss import find_loss
 from storage.volume.journal_records import Record
 from storage.volume.refusals import (
     DiskChanged,
@@ -64,18 +65,37 @@ def prove(settings: VolumeSettings) -> VerifyMode:
     return mode
 
 
-def open_index(settings: VolumeSettings, journal: Journal, gate: Gate) -> Index:
-    """The index, caught up with the journal; made anew if it is damaged or knows too much."""
+def open_index(settings: VolumeSettings, node_uuid: str, journal: Journal, gate: Gate) -> Index:
+    """The index, caught up with the journal; made anew if it is damaged or knows too much.
+
+    Where the journal is lost it is left as it is, and the gate is shut.
+    """
     try:
         index = Index(settings.index)
         index.reached()
+        if is_journal_lost(settings, node_uuid, journal, index, gate):
+            return index
         _bring_up(index, journal, gate)
     except (sqlite3.DatabaseError, IndexUnwritable) as error:
         log.warning("volume.index.replaced", reason=str(error))
         _set_database_aside(settings.index)
         index = Index(settings.index)
-        _bring_up(index, journal, gate)
+        if not is_journal_lost(settings, node_uuid, journal, index, gate):
+            _bring_up(index, journal, gate)
     return index
+
+
+def is_journal_lost(
+    settings: VolumeSettings, node_uuid: str, journal: Journal, index: Index, gate: Gate
+) -> bool:
+    """Whether the journal is not the whole record; then neither it nor the disk is written."""
+    reason = find_loss(settings, node_uuid, journal, index)
+    if reason is None:
+        return False
+    log.error("volume.journal.lost", reason=reason)
+    journal.refuse(reason)
+    gate.shut(reason)
+    return True
 
 
 def catch_up_or_rebuild(index: Index, journal: Journal) -> None:

@@ -13,6 +13,7 @@ from storage.signing import SigningKey
 from storage.volume.refusals import (
     DiskChanged,
     IdentityWrong,
+    JournalRotten,
     VolumeInUse,
     VolumeNotEmpty,
     VolumeReadOnly,
@@ -158,3 +159,61 @@ def rows(volume: Volume) -> dict[str, list[tuple[object, ...]]]:
         }
     database.close()
     return found
+
+
+@pytest.mark.parametrize("how", ["emptied", "deleted", "replaced", "cut", "with the index"])
+async def test_a_lost_journal_makes_the_volume_read_only_and_quarantines_nothing(
+    volume: Volume, key: SigningKey, tmp_path: Path, how: str
+) -> None:
+    """Without its records every object would look like a stray. The disk still serves reads."""
+    package = make_package()
+    await store(volume, package)
+    volume.close()
+    lose_journal(volume, how, tmp_path)
+    for _ in range(2):  # nor does a second opening take the loss for a beginning
+        volume = Volume.open(volume.settings, key)
+        state = volume.state()
+        assert state.state == "read-only"
+        assert state.message.startswith("journal-lost")
+        assert not volume.takes_records()
+        with pytest.raises(JournalRotten):
+            volume.self_test()
+        assert volume.state().state == "read-only"
+        with pytest.raises(VolumeReadOnly):
+            volume.begin(make_package(object_id="lantai:s/new").order)
+        if how != "with the index":
+            path = "v1/content/received/bagit.txt"
+            assert volume.read(package.order.object_id, path, 0, 5) == b"BagIt"
+        volume.close()
+    assert list(volume.settings.quarantine.iterdir()) == []
+    assert volume.object_folder(package.order.object_id).parts
+
+
+def test_an_empty_volume_whose_journal_is_lost_has_lost_nothing(
+    volume: Volume, key: SigningKey
+) -> None:
+    volume.close()
+    for segment in volume.settings.journal.iterdir():
+        segment.unlink()
+    volume = Volume.open(volume.settings, key)
+    assert volume.state().state == "ready"
+    volume.close()
+
+
+def lose_journal(volume: Volume, how: str, elsewhere: Path) -> None:
+    (segment,) = volume.settings.journal.iterdir()
+    match how:
+        case "emptied":
+            segment.write_bytes(b"")
+        case "replaced":
+            other = new_volume(elsewhere / "other")
+            other.close()
+            shutil.copy(other.settings.journal / segment.name, segment)
+        case "cut":  # restored from an old backup: it knows of the volume, not of the object
+            lines = segment.read_bytes().splitlines(keepends=True)
+            segment.write_bytes(b"".join(lines[:3]))
+        case _:
+            segment.unlink()
+    if how == "with the index":
+        for part in volume.settings.beside.glob("index.sqlite*"):
+            part.unlink()
