@@ -115,6 +115,10 @@ class SweepCycle:
     number: int  # 1, 2, …
     started_at: str  # RFC 3339, UTC
     finished_at: str | None  # None while it runs
+    # What was done in it so far; a killed process takes with it what it did since it started.
+    checked_objects: int = 0
+    read_bytes: int = 0
+    damaged_objects: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,4 +203,13 @@ class SweptVolume(Protocol):
 
 def rfc3339(moment: datetime) -> str:
     """UTC to the microsecond with a `Z`, so that the order of texts is the order of times."""
+    def sweep_cycles(self, after: int, limit: int) -> list[SweepCycle]:
+        """Cycles with a greater number than `after`, in their order."""
+
+    def checked_counts(self, edges: Sequence[tuple[str, str]]) -> list[int]:
+        """How many swept objects have `from <= checked_at < to`, for each pair."""
+
+    def never_swept_count(self) -> int:
+        """How many objects no sweep has found intact since they were committed."""
+
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -5,6 +5,7 @@ over the objects. Mends nothing.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from monitoring.log import get_log
 from storage.canary.proving import prove_processes
+from storage.sweep.account import CheckedAges, SweepAccount, ages_of, bucket_edges
 from storage.sweep.cycle import CycleRun
 from storage.sweep.model import SweepCycle, SweepStatus, SweptVolume, rfc3339
 from storage.sweep.plan import Sweep, SweepSettings, Wait, next_step, rate_needed, read_rate
@@ -24,6 +26,8 @@ log = get_log(__name__)
 _WAIT_MAX_S = 60.0
 # A sweep that did not see its canaries looks at them again after this, or when it is ordered.
 _BROKEN_WAIT_S = 600.0
+# Millions of ages take seconds to count; then nobody counts again for so many times as long.
+_COUNTING_REST = 50.0
 
 
 class Sweeper:
@@ -56,6 +60,8 @@ class Sweeper:
         self._stopping = False
         self._running: CycleRun | None = None
         self._latest: CycleRun | None = None
+        self._ages: CheckedAges | None = None
+        self._ages_until_s = 0.0  # when the ages have to be counted again
 
     def start_now(self) -> None:
         """Begin a new cycle at once, also while one runs: every object will be looked at."""
@@ -89,6 +95,27 @@ class Sweeper:
             last_finished_at=None if last is None else last.finished_at,
             broken=self._broken,
         )
+
+    async def account(self, after: int, limit: int) -> SweepAccount:
+        """How long ago each object was read, and the cycles after number `after`."""
+        volume = self._volume
+        return SweepAccount(
+            deadline_s=round(self._settings.deadline_days * 86_400),
+            oldest_checked_at=await asyncio.to_thread(volume.oldest_checked_at),
+            ages=await self._count_ages(),
+            cycles=tuple(await asyncio.to_thread(volume.sweep_cycles, after, limit)),
+        )
+
+    async def _count_ages(self) -> CheckedAges:
+        """Counted anew unless counting takes so long that it would be much of the node's work."""
+        began_s = time.monotonic()
+        if self._ages is None or began_s >= self._ages_until_s:
+            edges = bucket_edges(self._now())
+            counts = await asyncio.to_thread(self._volume.checked_counts, edges)
+            self._ages = ages_of(counts, await asyncio.to_thread(self._volume.never_swept_count))
+            ended_s = time.monotonic()
+            self._ages_until_s = ended_s + _COUNTING_REST * (ended_s - began_s)
+        return self._ages
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep until `stop`. Raises VolumeVanished if the disk is not there any more."""
@@ -127,7 +154,14 @@ class Sweeper:
             self._running = None
         if not complete:
             return
-        finished = replace(cycle, finished_at=rfc3339(self._now()))
+        so_far = replace(
+            cycle,
+            checked_objects=cycle.checked_objects + run.checked_objects,
+            read_bytes=cycle.read_bytes + run.read_bytes(),
+            damaged_objects=cycle.damaged_objects + run.damaged_objects,
+        )
+        finished = replace(so_far, finished_at=rfc3339(self._now()))
+            await asyncio.to_thread(self._volume.keep_sweep_cycle, so_far)
         await asyncio.to_thread(self._volume.keep_sweep_cycle, finished)
         log.info(
             "sweep.cycle.finished",

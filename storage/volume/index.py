@@ -61,7 +61,7 @@ class Index:
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.execute("PRAGMA foreign_keys=ON")
         self._prepare()
-        self.sweep = SweepIndex(self._database, self._lock)
+        self.sweep = SweepIndex(self._database, self._lock, path)
 
     def reached(self) -> Reached:
         """How far the index has come."""

@@ -42,7 +42,7 @@ def _take_copy(database: sqlite3.Connection, record: Record) -> None:
         ),
     )
     database.execute(
-        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?,?,?,?,?,0)",
         (
             object_id,
             version,
@@ -112,8 +112,15 @@ def _take_epoch(database: sqlite3.Connection, record: Record) -> None:
 def _take_sweep_cycle(database: sqlite3.Connection, record: Record) -> None:
     members = record.members
     database.execute(
-        "INSERT OR REPLACE INTO sweep_cycles VALUES (?,?,?)",
-        (members["number"], members["started_at"], members["finished_at"]),
+        "INSERT OR REPLACE INTO sweep_cycles VALUES (?,?,?,?,?,?)",
+        (
+            members["number"],
+            members["started_at"],
+            members["finished_at"],
+            members["checked_objects"],
+            members["read_bytes"],
+            members["damaged_objects"],
+        ),
     )
 
 

@@ -27,9 +27,13 @@ CREATE TABLE objects (
     segment          INTEGER NOT NULL,  -- where the record stands that committed this copy
     offset           INTEGER NOT NULL,
     -- Folder below the root, only where its name was cut and does not tell the object id.
-    folder           TEXT
+    folder           TEXT,
+    -- Sweeps that read it whole and found it intact since it was committed here. Not in the
+    -- journal: after a rebuild it is 0, as if none had, which is safe.
+    sweeps           INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX objects_by_age ON objects (checked_at, object_id);
+CREATE INDEX objects_never_swept ON objects (checked_at) WHERE sweeps = 0;
 CREATE UNIQUE INDEX objects_by_cut_folder ON objects (folder) WHERE folder IS NOT NULL;
 
 -- One row for each operation that was answered, so that asking again gets the same answer.
@@ -66,7 +70,10 @@ CREATE TABLE epochs (
 CREATE TABLE sweep_cycles (
     number      INTEGER PRIMARY KEY,
     started_at  TEXT NOT NULL,
-    finished_at TEXT                    -- null while it runs
+    finished_at TEXT,                   -- null while it runs
+    checked_objects INTEGER NOT NULL,   -- at least; what was done so far
+    read_bytes      INTEGER NOT NULL,
+    damaged_objects INTEGER NOT NULL
 );
 
 -- One row: the last journal record taken in, and the totals then.

@@ -6,19 +6,22 @@ object look older than it is, so it is read again too early and never too late.
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from threading import RLock
 
 from storage.model import StoredObject
+from storage.sweep.model import SweepCycle
 from storage.volume.findings import Finding
 
 
 class SweepIndex:
     """The part of an index that the sweep uses; shares its connection and its lock."""
 
-    def __init__(self, database: sqlite3.Connection, lock: RLock) -> None:
+    def __init__(self, database: sqlite3.Connection, lock: RLock, path: Path) -> None:
         self._database = database
         self._lock = lock
+        self._path = path
 
     def objects_to_sweep(self, before: str, limit: int) -> list[StoredObject]:
         """Objects not looked at since `before`: known-bad first, then longest unchecked."""
@@ -45,7 +48,8 @@ class SweepIndex:
         with self._transaction():
             for object_id, inventory_sha256, intact in looked_at:
                 self._database.execute(
-                    "UPDATE objects SET swept_at=?1, checked_at=iif(?2, ?1, checked_at)"
+                    "UPDATE objects SET swept_at=?1, checked_at=iif(?2, ?1, checked_at),"
+                    " sweeps=sweeps+?2"
                     " WHERE object_id=?3 AND inventory_sha256=?4",
                     (at, intact, object_id, inventory_sha256),
                 )
@@ -83,14 +87,45 @@ class SweepIndex:
             ).fetchone()
         return row is not None
 
-    def last_cycle(self) -> tuple[int, str, str | None] | None:
-        """Number, beginning and end of the last sweep cycle."""
+    def last_cycle(self) -> SweepCycle | None:
+        """The sweep cycle that was begun last."""
         with self._lock:
-            row: tuple[int, str, str | None] | None = self._database.execute(
-                "SELECT number, started_at, finished_at FROM sweep_cycles"
-                " ORDER BY number DESC LIMIT 1"
+            row = self._database.execute(
+                "SELECT * FROM sweep_cycles ORDER BY number DESC LIMIT 1"
             ).fetchone()
-        return row
+        return None if row is None else SweepCycle(*row)
+
+    def cycles(self, after: int, limit: int) -> list[SweepCycle]:
+        """Sweep cycles with a greater number, in their order."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT * FROM sweep_cycles WHERE number>? ORDER BY number LIMIT ?", (after, limit)
+            ).fetchall()
+        return [SweepCycle(*row) for row in rows]
+
+    def checked_counts(self, edges: Iterable[tuple[str, str]]) -> list[int]:
+        """Objects that were swept, by when they were last found intact; two indexes answer.
+
+        Millions of them take seconds: on a connection of its own, so that nobody waits for it.
+        """
+        counted = (
+            "SELECT (SELECT count(*) FROM objects WHERE checked_at>=?1 AND checked_at<?2)"
+            " - (SELECT count(*) FROM objects INDEXED BY objects_never_swept"
+            " WHERE sweeps=0 AND checked_at>=?1 AND checked_at<?2)"
+        )
+        with closing(self._second_reader()) as database:
+            return [database.execute(counted, edge).fetchone()[0] for edge in edges]
+
+    def never_swept_count(self) -> int:
+        """Objects that no sweep has found intact since they were committed."""
+        with closing(self._second_reader()) as database:
+            count: int = database.execute(
+                "SELECT count(*) FROM objects INDEXED BY objects_never_swept WHERE sweeps=0"
+            ).fetchone()[0]
+        return count
+
+    def _second_reader(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
 
     def oldest_checked_at(self) -> str | None:
         """The smallest `checked_at`; None when nothing is kept."""

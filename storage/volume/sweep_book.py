@@ -121,8 +121,7 @@ class SweepBook:
 
     def sweep_cycle(self) -> SweepCycle | None:
         """The last cycle that was begun, if any."""
-        row = self._index.sweep.last_cycle()
-        return None if row is None else SweepCycle(*row)
+        return self._index.sweep.last_cycle()
 
     def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
         """Remember the cycle over a restart."""

@@ -294,6 +294,18 @@ class Volume:
     def object_count(self) -> int:
         """How many objects are kept."""
         return self._index.reached().objects
+    def sweep_cycles(self, after: int, limit: int) -> list[SweepCycle]:
+        """Cycles with a greater number, in their order."""
+        return self._index.sweep.cycles(after, limit)
+
+    def checked_counts(self, edges: Sequence[tuple[str, str]]) -> list[int]:
+        """Swept objects by when they were last found intact."""
+        return self._index.sweep.checked_counts(edges)
+
+    def never_swept_count(self) -> int:
+        """Objects that no sweep has found intact yet."""
+        return self._index.sweep.never_swept_count()
+
 
     def content_bytes(self) -> int:
         """How many bytes they hold."""

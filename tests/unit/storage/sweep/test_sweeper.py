@@ -17,6 +17,7 @@ from storage.canary.flock import SMALL
 from storage.canary.planting import plant_canaries
 from storage.model import StoredObject, VerifyMode
 from storage.ocfl.layout import object_folder
+from storage.sweep.account import CheckedAges
 from storage.sweep.cycle import VolumeVanished
 from storage.sweep.model import (
     Damage,
@@ -117,6 +118,20 @@ class MemoryVolume:
 
     def oldest_checked_at(self) -> str | None:
         return min((stored.checked_at for stored in self.objects.values()), default=None)
+
+    def sweep_cycles(self, after: int, limit: int) -> list[SweepCycle]:
+        latest = {cycle.number: cycle for cycle in self.cycles if cycle.number > after}
+        return list(latest.values())[:limit]
+
+    def checked_counts(self, edges: Sequence[tuple[str, str]]) -> list[int]:
+        moments = [each.checked_at for each in self.objects.values() if self._was_swept(each)]
+        return [sum(start <= moment < end for moment in moments) for start, end in edges]
+
+    def never_swept_count(self) -> int:
+        return sum(not self._was_swept(each) for each in self.objects.values())
+
+    def _was_swept(self, stored: StoredObject) -> bool:
+        return stored.object_id in self.order and stored.checked_at != COMMITTED_AT
 
 
 WaitUntil = Callable[..., "asyncio.Future[None]"]
@@ -230,7 +245,8 @@ async def test_asking_while_a_sweep_runs_begins_a_new_one_over_everything(
         await wait_until(reads, within_s=60)
         sweeper.start_now()
         await wait_until(lambda: volume.cycles[-1].number == 2, within_s=60)
-    assert [cycle.finished_at for cycle in volume.cycles] == [None, None]
+    assert {cycle.number for cycle in volume.cycles} == {1, 2}
+    assert {cycle.finished_at for cycle in volume.cycles} == {None}
 
 
 async def test_a_stopped_sweep_is_resumed_and_reads_nothing_twice(
@@ -244,7 +260,25 @@ async def test_a_stopped_sweep_is_resumed_and_reads_nothing_twice(
     async with sweeping(volume):
         await wait_until(has_finished(volume, 1), within_s=60)
     assert sorted(volume.order) == sorted(volume.objects)
-    assert volume.cycles[-1].started_at == started_at
+    finished = volume.cycles[-1]
+    assert finished.started_at == started_at
+    assert finished.checked_objects == len(volume.objects)
+    assert finished.read_bytes > 0
+
+
+async def test_a_node_gives_account_of_what_it_has_swept_and_what_never(
+    volume: MemoryVolume, wait_until: WaitUntil
+) -> None:
+    async with sweeping(volume) as sweeper:
+        await wait_until(has_finished(volume, 1), within_s=60)
+        account = await sweeper.account(0, 10)
+        later = await sweeper.account(1, 10)
+    assert account.ages == CheckedAges(under_1_day=len(volume.objects))
+    assert account.deadline_s == 30 * 86_400
+    (cycle,) = account.cycles
+    assert (cycle.checked_objects, cycle.damaged_objects) == (len(volume.objects), 0)
+    assert cycle.read_bytes > 0
+    assert later.cycles == ()
 
 
 async def test_a_paused_sweep_reads_nothing_until_it_is_resumed(

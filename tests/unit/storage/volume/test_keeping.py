@@ -1,6 +1,7 @@
 """What happens to copies afterwards: read, found damaged, mended, tidied."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from storage.blocks import leaf, merkle_root
 from storage.model import BLOCK_BYTES
 from storage.signing import SigningKey
-from storage.sweep.model import Damage, DamageKind, ObjectCheck, SweepCycle
+from storage.sweep.account import bucket_edges
+from storage.sweep.model import Damage, DamageKind, ObjectCheck, SweepCycle, rfc3339
 from storage.volume.refusals import FileUnknown, FileUnreadable, ObjectUnknown
 from storage.volume.sweep_book import StrayOwned
 from storage.volume.volume import Volume
@@ -238,4 +240,27 @@ def test_sweep_cycles_outlive_a_restart(volume: Volume, key: SigningKey) -> None
     volume.close()
     volume = Volume.open(volume.settings, key)
     assert volume.sweep_cycle() == cycle
+    finished = SweepCycle(1, cycle.started_at, "2026-11-23T00:00:00.000000Z", 7, 700, 1)
+    volume.keep_sweep_cycle(finished)
+    assert volume.sweep_cycles(0, 10) == [finished]
+    assert volume.sweep_cycles(1, 10) == []
     volume.close()
+
+
+async def test_objects_are_counted_by_the_age_of_their_last_sweep(volume: Volume) -> None:
+    """Of what no sweep has found intact since its commit, no age is claimed."""
+    for name in ("a", "b", "c"):
+        await store(volume, make_package({"received/x": b"x"}, f"lantai:s/{name}"))
+    now = datetime.now(UTC)
+    assert volume.checked_counts(bucket_edges(now)) == [0] * 5
+    assert volume.never_swept_count() == 3
+    swept = [check(volume, "lantai:s/a", damages=()), check(volume, "lantai:s/b")]
+    volume.record_swept(swept, rfc3339(now))
+    assert volume.never_swept_count() == 2
+    counted = {
+        days: volume.checked_counts(bucket_edges(now + timedelta(days=days))).index(1)
+        for days in (0, 1.5, 8, 31, 91, -1)
+    }
+    assert counted == {0: 0, 1.5: 1, 8: 2, 31: 3, 91: 4, -1: 0}
+    volume.rebuild_index()
+    assert volume.never_swept_count() == 3
