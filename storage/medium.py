@@ -9,7 +9,7 @@ import ctypes
 import errno
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -146,6 +146,27 @@ class MediumReader:
             if self.mode is VerifyMode.EVICTED:
                 evict_and_prove(descriptor)
             yield from self._read(descriptor)
+            if self.mode is not VerifyMode.DIRECT:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def blocks(self, path: Path, offsets: Iterable[int]) -> Iterator[memoryview]:
+        """The bytes at each offset, a whole buffer or up to the end of the file; as `chunks`.
+
+        Offsets are multiples of the buffer. Raises OSError where nothing is at an offset.
+        """
+        direct = os.O_DIRECT if self.mode is VerifyMode.DIRECT else 0
+        with _opened(path, direct) as descriptor:
+            # What the kernel would read ahead is not asked for.
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+            if self.mode is VerifyMode.EVICTED:
+                evict_and_prove(descriptor)
+            for offset in offsets:
+                read_bytes = os.preadv(descriptor, [self._buffer], offset)
+                if read_bytes < len(self._buffer):
+                    _expect_end(descriptor, offset + read_bytes)
+                if not read_bytes:
+                    raise OSError(errno.EIO, f"nothing is at byte {offset}")
+                yield self._buffer[:read_bytes]
             if self.mode is not VerifyMode.DIRECT:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 

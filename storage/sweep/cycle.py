@@ -1,16 +1,14 @@
 """One pass over all objects of a volume: feed the processes, record what they saw.
 
 Shared state: the sets below, touched from the event loop alone, between two awaits. The volume is
-called through threads, one call at a time. What was seen is recorded only if the object is still
-the one that was judged; damage is recorded before the object counts as looked at, so that a crash
-in between finds it again.
+called through threads, one call at a time; what was seen is put on record by recording.py.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.context import BaseContext
 from pathlib import PurePosixPath
@@ -18,16 +16,9 @@ from pathlib import PurePosixPath
 from monitoring.log import get_log
 from storage.errors import Refusal
 from storage.model import StoredObject
-from storage.ocfl.inventory import ROOT_DECLARATION_NAME
-from storage.sweep.model import (
-    Damage,
-    ObjectCheck,
-    ObjectToCheck,
-    SweepCycle,
-    SweptVolume,
-    rfc3339,
-)
+from storage.sweep.model import Damage, ObjectCheck, SweepCycle, SweptVolume, rfc3339
 from storage.sweep.plan import SweepSettings, cut_batch
+from storage.sweep.recording import record_checks, record_damages, target_of
 from storage.sweep.stray_walk import strays_of_root, strays_of_tuple, tuple_folders
 from storage.sweep.worker import SweepControls, check_objects, start_worker
 
@@ -39,12 +30,6 @@ _LISTED_OBJECTS = 256
 _TRIES_MAX = 3
 # A machine short of memory may kill a process now and then, but not one after the other.
 _DEATHS_MAX = 10
-
-
-class VolumeVanished(Refusal):
-    """The storage root is not there any more: nothing may be concluded from what is missing."""
-
-    code = "volume-vanished"
 
 
 class SweepProcessesDie(Refusal):
@@ -147,7 +132,7 @@ class CycleRun:
             del self._listed[: len(batch.objects)]
 
     def _submit(self, batch: _Batch) -> "asyncio.Future[list[ObjectCheck]]":
-        targets = [self._target(stored) for stored in batch.objects]
+        targets = [target_of(self._volume, stored) for stored in batch.objects]
         return asyncio.get_running_loop().run_in_executor(
             batch.pool,
             check_objects,
@@ -161,16 +146,6 @@ class CycleRun:
         taken = {batch.place for batch in self._running.values()}
         return next(place for place in range(len(taken) + 1) if place not in taken)
 
-    def _target(self, stored: StoredObject) -> ObjectToCheck:
-        where = self._volume.object_folder(stored.object_id)
-        return ObjectToCheck(
-            stored.object_id,
-            self._volume.root / where,
-            stored.head,
-            stored.inventory_sha256,
-            self._volume.blocks / where,
-        )
-
     async def _settle(self, future: "asyncio.Future[list[ObjectCheck]]", batch: _Batch) -> None:
         try:
             checks = future.result()
@@ -179,41 +154,13 @@ class CycleRun:
             self._suspect(batch)
             return
         self._deaths = 0
-        judged = await asyncio.to_thread(self._record, checks, batch.began_at)
+        judged = await asyncio.to_thread(record_checks, self._volume, checks, batch.began_at)
         self.checked_objects += len(judged)
         self.damaged_objects += sum(not check.intact for check in judged)
         judged_ids = {check.object_id for check in judged}
         for check in checks:
             if check.object_id not in judged_ids:
                 self._try_again(check.object_id)
-
-    def _record(self, checks: list[ObjectCheck], began_at: str) -> list[ObjectCheck]:
-        """Tell the volume; returns those that were judged. Runs in a thread."""
-        judged = []
-        for check in checks:
-            if check.second_looks:
-                log.warning(
-                    "sweep.second_look", object_id=check.object_id, files=check.second_looks
-                )
-            if check.intact:
-                judged.append(check)
-            elif check.finished and self._is_current(check):
-                self._record_damages(check.object_id, check.damages, began_at)
-                judged.append(check)
-        self._volume.record_swept(judged, began_at)
-        return judged
-
-    def _is_current(self, check: ObjectCheck) -> bool:
-        stored = self._volume.stored_object(check.object_id)
-        return stored is not None and stored.inventory_sha256 == check.inventory_sha256
-
-    def _record_damages(self, object_id: str, damages: Sequence[Damage], at: str) -> None:
-        if not (self._volume.root / ROOT_DECLARATION_NAME).exists():
-            raise VolumeVanished(f"{self._volume.root} is not there any more: is it mounted?")
-        for damage in damages:
-            shown = replace(damage, path=_text(damage.path), detail=_text(damage.detail))
-            if self._volume.record_finding(object_id, shown, at):
-                log.warning("sweep.finding", object_id=object_id, kind=damage.kind.value)
 
     def _try_again(self, object_id: str) -> None:
         """Replaced while it was read, or held in memory by somebody: not judged."""
@@ -258,13 +205,8 @@ class CycleRun:
             path = PurePosixPath(stray.path)
             if self._volume.owns_folder(path):  # published since it was listed
                 continue
-            self._record_damages("", [stray], at)
+            record_damages(self._volume, "", [stray], at)
             try:
                 self._volume.quarantine_stray(path)
             except (OSError, Refusal) as error:
                 log.warning("sweep.stray.not_moved", reason=str(error))
-
-
-def _text(name: str) -> str:
-    """A name that is not UTF-8 becomes escapes: records are UTF-8."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -18,7 +18,6 @@ from storage.canary.planting import plant_canaries
 from storage.model import StoredObject, VerifyMode
 from storage.ocfl.layout import object_folder
 from storage.sweep.account import CheckedAges
-from storage.sweep.cycle import VolumeVanished
 from storage.sweep.model import (
     Damage,
     ObjectCheck,
@@ -27,6 +26,7 @@ from storage.sweep.model import (
     rfc3339,
 )
 from storage.sweep.plan import SweepSettings
+from storage.sweep.recording import VolumeVanished
 from storage.sweep.sweeper import Sweeper
 
 COMMITTED_AT = "2026-11-01T00:00:00.000000Z"
