@@ -6,11 +6,9 @@ a job is.
 """
 
 import asyncio
-import contextlib
-import ctypes
 import multiprocessing
 import os
-import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,8 +22,6 @@ log = get_log(__name__)
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class WorkerDied(Refusal):
@@ -96,8 +92,16 @@ def _new_pool(processes: int) -> ProcessPoolExecutor:
 
 
 def _die_with_parent() -> None:
-    """A worker that outlived a killed intake would write into its successor's staging."""
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:
+    """A worker that outlived a killed intake would write into its successor's staging.
+
+    The kernel's own way (PR_SET_PDEATHSIG) does not help: the fork server is the parent that it
+    means, and lives as long as its children.
+    """
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None, "workers are begun by the intake"
+        parent.join()
         os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
