@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from replication.sweep_account import Ages, Cycles
 from storage.errors import Refusal
 from storage.model import BLOCK_BYTES
 
@@ -196,6 +197,19 @@ class Sweeping(Message, frozen=True):
     broken: Text
 
 
+class Account(Message, frozen=True):
+    request: Count
+    after: Count
+
+
+class Accounted(Message, frozen=True):
+    request: Count
+    deadline_s: Count
+    oldest_checked_at: Moment | None
+    ages: Ages
+    cycles: Cycles
+
+
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The node that a mending node fetches from."""
 
@@ -256,9 +270,9 @@ class Refused(Message, frozen=True):
     retry: bool
 
 
-Request = Stat | Read | Blocks | Objects | Sweep | Findings | Mend | Fetch | Status
+Request = Stat | Read | Blocks | Objects | Sweep | Account | Findings | Mend | Fetch | Status
 ToNode = Hello | Ping | Put | Chunk | Request
-Answer = Object | Bytes | Listing | Sweeping | Mended | State
+Answer = Object | Bytes | Listing | Sweeping | Accounted | Mended | State
 FromNode = Welcome | Pong | Proceed | Committed | Refused | Answer
 
 

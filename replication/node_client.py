@@ -13,6 +13,8 @@ import msgspec
 
 from replication.endpoints import CurveKeys, PeerGone
 from replication.messages import (
+    Account,
+    Accounted,
     Answer,
     Blocks,
     Bytes,
@@ -44,9 +46,11 @@ from replication.node_volume import MendOutcome
 from replication.peer_link import Caller, LinkCounts, LinkPatience, PeerLink
 from replication.peers import Peer
 from replication.put_writer import Progress, PutSource, PutWriter
+from replication.sweep_account import to_account
 from replication.transport import Wire
 from storage.model import SignedAnswer, StoredObject
 from storage.signing import SIGNATURE_BYTES, VerifyKey
+from storage.sweep.account import SweepAccount
 from storage.sweep.model import SweepStatus
 from storage.volume.findings import Finding
 from storage.volume.order import StoreOrder
@@ -270,6 +274,11 @@ class NodeClient:
         del members["request"]
         return SweepStatus(**members)
 
+    async def account(self, after: int = 0) -> SweepAccount:
+        """How long ago objects were read, and the sweep cycles after number `after`."""
+        heard, _ = await self._ask(Account(self._next(), after), Accounted)
+        return to_account(heard.deadline_s, heard.oldest_checked_at, heard.ages, heard.cycles)
+
     async def mend(self, order: MendOrder, ticket: bytes, wait_s: float) -> MendOutcome:
         """Have this node replace its copy by the one on `order.source`, within `wait_s`."""
         source = order.source
@@ -316,7 +325,7 @@ class NodeClient:
                     writer.committed(bytes(data or b""))
             case Refused():
                 self._refused(message)
-            case Object() | Bytes() | Listing() | Sweeping() | Mended() | State():
+            case Object() | Bytes() | Listing() | Sweeping() | Accounted() | Mended() | State():
                 self._answered(message.request, _Heard(message, bytes(data or b"")))
 
     # Requests.

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from replication.messages import (
     DATA_BYTES_MAX,
     LEAF_BYTES,
+    Account,
+    Accounted,
     Answer,
     Blocks,
     Bytes,
@@ -36,6 +38,7 @@ from replication.messages import (
 )
 from replication.node_volume import DiskThreads, NodeParts
 from replication.roles import Authority
+from replication.sweep_account import CYCLES_MAX, to_cycles
 from storage.model import BLOCK_BYTES
 
 
@@ -70,6 +73,8 @@ class RequestDesk:
                 return await self._disk.read(self._blocks, request)
             case Sweep():
                 return await self._sweep(request)
+            case Account():
+                return await self._account(request)
             case _:
                 return await self._disk.read(self._look_up, request)
 
@@ -129,6 +134,20 @@ class RequestDesk:
         status = await sweep.status()
         members = asdict(status) | {"broken": shortened(status.broken)}
         return Reply(Sweeping(request=request.request, **members))
+
+    async def _account(self, request: Account) -> Reply:
+        if self._parts.sweep is None:
+            raise WireRefusal("this node does not sweep", "not-here")
+        account = await self._parts.sweep.account(request.after, CYCLES_MAX)
+        return Reply(
+            Accounted(
+                request=request.request,
+                deadline_s=account.deadline_s,
+                oldest_checked_at=account.oldest_checked_at,
+                ages=account.ages,
+                cycles=to_cycles(account),
+            )
+        )
 
     def _status(self, request: Status) -> Reply:
         state = self._volume.state()

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from replication.messages import Fetch, Mend
 from storage.model import SignedAnswer, StoredObject
+from storage.sweep.account import SweepAccount
 from storage.sweep.model import SweepStatus
 from storage.volume.findings import Finding
 from storage.volume.order import StoreOrder
@@ -74,6 +75,7 @@ class SweepControl(Protocol):
 
     def start_now(self) -> None: ...
     async def status(self) -> SweepStatus: ...
+    async def account(self, after: int, limit: int) -> SweepAccount: ...
 
 
 @dataclass(frozen=True, slots=True)

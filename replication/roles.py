@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from replication.messages import (
+    Account,
     Blocks,
     Chunk,
     Fetch,
@@ -60,6 +61,7 @@ MAY_SAY: dict[type[ToNode], frozenset[Role]] = {
     Blocks: frozenset({Role.KEEPER, Role.VIEW, Role.API}),
     Objects: frozenset({Role.KEEPER, Role.API}),
     Sweep: frozenset({Role.KEEPER}),
+    Account: frozenset({Role.KEEPER}),
     Findings: frozenset({Role.KEEPER}),
     Mend: frozenset({Role.KEEPER}),
     Fetch: frozenset({Role.NODE}),

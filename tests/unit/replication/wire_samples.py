@@ -1,6 +1,8 @@
 """One valid example of every message, and a put to play with."""
 
 from replication.messages import (
+    Account,
+    Accounted,
     Blocks,
     Bytes,
     Chunk,
@@ -29,11 +31,13 @@ from replication.messages import (
     ToNode,
     Welcome,
 )
+from replication.sweep_account import SweptCycle
 
 OP_ID = "0123456789abcdef0123456789abcdef"
 DIGEST = "ab" * 32
 OBJECT_ID = "lantai:政务服务/case-1"
 CURVE_KEY = "k" * 40
+CYCLE = SweptCycle(5, "2026-11-22T00:00:00Z", None, 10, 1000, 1)
 
 PUT = Put(
     op_id=OP_ID,
@@ -59,6 +63,7 @@ TO_NODE: list[ToNode] = [
     Blocks(3, OBJECT_ID, "v1/content/received/申请表.pdf", 0, 32),
     Objects(4, "", 1000),
     Sweep(5, "start"),
+    Account(10, 4),
     Findings(6, 0, 1000),
     Mend(7, OBJECT_ID, 1, DIGEST, 3, Source("node-2", "tcp://10.1.0.12:5570", CURVE_KEY)),
     Fetch(8, OBJECT_ID, "inventory.json", 0, 1024),
@@ -74,6 +79,7 @@ FROM_NODE: list[FromNode] = [
     Bytes(2, 0, True),
     Listing(4, False),
     Sweeping(5, True, False, 2, 10, 1000, 0, 20, "2026-11-01T00:00:00Z", None, ""),
+    Accounted(10, 2592000, None, (1, 2, 3, 4, 5, 6), (CYCLE,)),
     Mended(7, "mended"),
     State(9, "ready", "", 1, 2, 3, 4),
     Refused(None, OP_ID, "full", "no room", True),
