@@ -25,6 +25,7 @@ log = get_log(__name__)
 
 SCOPE = "keeper"
 SWEEP_START = "sweep.start"
+_STARTED = "started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,27 +122,37 @@ class Keeper:
             return None
 
     async def _carry_out_orders(self) -> int:
+        # Those that are running were begun by a keeper that ended: any order may be repeated.
+        under_way = await self._catalogue.look(orders.running)
         done = 0
-        while order := await self._catalogue.do(
-            orders.start_next, self._holder, to_text(self._now())
-        ):
+        while order := under_way.pop() if under_way else await self._next_order():
             state, result = await self._carry_out(order)
             at = to_text(self._now())
             await self._catalogue.do(orders.finish, order.id, state, result, at)
             done += 1
         return done
 
+    async def _next_order(self) -> Order | None:
+        at = to_text(self._now())
+        return await self._catalogue.do(orders.start_next, self._holder, at)
+
     async def _carry_out(self, order: Order) -> tuple[OrderState, str]:
         if order.verb != SWEEP_START:
             return OrderState.FAILED, f"unknown order {order.verb!r}"
-        outcomes = {}
-        for node, client in self._clients.items():
-            try:
-                await client.sweep("start")
-            except WireRefusal as refusal:
-                outcomes[node] = str(refusal)
-            else:
-                outcomes[node] = "started"
-        all_started = set(outcomes.values()) == {"started"}
+        arguments = json.loads(order.arguments or "{}")
+        outcomes: dict[str, str] = {}
+        for node in [arguments["node"]] if "node" in arguments else self._clients:
+            outcomes[node] = await self._start_sweep(node)
+        all_started = set(outcomes.values()) == {_STARTED}
         state = OrderState.DONE if all_started else OrderState.FAILED
         return state, json.dumps(outcomes, ensure_ascii=False)
+
+    async def _start_sweep(self, node: str) -> str:
+        client = self._clients.get(node)
+        if client is None:
+            return "no such node"
+        try:
+            await client.sweep("start")
+        except WireRefusal as refusal:
+            return str(refusal)
+        return _STARTED

@@ -7,7 +7,7 @@ alone (mending.py). A finding is closed only by a copy that the node has proven 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitoring.log import get_log
@@ -39,6 +39,10 @@ log = get_log(__name__)
 _PAGE = 1000
 # A mend reads and writes a whole object, which may be a terabyte on slow disks.
 _MEND_S_MAX = 24 * 3600.0
+# Every other source is tried at once; then a mend that fails may not wear the disks down.
+_ATTEMPTS_AT_ONCE = 3
+_PAUSE_S_MIN = 15.0
+_PAUSE_S_MAX = 3600.0
 _GONE = frozenset({DamageKind.OBJECT_MISSING})
 
 
@@ -67,6 +71,7 @@ class Repair:
         self._limits = limits
         self._now = now
         self._attempts: Counter[tuple[str, str]] = Counter()
+        self._not_before: dict[tuple[str, str], datetime] = {}
         self.outcomes: Counter[str] = Counter()
 
     async def learn(self, node: str) -> int:
@@ -90,13 +95,14 @@ class Repair:
 
     async def mend_all(self, lease: Lease) -> RepairPlan:
         """Plan over all open findings, carry the plan out, and return it."""
-        open_findings = await self._catalogue.look(findings.still_open, limit=_PAGE)
-        bad = [self._bad_copy(found) for found in open_findings if found.object_id is not None]
+        found = await self._catalogue.look(findings.bad_copies, limit=_PAGE)
+        bad = [self._bad_copy(each) for each in found]
         holdings = await self._holdings({copy.object_id for copy in bad})
         recent = await self._catalogue.look(
             repairs.mended_since, to_text(self._now() - timedelta(hours=1))
         )
         plan = plan_repairs(bad, holdings, recent, self._limits.per_node_hour_max)
+        plan = replace(plan, mends=tuple(filter(self._is_due, plan.mends)))
         places = asyncio.Semaphore(self._limits.at_once_max)
 
         async def carry_out(mend: Mend) -> None:
@@ -108,6 +114,11 @@ class Repair:
                 mends.create_task(carry_out(mend))
         return plan
 
+    def _is_due(self, mend: Mend) -> bool:
+        """Whether the pause after its last attempt, if that failed, is over."""
+        not_before = self._not_before.get((mend.target, mend.object_id))
+        return not_before is None or self._now() >= not_before
+
     def _bad_copy(self, found: CataloguedFinding) -> BadCopy:
         assert found.object_id is not None
         attempts = self._attempts[found.node, found.object_id]
@@ -116,18 +127,15 @@ class Repair:
     async def _note(self, found: NodeFinding) -> bool:
         """Record a finding and, with it, that the copy is no longer good."""
         at = to_text(self._now())
-        new = await self._catalogue.do(findings.record, found, at)
-        if not new:
+        package = None if found.object_id is None else await self._stored(found.object_id)
+        state = CopyState.MISSING if found.kind in _GONE else CopyState.DAMAGED
+        number = None if package is None else package.id
+        if not await self._catalogue.do(repairs.record_found, found, number, state, at):
             return False
         log.warning("repair.finding", node=found.node, object_id=found.object_id, kind=found.kind)
         if found.object_id is None:
             outcome = "moved to the node's quarantine"
             await self._catalogue.do(findings.close, found.node, found.sequence, outcome, at)
-            return True
-        package = await self._stored(found.object_id)
-        if package is not None:
-            state = CopyState.MISSING if found.kind in _GONE else CopyState.DAMAGED
-            await self._catalogue.do(copies.mark, package.id, found.node, state)
         return True
 
     async def _stored(self, object_id: str) -> Package | None:
@@ -175,6 +183,8 @@ class Repair:
 
     def _failed(self, mend: Mend, reason: str) -> None:
         self.outcomes["failed"] += 1
+        copy = (mend.target, mend.object_id)
+        self._not_before[copy] = self._now() + timedelta(seconds=pause_s(self._attempts[copy]))
         log.warning(
             "repair.mend.failed", node=mend.target, source=mend.source,
             object_id=mend.object_id, reason=reason,
@@ -195,7 +205,14 @@ class Repair:
             repairs.record_mended, copy, mend.object_id, mend.source, actor, to_text(self._now())
         )
         self._attempts.pop((mend.target, mend.object_id), None)
+        self._not_before.pop((mend.target, mend.object_id), None)
         self.outcomes["mended"] += 1
         log.info(
             "repair.copy.mended", node=mend.target, source=mend.source, object_id=mend.object_id
         )
+
+
+def pause_s(attempts: int) -> float:
+    """How long a copy is left alone after so many attempts that failed."""
+    beyond = attempts - _ATTEMPTS_AT_ONCE
+    return 0.0 if beyond < 0 else min(_PAUSE_S_MAX, _PAUSE_S_MIN * 2.0 ** min(beyond, 10))

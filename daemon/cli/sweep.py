@@ -12,7 +12,7 @@ import click
 from daemon.cli.options import config_option, json_option, role_socket
 from daemon.cli.output import print_json, print_table, size
 from daemon.config import Config, load_config
-from daemon.control_client import ask
+from daemon.control_client import NotRunning, ask
 
 HEADINGS = (
     "NODE 节点", "RUNNING 进行中", "CYCLE 轮次", "OBJECTS 对象", "READ 已读", "OLDEST 最久未检",
@@ -35,7 +35,7 @@ def start(node: str | None, config_file: Path, as_json: bool) -> None:
     Exit codes: 0 ordered; 1 refused; 69 neither keeper nor node runs here.
     """
     arguments: dict[str, Any] = {"node": node} if node else {}
-    _print(ask(_asked(load_config(config_file)), "sweep-start", **arguments), as_json=as_json)
+    _print(_ask(load_config(config_file), "sweep-start", **arguments), as_json=as_json)
     if not as_json:
         click.echo("ordered 已下达; `lantai sweep status` shows how far it is")
 
@@ -48,12 +48,17 @@ def status(config_file: Path, as_json: bool) -> None:
 
     Exit codes: 0 shown; 69 neither keeper nor node runs here.
     """
-    _print(ask(_asked(load_config(config_file)), "sweep-status"), as_json=as_json)
+    _print(_ask(load_config(config_file), "sweep-status"), as_json=as_json)
 
 
-def _asked(config: Config) -> Path:
-    keeper = role_socket(config, "keeper")
-    return keeper if keeper.exists() or config.node is None else role_socket(config, "node")
+def _ask(config: Config, verb: str, **arguments: Any) -> Any:
+    """What the keeper answers or, where none runs, the node of this host."""
+    try:
+        return ask(role_socket(config, "keeper"), verb, **arguments)
+    except NotRunning:
+        if config.node is None:
+            raise
+        return ask(role_socket(config, "node"), verb, **arguments)
 
 
 def _print(answer: dict[str, Any], *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ DESIGN.md §3. Decisions are replication/repair_plan.py's, acts replication/keep
 """
 
 import asyncio
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 
 from daemon.config import Config, required
 from daemon.config import Keeper as KeeperSettings
-from daemon.control import Request
+from daemon.control import ControlRefused, Request
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.openings import holder_name, open_clients, open_writer, utc_now
@@ -156,7 +157,13 @@ class RunningKeeper:
     async def _start_sweep(self, request: Request) -> dict[str, Any]:
         actor = Actor(request.caller.user_name, "control socket")
         at = to_text(utc_now())
-        await self._catalogue.do(orders.place, SWEEP_START, "", actor, at)
+        node = request.text("node", "")
+        if node and node not in self._clients:
+            raise ControlRefused(
+                f"there is no node {node!r}; there are: {', '.join(self._clients)}"
+            )
+        arguments = json.dumps({"node": node}) if node else ""
+        await self._catalogue.do(orders.place, SWEEP_START, arguments, actor, at)
         self._woken.set()
         return await self._sweep_status(request)
 

@@ -15,7 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from daemon.config import Config, Node, required
-from daemon.control import Request
+from daemon.control import ControlRefused, Request
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.node_door import Door, open_door
@@ -147,6 +147,8 @@ class RunningNode:
         return f"passed: read back {self.volume.verify_mode}"
 
     async def _start_sweep(self, request: Request) -> dict[str, Any]:
+        if request.text("node", self.name) != self.name:
+            raise ControlRefused(f"this is {self.name}; ask the keeper to have another node swept")
         self.sweeper.start_now()
         return await self._sweep_status(request)
 

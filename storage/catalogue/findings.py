@@ -4,19 +4,35 @@ The keeper asks each node for what follows `last_sequence` and records it here. 
 is replication's affair.
 """
 
+import json
 from dataclasses import asdict
 
 from sqlalchemy import Connection, func, select, update
 
-from storage.catalogue.model import CataloguedFinding, NodeFinding
-from storage.catalogue.schema import findings
+from storage.catalogue import events
+from storage.catalogue.model import Actor, CataloguedFinding, NewEvent, NodeFinding
+from storage.catalogue.schema import findings, packages
 from storage.catalogue.statements import insert_new
 
 
 def record(connection: Connection, finding: NodeFinding, at: str) -> bool:
     """Note what a node found. False when this number of this node is on record already."""
     new = asdict(finding) | {"recorded_at": at, "outcome": ""}
-    return insert_new(connection, findings, CataloguedFinding, new) is not None
+    if insert_new(connection, findings, CataloguedFinding, new) is None:
+        return False
+    events.append(
+        connection,
+        NewEvent(
+            "finding.recorded",
+            finding.kind,
+            package_id=_package(connection, finding.object_id),
+            node=finding.node,
+            detail=_in_short(finding),
+        ),
+        Actor(finding.node, "sweep"),
+        finding.found_at,
+    )
+    return True
 
 
 def last_sequence(connection: Connection, node: str) -> int:
@@ -44,17 +60,50 @@ def still_open(
     return [CataloguedFinding(**row) for row in rows]
 
 
+def bad_copies(connection: Connection, *, limit: int = 1000) -> list[CataloguedFinding]:
+    """The oldest open finding of each copy that has any, oldest first.
+
+    One object may have a finding for each of its files: they must not hide another object's.
+    """
+    open_of_objects = (findings.c.mended_at.is_(None), findings.c.object_id.is_not(None))
+    first = select(func.min(findings.c.id)).where(*open_of_objects)
+    first = first.group_by(findings.c.node, findings.c.object_id)
+    query = select(findings).where(findings.c.id.in_(first)).order_by(findings.c.id).limit(limit)
+    return [CataloguedFinding(**row) for row in connection.execute(query).mappings()]
+
+
 def page(
     connection: Connection,
     *,
+    only_open: bool = False,
+    node: str | None = None,
     object_id: str | None = None,
     before: int | None = None,
     limit: int = 100,
 ) -> list[CataloguedFinding]:
-    """Findings, newest first, of one object or of all."""
+    """Findings, newest first; of one object, one node, or those that are open."""
     query = select(findings).order_by(findings.c.id.desc()).limit(limit)
+    if only_open:
+        query = query.where(findings.c.mended_at.is_(None))
+    if node is not None:
+        query = query.where(findings.c.node == node)
     if object_id is not None:
         query = query.where(findings.c.object_id == object_id)
     if before is not None:
         query = query.where(findings.c.id < before)
     return [CataloguedFinding(**row) for row in connection.execute(query).mappings()]
+
+
+def _package(connection: Connection, object_id: str | None) -> int | None:
+    """The newest version of the object, which is the one that a sweep reads whole."""
+    if object_id is None:
+        return None
+    query = select(packages.c.id).where(packages.c.object_id == object_id)
+    return connection.scalar(query.order_by(packages.c.version.desc()).limit(1))
+
+
+def _in_short(finding: NodeFinding) -> str:
+    """For the ledger: which finding it is, and the evidence. The path stays in the finding."""
+    members = {"finding": finding.sequence, "object_id": finding.object_id}
+    evidence = json.loads(finding.evidence) if finding.evidence else None
+    return json.dumps(members | {"evidence": evidence}, ensure_ascii=False)

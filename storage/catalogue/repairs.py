@@ -3,11 +3,32 @@
 A finding of an object is closed by nothing but a copy that its node has proven anew.
 """
 
+import hashlib
+import json
+
 from sqlalchemy import Connection, func, select, update
 
 from storage.catalogue import copies, events
-from storage.catalogue.model import Actor, Copy, NewEvent
+from storage.catalogue import findings as found_damage
+from storage.catalogue.model import Actor, Copy, CopyState, NewEvent, NodeFinding
 from storage.catalogue.schema import findings
+
+
+def record_found(
+    connection: Connection,
+    found: NodeFinding,
+    package_id: int | None,
+    state: CopyState,
+    at: str,
+) -> bool:
+    """Note what a node found and, with it, that its copy of `package_id` is no longer good.
+
+    False when this number of this node is on record already.
+    """
+    new = found_damage.record(connection, found, at)
+    if new and package_id is not None:
+        copies.mark(connection, package_id, found.node, state)
+    return new
 
 
 def record_mended(
@@ -15,18 +36,41 @@ def record_mended(
 ) -> None:
     """Note that `copy` took the place of a bad one, by bytes from the node `source`."""
     copies.record(connection, copy)
-    closing = update(findings).where(
-        findings.c.node == copy.node,
-        findings.c.object_id == object_id,
-        findings.c.mended_at.is_(None),
+    closing = (
+        update(findings)
+        .where(
+            findings.c.node == copy.node,
+            findings.c.object_id == object_id,
+            findings.c.mended_at.is_(None),
+        )
+        .values(mended_at=at, outcome=f"mended from {source}")
+        .returning(findings.c.sequence)
     )
-    connection.execute(closing.values(mended_at=at, outcome=f"mended from {source}"))
-    events.append(
-        connection,
-        NewEvent("copy.mended", "done", package_id=copy.package_id, node=copy.node),
-        actor,
-        at,
+    closed = sorted(connection.scalars(closing))
+    evidence = {
+        "source": source,
+        "findings": closed,
+        "verify_mode": copy.verify_mode,
+        "committed_at": copy.committed_at,
+        "answer_sha256": hashlib.sha256(copy.answer.payload).hexdigest(),
+    }
+    event = NewEvent(
+        "copy.mended", "done", package_id=copy.package_id, node=copy.node,
+        detail=json.dumps(evidence),
+    )  # fmt: skip
+    events.append(connection, event, actor, at)
+
+
+def record_failed(
+    connection: Connection, package_id: int, node: str, source: str, reason: str, actor: Actor,
+    at: str,
+) -> None:  # fmt: skip
+    """Note that a copy was to be mended and was not; its findings stay open."""
+    evidence = json.dumps({"source": source, "reason": reason}, ensure_ascii=False)
+    event = NewEvent(
+        "copy.mend-failed", "failed", package_id=package_id, node=node, detail=evidence
     )
+    events.append(connection, event, actor, at)
 
 
 def mended_since(connection: Connection, moment: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replication.repair import pause_s
 from replication.repair_plan import BadCopy, Holding, RepairPlan, plan_repairs
 
 NODES = ("node-1", "node-2", "node-3")
@@ -76,3 +77,10 @@ def test_a_source_is_never_a_bad_copy_and_never_the_target(
     for mend in plan(bad, holdings, limit=100).mends:
         assert (mend.source, mend.object_id) not in damaged
         assert (mend.target, mend.object_id) in damaged
+
+
+def test_every_source_is_tried_at_once_and_then_ever_more_rarely() -> None:
+    pauses_s = [pause_s(attempts) for attempts in range(1, 20)]
+    assert pauses_s[:4] == [0, 0, 15, 30]
+    assert pauses_s == sorted(pauses_s)
+    assert max(pauses_s) == 3600
