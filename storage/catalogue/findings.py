@@ -105,5 +105,8 @@ def _package(connection: Connection, object_id: str | None) -> int | None:
 def _in_short(finding: NodeFinding) -> str:
     """For the ledger: which finding it is, and the evidence. The path stays in the finding."""
     members = {"finding": finding.sequence, "object_id": finding.object_id}
-    evidence = json.loads(finding.evidence) if finding.evidence else None
+    try:
+        evidence = json.loads(finding.evidence) if finding.evidence else None
+    except ValueError:
+        evidence = finding.evidence  # what a node says is kept, whatever it is
     return json.dumps(members | {"evidence": evidence}, ensure_ascii=False)

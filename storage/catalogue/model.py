@@ -314,6 +314,19 @@ class CataloguedFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSweep:
+    """One sweep of one node's disk, as the node tells of it."""
+
+    node: str
+    cycle: int
+    started_at: str
+    finished_at: str | None
+    checked_objects: int
+    read_bytes: int
+    damaged_objects: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """Who acts for the whole in one scope, until when, and with which epoch."""
 

@@ -277,6 +277,7 @@ events = Table(
     _column("detail", Text, "A JSON object, or empty. Never personal data."),
     Index("ix_events_transfer", "transfer_id", "sequence"),
     Index("ix_events_package", "package_id", "sequence"),
+    Index("ix_events_act", "act", "at"),
     sqlite_autoincrement=True,
     info={"kind": "ledger"},
 )
@@ -317,6 +318,7 @@ findings = Table(
     _column("outcome", Text, "What became of it, in words; empty while open."),
     UniqueConstraint("node", "sequence"),
     Index("ix_findings_object", "object_id"),
+    Index("ix_findings_found", "found_at"),
     Index(
         "ix_findings_open",
         "id",
@@ -324,6 +326,22 @@ findings = Table(
         postgresql_where=text("mended_at IS NULL"),
     ),
     sqlite_autoincrement=True,
+    info={"kind": "ledger"},
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("node", Exact, primary_key=True, doc="Whose disk was swept, by its configured name."),
+    Column("cycle", BigInteger, primary_key=True, autoincrement=False, doc="The node's number."),
+    _column("started_at", Moment, "By the node's clock."),
+    _column(
+        "finished_at", Moment, "NULL: it runs, or another was begun before its end.", null=True
+    ),
+    _column("checked_objects", BigInteger, "Objects looked at; as far as heard, and at least."),
+    _column("read_bytes", BigInteger, "Bytes read from the medium, likewise."),
+    _column("damaged_objects", BigInteger, "Objects with a finding, likewise."),
+    Index("ix_sweeps_finished", "finished_at"),
     info={"kind": "ledger"},
 )
 

@@ -26,6 +26,7 @@ def upgrade() -> None:
     _create_events()
     _create_orders()
     _create_findings()
+    _create_sweeps()
     _create_leases()
     _create_tallies()
     _make_events_append_only()
@@ -182,6 +183,7 @@ def _create_events() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_events_package", "events", ["package_id", "sequence"], unique=False)
+    op.create_index("ix_events_act", "events", ["act", "at"], unique=False)
     op.create_index("ix_events_transfer", "events", ["transfer_id", "sequence"], unique=False)
 
 
@@ -225,6 +227,7 @@ def _create_findings() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_findings_object", "findings", ["object_id"], unique=False)
+    op.create_index("ix_findings_found", "findings", ["found_at"], unique=False)
     op.create_index(
         "ix_findings_open",
         "findings",
@@ -233,6 +236,21 @@ def _create_findings() -> None:
         sqlite_where=sa.text("mended_at IS NULL"),
         postgresql_where=sa.text("mended_at IS NULL"),
     )
+
+
+def _create_sweeps() -> None:
+    op.create_table(
+        "sweeps",
+        sa.Column("node", EXACT, nullable=False),
+        sa.Column("cycle", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("started_at", MOMENT, nullable=False),
+        sa.Column("finished_at", MOMENT, nullable=True),
+        sa.Column("checked_objects", sa.BigInteger(), nullable=False),
+        sa.Column("read_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("damaged_objects", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("node", "cycle", name=op.f("pk_sweeps")),
+    )
+    op.create_index("ix_sweeps_finished", "sweeps", ["finished_at"], unique=False)
 
 
 def _create_leases() -> None:
