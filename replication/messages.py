@@ -5,12 +5,13 @@ Does not decide who may say what (roles.py) nor when (node_session.py, put_sessi
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
 
 from replication.sweep_account import Ages, Cycles
+from storage.audit.framing import BLOCKS_MAX
 from storage.errors import Refusal
 from storage.model import BLOCK_BYTES
 
@@ -246,6 +247,36 @@ class Fetch(Message, frozen=True):
     length: Annotated[int, Meta(ge=1, le=DATA_BYTES_MAX)]
 
 
+class Audit(Message, frozen=True):
+    request: Count
+    object_id: ObjectId
+    version: Annotated[int, Meta(ge=1, le=2**31)]
+    nonce: Sha256
+    blocks: Annotated[int, Meta(ge=0, le=BLOCKS_MAX)]
+
+
+class Audited(Message, frozen=True):
+    request: Count
+    digest: Sha256
+    file_count: Count
+    read_bytes: Count
+    unread_files: Count
+    verify_mode: Literal["evicted", "direct", "unproven"]
+
+
+class Recheck(Message, frozen=True):
+    request: Count
+    object_id: ObjectId
+
+
+class Rechecked(Message, frozen=True):
+    request: Count
+    outcome: Literal["intact", "damaged", "not-judged"]
+    inventory_sha256: Sha256
+    damages: Count
+    read_bytes: Count
+
+
 class Status(Message, frozen=True):
     request: Count
 
@@ -270,43 +301,16 @@ class Refused(Message, frozen=True):
     retry: bool
 
 
-Request = Stat | Read | Blocks | Objects | Sweep | Account | Findings | Mend | Fetch | Status
+Look = Stat | Read | Blocks | Objects | Findings | Account | Status
+Request = Look | Sweep | Mend | Fetch | Audit | Recheck
 ToNode = Hello | Ping | Put | Chunk | Request
-Answer = Object | Bytes | Listing | Sweeping | Accounted | Mended | State
+Answer = Object | Bytes | Listing | Sweeping | Accounted | Mended | Audited | Rechecked | State
 FromNode = Welcome | Pong | Proceed | Committed | Refused | Answer
 
-
-class ListedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of the listing that answers `objects`."""
-
-    object_id: ObjectId
-    head: Count
-    inventory_sha256: Sha256
-    file_count: Count
-    content_bytes: Count
-    checked_at: Moment
-
-
-class ListedFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of the listing that answers `findings`."""
-
-    sequence: Count
-    found_at: Moment
-    object_id: str
-    kind: Name
-    path: str
-    detail: str
-    evidence: str
-    mended_at: Moment | None
-
-
-Entry = TypeVar("Entry", ListedObject, ListedFinding)
 
 _encoder = msgspec.msgpack.Encoder()
 _to_node = msgspec.msgpack.Decoder(ToNode)
 _from_node = msgspec.msgpack.Decoder(FromNode)
-_objects = msgspec.msgpack.Decoder(Annotated[list[ListedObject], Meta(max_length=LISTING_MAX)])
-_findings = msgspec.msgpack.Decoder(Annotated[list[ListedFinding], Meta(max_length=LISTING_MAX)])
 
 
 def encode(message: Message) -> bytes:
@@ -329,20 +333,6 @@ def decode_from_node(frames: Sequence[bytes | memoryview]) -> FromNode:
     message = _decode(_from_node, frames)
     assert isinstance(message, FromNode)
     return message
-
-
-def decode_objects(data: bytes | memoryview) -> list[ListedObject]:
-    """The data frame of a `listing` of objects. Raises MalformedMessage."""
-    return _listing(_objects, data)
-
-
-def decode_findings(data: bytes | memoryview) -> list[ListedFinding]:
-    """The data frame of a `listing` of findings. Raises MalformedMessage."""
-    return _listing(_findings, data)
-
-
-def encode_listing(entries: Sequence[ListedObject] | Sequence[ListedFinding]) -> bytes:
-    return _encoder.encode(entries)
 
 
 def shortened(text: str) -> str:
@@ -376,12 +366,3 @@ def _check_data(message: Message, data: bytes | memoryview | None) -> None:
         raise MalformedMessage(f"{tag} carries no data frame")
     if len(data) > DATA_BYTES_MAX:
         raise MalformedMessage(f"the data frame has {len(data)} bytes, over {DATA_BYTES_MAX}")
-
-
-def _listing(
-    decoder: msgspec.msgpack.Decoder[list[Entry]], data: bytes | memoryview
-) -> list[Entry]:
-    try:
-        return decoder.decode(data)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise MalformedMessage(shortened(f"the listing cannot be read: {error}")) from error

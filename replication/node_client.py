@@ -7,15 +7,18 @@ back are not verified here (reader.py does); signed answers are, against the nod
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
 from replication.endpoints import CurveKeys, PeerGone
+from replication.listings import decode_findings, decode_objects
 from replication.messages import (
     Account,
     Accounted,
     Answer,
+    Audit,
+    Audited,
     Blocks,
     Bytes,
     Committed,
@@ -27,8 +30,11 @@ from replication.messages import (
     Mended,
     Object,
     Objects,
+    Pong,
     Proceed,
     Read,
+    Recheck,
+    Rechecked,
     Refused,
     Request,
     Source,
@@ -39,15 +45,15 @@ from replication.messages import (
     Sweeping,
     Welcome,
     WireRefusal,
-    decode_findings,
-    decode_objects,
 )
+from replication.node_answers import FilePart, FindingPage, NodeState, ObjectPage
 from replication.node_volume import MendOutcome
 from replication.peer_link import Caller, LinkCounts, LinkPatience, PeerLink
 from replication.peers import Peer
 from replication.put_writer import Progress, PutSource, PutWriter
 from replication.sweep_account import to_account
 from replication.transport import Wire
+from storage.audit.framing import Question
 from storage.model import SignedAnswer, StoredObject
 from storage.signing import SIGNATURE_BYTES, VerifyKey
 from storage.sweep.account import SweepAccount
@@ -82,38 +88,6 @@ class AnswerUnsigned(WireRefusal):
     """A node's answer is not signed with that node's key: it counts for nothing."""
 
     code: ClassVar[str] = "answer-unsigned"
-
-
-@dataclass(frozen=True, slots=True)
-class FilePart:
-    """Bytes of a file, or of its list of leaves, not verified."""
-
-    data: bytes
-    end: bool  # nothing follows
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectPage:
-    objects: tuple[StoredObject, ...]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FindingPage:
-    findings: tuple[Finding, ...]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NodeState:
-    """How a node says its disk is."""
-
-    state: str
-    message: str
-    free_bytes: int
-    total_bytes: int
-    objects: int
-    content_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +205,7 @@ class NodeClient:
             if refusal.refusal_code == "object-unknown":
                 return None
             raise
-        members = msgspec.structs.asdict(heard)
-        del members["request"]
-        return StoredObject(**members)
+        return StoredObject(**_members(heard))
 
     async def read(self, object_id: str, path: str, offset: int, length: int) -> bytes:
         """`length` (at most 1 MiB) bytes of a file, fewer only at its end.
@@ -270,9 +242,7 @@ class NodeClient:
     async def sweep(self, action: Literal["start", "status"]) -> SweepStatus:
         """Start a sweep now, or hear how it goes."""
         heard, _ = await self._ask(Sweep(self._next(), action), Sweeping)
-        members = msgspec.structs.asdict(heard)
-        del members["request"]
-        return SweepStatus(**members)
+        return SweepStatus(**_members(heard))
 
     async def account(self, after: int = 0) -> SweepAccount:
         """How long ago objects were read, and the sweep cycles after number `after`."""
@@ -293,11 +263,19 @@ class NodeClient:
         heard, data = await self._ask(request, Mended, ticket, wait_s)
         return MendOutcome(heard.outcome, self._signed(data) if data else None)
 
+    async def audit(self, question: Question, wait_s: float) -> Audited:
+        """Have this node read an object and answer with a digest over nonce and content."""
+        what, nonce = question, question.nonce.hex()
+        request = Audit(self._next(), what.object_id, what.version, nonce, what.blocks)
+        return (await self._ask(request, Audited, wait_s=wait_s))[0]
+
+    async def recheck(self, object_id: str, wait_s: float) -> Rechecked:
+        """Have this node check one of its copies now, as its sweep would."""
+        return (await self._ask(Recheck(self._next(), object_id), Rechecked, wait_s=wait_s))[0]
+
     async def status(self) -> NodeState:
         heard, _ = await self._ask(Status(self._next()), State)
-        members = msgspec.structs.asdict(heard)
-        del members["request"]
-        return NodeState(**members)
+        return NodeState(**_members(heard))
 
     # What the link tells.
 
@@ -325,7 +303,9 @@ class NodeClient:
                     writer.committed(bytes(data or b""))
             case Refused():
                 self._refused(message)
-            case Object() | Bytes() | Listing() | Sweeping() | Accounted() | Mended() | State():
+            case Welcome() | Pong():
+                pass  # the link's own
+            case _:
                 self._answered(message.request, _Heard(message, bytes(data or b"")))
 
     # Requests.
@@ -383,3 +363,10 @@ class NodeClient:
         if not self._verify_key.verify(answer.payload, answer.signature):
             raise AnswerUnsigned(f"an answer of {self.peer.name} is not signed with its key")
         return answer
+
+
+def _members(answer: Answer) -> dict[str, Any]:
+    """An answer's own members."""
+    members = msgspec.structs.asdict(answer)
+    del members["request"]
+    return members

@@ -1,4 +1,4 @@
-"""Requests that a node answers from its volume: reading, listing, sweeping, mending.
+"""Requests that a node answers from its volume: reading, listing, sweeping, mending, auditing.
 
 docs/wire/README.md. One request, one answer; who may ask was decided by node_session.py, and the
 bytes of a copy are as the disk has them: whoever reads them verifies them.
@@ -8,24 +8,27 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from replication.listings import ListedFinding, ListedObject, encode_listing
 from replication.messages import (
     DATA_BYTES_MAX,
     LEAF_BYTES,
     Account,
     Accounted,
     Answer,
+    Audit,
+    Audited,
     Blocks,
     Bytes,
     Fetch,
     Findings,
-    ListedFinding,
-    ListedObject,
     Listing,
     Mend,
     Mended,
     Object,
     Objects,
     Read,
+    Recheck,
+    Rechecked,
     Request,
     Stat,
     State,
@@ -33,12 +36,12 @@ from replication.messages import (
     Sweep,
     Sweeping,
     WireRefusal,
-    encode_listing,
     shortened,
 )
 from replication.node_volume import DiskThreads, NodeParts
 from replication.roles import Authority
 from replication.sweep_account import CYCLES_MAX, to_cycles
+from storage.audit.framing import Question
 from storage.model import BLOCK_BYTES
 
 
@@ -73,6 +76,8 @@ class RequestDesk:
                 return await self._disk.read(self._blocks, request)
             case Sweep():
                 return await self._sweep(request)
+            case Audit() | Recheck():
+                return await self._read_anew(request)
             case Account():
                 return await self._account(request)
             case _:
@@ -162,6 +167,18 @@ class RequestDesk:
                 content_bytes=state.content_bytes,
             )
         )
+
+    async def _read_anew(self, request: Audit | Recheck) -> Reply:
+        auditor = self._parts.auditor
+        if auditor is None:
+            raise WireRefusal("this node answers no audits", "not-here")
+        if isinstance(request, Recheck):
+            checked = await auditor.recheck(request.object_id)
+            return Reply(Rechecked(request=request.request, **asdict(checked)))
+        nonce = bytes.fromhex(request.nonce)
+        question = Question(request.object_id, request.version, nonce, request.blocks)
+        answer = await auditor.audit(question)
+        return Reply(Audited(request=request.request, **asdict(answer)))
 
     async def _mend(self, request: Mend, ticket: bytes) -> Reply:
         if self._parts.mender is None:

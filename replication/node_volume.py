@@ -13,9 +13,12 @@ from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from replication.messages import Fetch, Mend
+from storage.audit.answer import AuditAnswer
+from storage.audit.framing import Question
 from storage.model import SignedAnswer, StoredObject
 from storage.sweep.account import SweepAccount
 from storage.sweep.model import SweepStatus
+from storage.sweep.recheck import Recheck
 from storage.volume.findings import Finding
 from storage.volume.order import StoreOrder
 
@@ -92,6 +95,13 @@ class Mender(Protocol):
     async def mend(self, order: Mend, ticket: bytes) -> MendOutcome: ...
 
 
+class Auditor(Protocol):
+    """Reads objects when the keeper asks (docs/wire/audit.md)."""
+
+    async def audit(self, question: Question) -> AuditAnswer: ...
+    async def recheck(self, object_id: str) -> Recheck: ...
+
+
 class TicketGate(Protocol):
     """Judges tickets that other nodes show. `admit` raises a Refusal."""
 
@@ -106,6 +116,7 @@ class NodeParts:
     sweep: SweepControl | None = None
     mender: Mender | None = None
     tickets: TicketGate | None = None
+    auditor: Auditor | None = None
 
 
 class DiskThreads:

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from replication.messages import (
     Account,
+    Audit,
     Blocks,
     Chunk,
     Fetch,
@@ -21,6 +22,7 @@ from replication.messages import (
     Ping,
     Put,
     Read,
+    Recheck,
     Stat,
     Status,
     Sweep,
@@ -64,6 +66,8 @@ MAY_SAY: dict[type[ToNode], frozenset[Role]] = {
     Account: frozenset({Role.KEEPER}),
     Findings: frozenset({Role.KEEPER}),
     Mend: frozenset({Role.KEEPER}),
+    Audit: frozenset({Role.KEEPER}),
+    Recheck: frozenset({Role.KEEPER}),
     Fetch: frozenset({Role.NODE}),
 }
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -22,6 +23,7 @@ from daemon.roles.node_door import Door, open_door
 from daemon.roles.node_metrics import NodeGauges
 from daemon.roles.openings import open_wire
 from monitoring.metrics import new_registry
+from replication.auditing import CopyAuditor
 from replication.authentication import Authenticator
 from replication.endpoints import CurveKeys
 from replication.mending import CopyMender
@@ -36,6 +38,7 @@ from replication.roles import Role as WireRole
 from replication.tickets import TicketOffice
 from replication.transport import Wire
 from storage.signing import VerifyKey
+from storage.sweep.model import rfc3339
 from storage.sweep.plan import SweepSettings
 from storage.sweep.sweeper import Sweeper
 from storage.volume.settings import VolumeSettings
@@ -195,8 +198,10 @@ def role_table(config: Config) -> RoleTable:
 def _node_parts(
     settings: Node, volume: Volume, sweeper: Sweeper, wire: Wire, keys: CurveKeys, opening: Opening
 ) -> NodeParts:
+    auditor = CopyAuditor(volume, volume.settings.canaries, lambda: rfc3339(datetime.now(UTC)))
+    opening.stack.callback(auditor.close)
     if settings.keeper_verify_key is None:
-        return NodeParts(volume, sweeper)
+        return NodeParts(volume, sweeper, auditor=auditor)
     office = TicketOffice(settings.name, VerifyKey.from_hex(settings.keeper_verify_key))
 
     @asynccontextmanager
@@ -215,7 +220,7 @@ def _node_parts(
     opening.stack.callback(disk.close)
     pulls = volume.settings.beside / "pulls"
     mender = CopyMender(volume, disk, office, connect, pulls)
-    return NodeParts(volume, sweeper, mender, office)
+    return NodeParts(volume, sweeper, mender, office, auditor)
 
 
 @dataclass(frozen=True, slots=True)

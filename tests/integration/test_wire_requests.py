@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from replication.messages import Fetch, Mend
-from replication.node_client import MendOrder, NodeClient, NodeRefused, NodeState
+from replication.node_answers import NodeState
+from replication.node_client import MendOrder, NodeClient, NodeRefused
 from replication.node_volume import MendOutcome, NodeParts
 from storage.errors import Refusal
 from storage.model import SignedAnswer

@@ -9,22 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replication.listings import (
+    ListedObject,
+    decode_findings,
+    decode_objects,
+    encode_listing,
+)
 from replication.messages import (
     DATA_BYTES_MAX,
     HEADER_BYTES_MAX,
     FromNode,
-    ListedObject,
     MalformedMessage,
     Read,
     Stat,
     ToNode,
     WireRefusal,
-    decode_findings,
     decode_from_node,
-    decode_objects,
     decode_to_node,
     encode,
-    encode_listing,
 )
 from tests.unit.replication.wire_samples import DIGEST, FROM_NODE, TO_NODE, data_for
 

@@ -3,6 +3,8 @@
 from replication.messages import (
     Account,
     Accounted,
+    Audit,
+    Audited,
     Blocks,
     Bytes,
     Chunk,
@@ -21,6 +23,8 @@ from replication.messages import (
     Proceed,
     Put,
     Read,
+    Recheck,
+    Rechecked,
     Refused,
     Source,
     Stat,
@@ -68,6 +72,8 @@ TO_NODE: list[ToNode] = [
     Mend(7, OBJECT_ID, 1, DIGEST, 3, Source("node-2", "tcp://10.1.0.12:5570", CURVE_KEY)),
     Fetch(8, OBJECT_ID, "inventory.json", 0, 1024),
     Status(9),
+    Audit(11, OBJECT_ID, 1, DIGEST, 64),
+    Recheck(12, OBJECT_ID),
 ]
 
 FROM_NODE: list[FromNode] = [
@@ -82,6 +88,8 @@ FROM_NODE: list[FromNode] = [
     Accounted(10, 2592000, None, (1, 2, 3, 4, 5, 6), (CYCLE,)),
     Mended(7, "mended"),
     State(9, "ready", "", 1, 2, 3, 4),
+    Audited(11, DIGEST, 7, 1000, 0, "evicted"),
+    Rechecked(12, "damaged", DIGEST, 1, 1000),
     Refused(None, OP_ID, "full", "no room", True),
 ]
 
