@@ -7,7 +7,7 @@ round: answers first, then the original moves, then the transfer is closed. Deci
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +18,12 @@ from monitoring.log import get_log
 from storage.catalogue import answers, transfer_lists, transfers
 from storage.catalogue.model import Answer, Transfer
 from storage.catalogue.writer import CatalogueWriter
-from storage.model import SignedAnswer
 
 log = get_log(__name__)
 
 _PAGE = 1000
+# So many answers, or originals, share the folder's syncs and a commit; all are held meanwhile.
+_BATCH = 64
 # A source whose answers fail so often in one round has a return folder that cannot be written.
 _FAILURES_MAX = 10
 
@@ -69,40 +70,61 @@ class Delivery:
         while more:
             waiting = await self._catalogue.look(answers.outbox, after=after, limit=_PAGE)
             more = len(waiting) == _PAGE
-            for answer in waiting:
-                after = answer.id
-                source = self._sources.get(answer.source)
-                if source is not None and failures[source.name] < _FAILURES_MAX:
-                    done = await self._deliver_one(source, answer)
-                    written += done
-                    failures[source.name] += not done
+            after = waiting[-1].id if waiting else after
+            for source in self._sources.values():
+                mine = [answer for answer in waiting if answer.source == source.name]
+                for begun in range(0, len(mine), _BATCH):
+                    batch = mine[begun : begun + _BATCH]
+                    written += await self._deliver_batch(source, batch, failures)
         return written
 
-    async def _deliver_one(self, source: SourceFolders, answer: Answer) -> bool:
+    async def _deliver_batch(
+        self, source: SourceFolders, batch: Sequence[Answer], failures: Counter[str]
+    ) -> int:
+        """Write them together; if that fails, each by itself, so that one is in nobody's way."""
+        if failures[source.name] >= _FAILURES_MAX:
+            return 0
         try:
-            await asyncio.to_thread(_deliver, source, answer)
+            await asyncio.to_thread(outbox.deliver, source.returned, batch)
         except OSError as error:
+            if len(batch) > 1:
+                return sum(
+                    [await self._deliver_batch(source, [answer], failures) for answer in batch]
+                )
+            failures[source.name] += 1
             log.error(
-                "delivery.answer.unwritable", source=source.name, transfer=answer.transfer_id,
+                "delivery.answer.unwritable", source=source.name, transfer=batch[0].transfer_id,
                 error=str(error),
             )  # fmt: skip
-            return False
-        await self._catalogue.do(answers.mark_written, answer.id, self._now())
-        log.info("delivery.answer.written", transfer=answer.transfer_id, kind=answer.kind)
-        return True
+            return 0
+        written = [answer.id for answer in batch]
+        await self._catalogue.do(answers.mark_written, written, self._now())
+        for answer in batch:
+            log.info("delivery.answer.written", transfer=answer.transfer_id, kind=answer.kind)
+        return len(batch)
 
     async def _move_originals(self, source: SourceFolders) -> None:
-        for transfer in await self._catalogue.look(transfer_lists.to_be_moved, source.name):
-            # A rejected original is not among them: it stays where its sender can mend it.
+        # A rejected original is not among them: it stays where its sender can mend it.
+        stored = await self._catalogue.look(transfer_lists.to_be_moved, source.name)
+        for begun in range(0, len(stored), _BATCH):
+            batch = stored[begun : begun + _BATCH]
+            moved = await asyncio.to_thread(self._clear_away_all, source, batch)
+            await self._catalogue.do(transfers.close_all, moved, self._now())
+
+    def _clear_away_all(self, source: SourceFolders, batch: Sequence[Transfer]) -> list[int]:
+        """Return the transfers whose originals are out of the way."""
+        moved = []
+        for transfer in batch:
             try:
-                await asyncio.to_thread(self._clear_away, source, transfer)
+                self._clear_away(source, transfer)
             except OSError as error:
                 log.error(
                     "delivery.original.unmovable", source=source.name, transfer=transfer.id,
                     error=str(error),
                 )  # fmt: skip
-                continue
-            await self._catalogue.do(transfers.close, transfer.id, self._now())
+            else:
+                moved.append(transfer.id)
+        return moved
 
     def _clear_away(self, source: SourceFolders, transfer: Transfer) -> None:
         name = transfer.name_raw
@@ -112,9 +134,3 @@ class Delivery:
             # The sender has put something else there since: it is the next transfer, not this one.
             log.info("delivery.original.replaced", source=source.name, transfer=transfer.id)
         shutil.rmtree(self._staging / str(transfer.id), ignore_errors=True)
-
-
-def _deliver(source: SourceFolders, answer: Answer) -> None:
-    assert answer.body is not None, answer.id
-    signed = SignedAnswer(answer.body, answer.signature)
-    outbox.deliver(source.returned, answer.name, answer.kind, signed)

@@ -42,6 +42,8 @@ log = get_log(__name__)
 
 # How often a duplicate looks whether the first one has been stored.
 _DUPLICATE_WAIT_S = 1.0
+# Copies of a package that is not stored after so long are put on record one by one.
+_NOTE_S = 5.0
 
 
 class PreparedDifferently(Refusal):
@@ -168,7 +170,6 @@ class Keeping:
         proven: list[ProvenCopy] = []
 
         async def note(copy: ProvenCopy) -> None:
-            await self._catalogue.do(copies.record, _copy(begun.id, copy))
             proven.append(copy)
 
         work, built = package.work, package.built
@@ -180,14 +181,39 @@ class Keeping:
             proven=note,
             progress=lambda _written_bytes: None,
         )
-        await self._writer.store(to_store)
+        await self._store_noting(to_store, begun, proven)
         body = await asyncio.to_thread(_stored_body, facts, package, begun, proven)
         answer = await self._desk.signed(AnswerKind.STORED, body)
-        await self._catalogue.do(packages.finish, transfer.claim, begun.id, answer, self._now())
+        await self._catalogue.do(
+            packages.finish, transfer.claim, begun.id, answer, self._now(),
+            [_copy(begun.id, copy) for copy in proven],
+        )  # fmt: skip
         log.info(
             "intake.package.stored", transfer=transfer.id, object_id=built.object_id,
             content_bytes=built.file_list.content_bytes,
         )  # fmt: skip
+
+    async def _store_noting(
+        self, to_store: PackageToStore, begun: Package, proven: list[ProvenCopy]
+    ) -> None:
+        """Store; copies go on record with the receipt, or before it when a node is away.
+
+        Nothing rests on the earlier record: a node asked again gives the same signed answer.
+        """
+        noting = asyncio.create_task(self._note_meanwhile(begun, proven))
+        try:
+            await self._writer.store(to_store)
+        finally:
+            noting.cancel()
+            await asyncio.gather(noting, return_exceptions=True)
+
+    async def _note_meanwhile(self, begun: Package, proven: list[ProvenCopy]) -> None:
+        noted = 0
+        while True:
+            await asyncio.sleep(_NOTE_S)
+            for copy in proven[noted:]:
+                await self._catalogue.do(copies.record, _copy(begun.id, copy))
+                noted += 1
 
 
 def _stored_body(

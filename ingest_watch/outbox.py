@@ -1,15 +1,15 @@
-"""Put signed answers into a source's return folder: whole, signature first, again after a crash.
+"""Put signed answers into a source's return folder: whole, signatures first, again after a crash.
 
 docs/formats/answers.md. Bytes come from the catalogue, where body and signature were made durable
 together before; delivering twice writes the same bytes twice.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from storage.catalogue.model import AnswerKind
-from storage.durable import write_whole_file
-from storage.model import SignedAnswer
+from storage.catalogue.model import Answer
+from storage.durable import write_whole_files
 
 # Senders of other groups must be able to read what we tell them.
 _ANSWER_MODE = 0o644
@@ -18,17 +18,20 @@ _NAME_BYTES_MAX = 237
 _DIGITS_OF_CUT_NAMES = 16
 
 
-def deliver(return_folder: Path, name: str, kind: AnswerKind, answer: SignedAnswer) -> Path:
-    """Write `<name>.<kind>.json.sig` and then `<name>.<kind>.json`; return the latter's path.
+def deliver(return_folder: Path, answers: Sequence[Answer]) -> None:
+    """Write `<name>.<kind>.json.sig` of all of them, and then `<name>.<kind>.json` of all.
 
-    A JSON that is there always has its signature beside it. Raises OSError when the return folder
-    cannot be written; the answer stays in the outbox and is delivered later.
+    A JSON that is there always has its signature beside it. Raises OSError when one of them cannot
+    be written; then all stay in the outbox, and are delivered later or one by one.
     """
-    stem = f"{answer_name(name)}.{kind}.json"
-    body, signature = return_folder / stem, return_folder / f"{stem}.sig"
-    write_whole_file(signature, answer.signature, mode=_ANSWER_MODE)
-    write_whole_file(body, answer.payload, mode=_ANSWER_MODE)
-    return body
+    bodies: dict[str, bytes] = {}
+    signatures: dict[str, bytes] = {}
+    for answer in answers:
+        assert answer.body is not None, answer.id
+        stem = f"{answer_name(answer.name)}.{answer.kind}.json"
+        bodies[stem], signatures[f"{stem}.sig"] = answer.body, answer.signature
+    write_whole_files(return_folder, signatures, mode=_ANSWER_MODE)
+    write_whole_files(return_folder, bodies, mode=_ANSWER_MODE)
 
 
 def answer_name(name: str) -> str:

@@ -27,7 +27,6 @@ from ingest_watch.listing import Listing, StagedFile
 from ingest_watch.opening_rules import ARCHIVE_UNKNOWN, SPECIAL, TOO_LARGE
 from ingest_watch.safe_open import FILE_FLAGS, open_beneath
 from ingest_watch.target_tree import TargetTree
-from storage.durable import SyncDescriptor
 from storage.errors import Refusal
 
 
@@ -56,17 +55,15 @@ def stage_folder(
     """Copy the folder `source` into `target`, and list it at `listing`. Neither may exist.
 
     Raises PackageRejected (never acceptable), PackageChanged (look again later), StagingFull, or
-    OSError (the disk); then whatever was made is the caller's to remove. Everything is durable
-    on return.
+    OSError (the disk); then whatever was made is the caller's to remove. Nothing is synced: see
+    docs/decisions/0005.
     """
     target.mkdir(mode=0o700)
     with ExitStack() as stack:
-        sync = stack.enter_context(SyncDescriptor(target))
         tree = stack.enter_context(TargetTree(target))
         folder = stack.enter_context(opened_folder(source))
         files = stack.enter_context(Listing.create(listing))
         _FolderReading(folder, files, limits, tree).run(room=target)
-        sync.ask()
         return _described(target, listing, files, "folder")
 
 
@@ -90,7 +87,6 @@ def stage_archive(
     target.mkdir(mode=0o700)
     copy = target.with_name(target.name + ".archive")
     with ExitStack() as stack:
-        sync = stack.enter_context(SyncDescriptor(target))
         files = stack.enter_context(Listing.create(listing))
         stack.callback(copy.unlink, missing_ok=True)
         sha256 = _copy_archive(source, copy, limits)
@@ -104,7 +100,6 @@ def stage_archive(
         top = files.top_folder()
         if top is not None:
             files.move_up(top)
-        sync.ask()
         folder = target if top is None else target / top
         return _described(folder, listing, files, serialisation, sha256, findings)
 

@@ -4,6 +4,8 @@ docs/formats/answers.md. An answer is given in the transaction of what it says, 
 Signing is the notary's affair, writing files ingest_watch's.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, Select, bindparam, select, update
 
 from storage.catalogue.errors import AnswerConflict
@@ -63,9 +65,11 @@ def outbox(connection: Connection, *, after: int = 0, limit: int = 100) -> list[
     return _answers(connection, query.order_by(answers.c.id).limit(limit))
 
 
-def mark_written(connection: Connection, answer_id: int, at: str) -> None:
-    """Note that both files of an answer are fsynced in the return folder. Idempotent."""
-    connection.execute(_WRITTEN, {"by_id": answer_id, "new_written_at": at})
+def mark_written(connection: Connection, answer_ids: Iterable[int], at: str) -> None:
+    """Note that both files of each answer are fsynced in the return folder. Idempotent."""
+    rows = [{"by_id": answer_id, "new_written_at": at} for answer_id in answer_ids]
+    if rows:
+        connection.execute(_WRITTEN, rows)
 
 
 def find(connection: Connection, transfer_id: int, kind: AnswerKind) -> Answer | None:

@@ -4,6 +4,7 @@ A package is stored in one transaction with its receipt: there is never the one 
 (DESIGN.md promise 1). What happens on nodes is replication's affair; copies are copies.py's.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,7 @@ from storage.catalogue import answers, copies, tallies, transfers
 from storage.catalogue.errors import CopiesMissing, NoSuchTransfer, PackageExists
 from storage.catalogue.model import (
     Claim,
+    Copy,
     CopyState,
     NewAnswer,
     NewPackage,
@@ -65,13 +67,21 @@ def begin_writing(connection: Connection, claim: Claim, new: NewPackage, at: str
 
 
 def finish(
-    connection: Connection, claim: Claim, package_id: int, answer: NewAnswer, at: str
+    connection: Connection,
+    claim: Claim,
+    package_id: int,
+    answer: NewAnswer,
+    at: str,
+    proven: Iterable[Copy] = (),
 ) -> Package:
-    """Stored: package, transfer and receipt in this one transaction.
+    """Stored: package, transfer, receipt and the `proven` copies in this one transaction.
 
-    Raises CopiesMissing unless as many copies as wanted are committed, each on a node and in a
-    failure domain of its own.
+    Copies that are on record already may be among them. Raises CopiesMissing unless as many copies
+    as wanted are committed, each on a node and in a failure domain of its own.
     """
+    for copy in proven:
+        assert copy.package_id == package_id, "a copy of this package"
+        copies.record(connection, copy)
     package = get(connection, package_id)
     _require_copies(connection, package)
     transfers.move(connection, claim, Step(TransferState.STORED), at, package_id=package_id)

@@ -6,7 +6,7 @@ another process holds a higher one. Which steps are legal is transitions.py's; l
 is transfer_lists.py's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -181,6 +181,12 @@ def close(connection: Connection, transfer_id: int, at: str) -> None:
         known = get(connection, transfer_id)
         if known.closed_at is None:
             raise IllegalTransition(f"transfer {transfer_id} is {known.state}: not to be closed")
+
+
+def close_all(connection: Connection, transfer_ids: Iterable[int], at: str) -> None:
+    """`close` each of them."""
+    for transfer_id in transfer_ids:
+        close(connection, transfer_id, at)
 
 
 def get(connection: Connection, transfer_id: int) -> Transfer:

@@ -41,6 +41,18 @@ def test_a_package_is_stored_together_with_its_receipt(story: Story) -> None:
     assert (portal.packages, portal.files, portal.content_bytes) == (1, 12, 1_002_000)
 
 
+def test_copies_may_go_on_record_with_the_receipt(story: Story) -> None:
+    """One was noted before, because another node was away; it is not counted twice."""
+    transfer, package = story.writing()
+    proven = [copy_of(package, f"node-{number}") for number in (1, 2, 3)]
+    copies.record(story.connection, proven[0])
+    stored = packages.finish(
+        story.connection, transfer.claim, package.id, receipt(), moment(60), proven
+    )
+    assert (stored.state, stored.copies_committed) == (PackageState.STORED, 3)
+    assert copies.of_package(story.connection, package.id) == proven
+
+
 @pytest.mark.parametrize(
     "domains", [[], ["a"], ["a", "b"], ["a", "a", "b"]], ids=["0", "1", "2", "3 in 2 domains"]
 )
@@ -210,8 +222,8 @@ def test_an_object_is_found_by_its_ocfl_id(story: Story) -> None:
 def test_an_answer_leaves_the_outbox_when_it_was_written(story: Story) -> None:
     story.stored()
     (answer,) = answers.outbox(story.connection)
-    answers.mark_written(story.connection, answer.id, moment(91))
-    answers.mark_written(story.connection, answer.id, moment(92))
+    answers.mark_written(story.connection, [answer.id], moment(91))
+    answers.mark_written(story.connection, [answer.id], moment(92))
     assert answers.outbox(story.connection) == []
     (kept,) = answers.of_transfer(story.connection, answer.transfer_id)
     assert kept == dataclasses.replace(answer, written_at=moment(91))

@@ -50,7 +50,7 @@ def _everything(connection: Connection) -> None:
     package = story.stored()
     transfer = transfers.get(connection, package.transfer_id)
     (answer,) = answers.outbox(connection)
-    answers.mark_written(connection, answer.id, moment(90))
+    answers.mark_written(connection, [answer.id], moment(90))
     answers.of_transfer(connection, transfer.id)
     transfers.close(connection, transfer.id, moment(91))
     noted = transfers.note_waiting(connection, arrival("other"), "", moment(92))

@@ -251,7 +251,7 @@ def test_the_original_is_moved_only_after_the_receipt_was_written(story: Story) 
     number = story.stored().transfer_id
     assert transfer_lists.to_be_moved(connection, "portal") == []
     (answer,) = answers.outbox(connection)
-    answers.mark_written(connection, answer.id, moment(61))
+    answers.mark_written(connection, [answer.id], moment(61))
     assert transfer_lists.to_be_moved(connection, "registry") == []
     (found,) = transfer_lists.to_be_moved(connection, "portal")
     assert found.id == number

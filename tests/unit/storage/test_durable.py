@@ -13,6 +13,7 @@ from storage.durable import (
     rename_noreplace,
     write_all,
     write_whole_file,
+    write_whole_files,
 )
 
 
@@ -40,6 +41,26 @@ def test_an_existing_file_is_replaced_only_when_that_is_meant(tmp_path: Path) ->
 def test_a_name_of_the_greatest_length_can_be_written(tmp_path: Path) -> None:
     write_whole_file(tmp_path / ("x" * 255), b"abc")
     assert (tmp_path / ("x" * 255)).read_bytes() == b"abc"
+
+
+def test_many_files_are_written_whole_with_their_mode_and_nothing_beside_them(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "b").write_bytes(b"old")
+    contents = {"a": b"", "b": b"new", "x" * 255: b"long"}
+    before = open_descriptors()
+    write_whole_files(tmp_path, contents, mode=0o644)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == contents
+    assert {path.stat().st_mode & 0o7777 for path in tmp_path.iterdir()} == {0o644}
+    assert open_descriptors() == before
+
+
+def test_one_file_that_cannot_be_written_leaves_no_temporary_file(tmp_path: Path) -> None:
+    before = open_descriptors()
+    with pytest.raises(OSError, match="too long"):
+        write_whole_files(tmp_path, {"a": b"abc", "x" * 256: b"def"})
+    assert {path.name for path in tmp_path.iterdir()} <= {"a"}
+    assert open_descriptors() == before
 
 
 @pytest.mark.needs_root
