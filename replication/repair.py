@@ -171,17 +171,17 @@ class Repair:
         try:
             done = await target.mend(order, ticket, _MEND_S_MAX)
         except WireRefusal as refusal:
-            self._failed(mend, str(refusal))
+            await self._failed(mend, str(refusal), lease)
             return
         if done.answer is None:
-            self._failed(mend, done.outcome)
+            await self._failed(mend, done.outcome, lease)
             return
         try:
             await self._mended_by(mend, target.peer, done.answer, lease)
         except NodeAnswerRefused as refusal:
-            self._failed(mend, str(refusal))
+            await self._failed(mend, str(refusal), lease)
 
-    def _failed(self, mend: Mend, reason: str) -> None:
+    async def _failed(self, mend: Mend, reason: str, lease: Lease) -> None:
         self.outcomes["failed"] += 1
         copy = (mend.target, mend.object_id)
         self._not_before[copy] = self._now() + timedelta(seconds=pause_s(self._attempts[copy]))
@@ -189,6 +189,11 @@ class Repair:
             "repair.mend.failed", node=mend.target, source=mend.source,
             object_id=mend.object_id, reason=reason,
         )  # fmt: skip
+        package = await self._stored(mend.object_id)
+        if package is not None:
+            failed = repairs.FailedMend(package.id, mend.target, mend.source, reason)
+            actor, at = Actor.of_holder(lease.holder), to_text(self._now())
+            await self._catalogue.do(repairs.record_failed, failed, actor, at)
 
     async def _mended_by(self, mend: Mend, peer: Peer, answer: SignedAnswer, lease: Lease) -> None:
         said = believe(answer, peer.name, VerifyKey.from_hex(peer.verify_key))

@@ -5,6 +5,7 @@ A finding of an object is closed by nothing but a copy that its node has proven 
 
 import hashlib
 import json
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
 
@@ -12,6 +13,16 @@ from storage.catalogue import copies, events
 from storage.catalogue import findings as found_damage
 from storage.catalogue.model import Actor, Copy, CopyState, NewEvent, NodeFinding
 from storage.catalogue.schema import findings
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMend:
+    """A copy that could not be replaced, from which node, and why."""
+
+    package_id: int
+    node: str
+    source: str
+    reason: str
 
 
 def record_found(
@@ -61,15 +72,13 @@ def record_mended(
     events.append(connection, event, actor, at)
 
 
-def record_failed(
-    connection: Connection, package_id: int, node: str, source: str, reason: str, actor: Actor,
-    at: str,
-) -> None:  # fmt: skip
+def record_failed(connection: Connection, failed: FailedMend, actor: Actor, at: str) -> None:
     """Note that a copy was to be mended and was not; its findings stay open."""
-    evidence = json.dumps({"source": source, "reason": reason}, ensure_ascii=False)
+    evidence = {"source": failed.source, "reason": failed.reason}
     event = NewEvent(
-        "copy.mend-failed", "failed", package_id=package_id, node=node, detail=evidence
-    )
+        "copy.mend-failed", "failed", package_id=failed.package_id, node=failed.node,
+        detail=json.dumps(evidence, ensure_ascii=False),
+    )  # fmt: skip
     events.append(connection, event, actor, at)
 
 

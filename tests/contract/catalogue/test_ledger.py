@@ -43,9 +43,8 @@ def test_evidence_that_is_no_json_is_kept_as_it_was_told(story: Story) -> None:
 def test_a_mended_and_a_failed_repair_say_from_where_and_what_was_closed(story: Story) -> None:
     package = story.stored()
     findings.record(story.connection, FOUND, moment(55))
-    repairs.record_failed(
-        story.connection, package.id, "node-2", "node-1", "source away", KEEPER, moment(60)
-    )
+    failed_mend = repairs.FailedMend(package.id, "node-2", "node-1", "source away")
+    repairs.record_failed(story.connection, failed_mend, KEEPER, moment(60))
     copy = copy_of(package, "node-2")
     repairs.record_mended(story.connection, copy, OBJECT_ID, "node-3", KEEPER, moment(61))
     failed, mended = acts.page(story.connection, object_id=OBJECT_ID)[-2:]

@@ -1,0 +1,85 @@
+"""Hear each node's account of its checking, and put its sweeps on record.
+
+docs/wire/README.md (`account`). A node that does not answer is away: what it said last is kept with
+the moment it was said, and stands for nothing later. Orders nothing and mends nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from replication.messages import WireRefusal
+from replication.node_client import NodeClient, NodeState
+from replication.sweep_account import CYCLES_MAX
+from storage.catalogue import sweeps
+from storage.catalogue.model import NodeSweep
+from storage.catalogue.timestamps import to_text
+from storage.catalogue.writer import CatalogueWriter
+from storage.sweep.account import SweepAccount
+from storage.sweep.model import SweepCycle, SweepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a node said of itself, and when."""
+
+    at: str
+    account: SweepAccount
+    state: NodeState
+    sweep: SweepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A node that does not answer now; `last` is what it said before, if anything."""
+
+    reason: str
+    last: Told | None
+
+
+class Hearing:
+    """The keeper's ear. One instance for each keeper process."""
+
+    def __init__(
+        self,
+        catalogue: CatalogueWriter,
+        clients: Mapping[str, NodeClient],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._catalogue = catalogue
+        self._clients = clients
+        self._now = now
+        self._told: dict[str, Told] = {}
+
+    async def hear_all(self) -> dict[str, Told | Away]:
+        """Ask every node, all at once; put their sweeps on record."""
+        answers = await asyncio.gather(*map(self._hear, self._clients))
+        return dict(zip(self._clients, answers, strict=True))
+
+    async def _hear(self, node: str) -> Told | Away:
+        client = self._clients[node]
+        try:
+            account = await self._learn_sweeps(node, client)
+            state, sweep = await client.status(), await client.sweep("status")
+        except WireRefusal as refusal:
+            return Away(str(refusal), self._told.get(node))
+        self._told[node] = Told(to_text(self._now()), account, state, sweep)
+        return self._told[node]
+
+    async def _learn_sweeps(self, node: str, client: NodeClient) -> SweepAccount:
+        after = await self._catalogue.look(sweeps.last_finished, node)
+        while True:
+            account = await client.account(after)
+            for cycle in account.cycles:
+                await self._catalogue.do(sweeps.record, _sweep(node, cycle))
+            if len(account.cycles) < CYCLES_MAX:
+                return account
+            after = account.cycles[-1].number
+
+
+def _sweep(node: str, cycle: SweepCycle) -> NodeSweep:
+    return NodeSweep(
+        node, cycle.number, cycle.started_at, cycle.finished_at,
+        cycle.checked_objects, cycle.read_bytes, cycle.damaged_objects,
+    )  # fmt: skip
