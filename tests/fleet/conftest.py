@@ -1,0 +1,34 @@
+"""One machine with the whole appliance on it, booted and deployed once for all tests."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.fleet.deployment import SENDER, Recap, build_release, deploy
+from tests.fleet.machine import Machine, base_folder, booted
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The machine, what is installed on it, and how the first run of the playbook went."""
+
+    machine: Machine
+    release: Path
+    work: Path
+    first_run: Recap
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A machine on which the playbook ran once; mark the test `needs_machine`."""
+    work = tmp_path_factory.mktemp("fleet")
+    with ThreadPoolExecutor(1) as meanwhile:
+        building = meanwhile.submit(build_release)
+        base_folder()
+        release = building.result()
+    with booted(work) as machine:
+        machine.run(f"useradd --create-home {SENDER}")
+        yield Fleet(machine, release, work, deploy(machine, release, work))
