@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 from jinja2 import Environment, select_autoescape
 
+from daemon.cli.output import shown
 from daemon.control import ControlRefused
 from daemon.lifecycle import Part
 from monitoring.log import get_log
@@ -52,7 +53,7 @@ class Console:
         self._catalogue = catalogue
         self._verified = verified
         self._metrics = metrics
-        environment = Environment(autoescape=select_autoescape(default=True))
+        environment = Environment(autoescape=select_autoescape(default=True), finalize=shown)
         environment.filters["moment"] = _in_words
         self._page = environment.from_string(
             (files("daemon.console") / "page.html").read_text(encoding="utf-8")

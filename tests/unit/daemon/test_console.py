@@ -85,12 +85,11 @@ async def test_a_file_that_stops_verifying_is_broken_off_and_never_completed_wit
     served: Served,
 ) -> None:
     served.verified.good_bytes = BLOCK_BYTES
-    received = b""
+    received = bytearray()
     query = {"object_id": "lantai:s/case", "path": "received/data/a.bin"}
     async with aiohttp.ClientSession() as http, http.get(f"{served.url}/file", params=query) as got:
         with pytest.raises(aiohttp.ClientPayloadError):
-            async for chunk in got.content.iter_any():
-                received += chunk
+            await _read_into(received, got)
     assert CONTENT.startswith(received)
 
 
@@ -146,3 +145,9 @@ async def test_a_hostile_name_is_text_on_the_page_and_nothing_else(served: Serve
         page = await got.text()
     assert "&lt;script" in page
     assert "<script" not in page
+    assert "\u202e" not in page, "what reorders text is shown, not obeyed"
+
+
+async def _read_into(received: bytearray, answer: aiohttp.ClientResponse) -> None:
+    async for chunk in answer.content.iter_any():
+        received += chunk
