@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from replication.messages import WireRefusal
-from replication.node_client import NodeClient, NodeState
+from replication.node_answers import NodeState
+from replication.node_client import NodeClient
 from replication.sweep_account import CYCLES_MAX
 from storage.catalogue import sweeps
 from storage.catalogue.model import NodeSweep
