@@ -200,9 +200,6 @@ class SweptVolume(Protocol):
     def oldest_checked_at(self) -> str | None:
         """The smallest `checked_at` of the index."""
 
-
-def rfc3339(moment: datetime) -> str:
-    """UTC to the microsecond with a `Z`, so that the order of texts is the order of times."""
     def sweep_cycles(self, after: int, limit: int) -> list[SweepCycle]:
         """Cycles with a greater number than `after`, in their order."""
 
@@ -212,4 +209,7 @@ def rfc3339(moment: datetime) -> str:
     def never_swept_count(self) -> int:
         """How many objects no sweep has found intact since they were committed."""
 
+
+def rfc3339(moment: datetime) -> str:
+    """UTC to the microsecond with a `Z`, so that the order of texts is the order of times."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -152,16 +152,16 @@ class Sweeper:
             complete = await run.run(self._now, self._is_over)
         finally:
             self._running = None
-        if not complete:
-            return
         so_far = replace(
             cycle,
             checked_objects=cycle.checked_objects + run.checked_objects,
             read_bytes=cycle.read_bytes + run.read_bytes(),
             damaged_objects=cycle.damaged_objects + run.damaged_objects,
         )
-        finished = replace(so_far, finished_at=rfc3339(self._now()))
+        if not complete:
             await asyncio.to_thread(self._volume.keep_sweep_cycle, so_far)
+            return
+        finished = replace(so_far, finished_at=rfc3339(self._now()))
         await asyncio.to_thread(self._volume.keep_sweep_cycle, finished)
         log.info(
             "sweep.cycle.finished",
@@ -173,6 +173,7 @@ class Sweeper:
 
     def _is_over(self) -> bool:
         return self._stopping or self._asked
+
     async def _sees_canaries(self) -> bool:
         """Wait until the check finds exactly what was planted; False if the sweep is over first."""
         self._controls.stopped = self._stopping
@@ -191,7 +192,6 @@ class Sweeper:
             log.info("sweep.trusted_again")
         self._broken = ""
         return True
-
 
     async def _set_pace(self) -> None:
         content_bytes = await asyncio.to_thread(self._volume.content_bytes)
