@@ -39,6 +39,7 @@ def demo(folder: Path, no_mount: bool) -> None:
 
     Exit codes: 0 everything held; 1 something did not.
     """
+    signal.signal(signal.SIGTERM, _interrupt)
     without = "not mounted: --no-mount" if no_mount else _why_no_mount()
     layout = _lay_out(folder.resolve(), mount=without is None)
     click.echo(f"Lantai 兰台: an appliance in {layout.folder}")
@@ -99,6 +100,11 @@ def _insist(packages: Sequence[Sample], verdicts: Sequence[Verdict]) -> None:
     for package, verdict in zip(packages, verdicts, strict=True):
         if (verdict.kind == "stored") is not package.acceptable:
             raise DemoFailed(f"{package.name} was answered {verdict.kind}, against expectation")
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """A polite end is like Ctrl-C: the roles are stopped on the way out."""
+    raise KeyboardInterrupt
 
 
 def _stay() -> None:

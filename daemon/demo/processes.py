@@ -91,7 +91,9 @@ class Processes:
 
     def start(self, instance: Instance) -> None:
         """Start one role; what it writes goes to its log."""
-        command = [*lantai(), "run", instance.role, "--config", str(instance.config)]
+        # Whatever ends this process, the roles are asked to stop: nobody else would ask them.
+        tied = ["setpriv", "--pdeathsig", "TERM", "--"]
+        command = [*tied, *lantai(), "run", instance.role, "--config", str(instance.config)]
         with (self.layout.logs / f"{instance.name}.log").open("ab") as log:
             self._running[instance.name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -106,6 +108,12 @@ class Processes:
     def wait(self, name: str, within_s: float = READY_S_MAX) -> int:
         """The exit status of a role that ends by itself."""
         return self._running[name].wait(within_s)
+
+    def stop(self, name: str) -> int:
+        """Ask one role to stop; its exit status."""
+        process = self._running[name]
+        process.send_signal(signal.SIGTERM)
+        return self._ended(process)
 
     def process_id(self, name: str) -> int:
         """The process that runs `name`."""

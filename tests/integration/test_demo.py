@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import WaitUntil
+
 PROJECT = Path(__file__).parents[2]
 DEMO_S_MAX = 240
 
@@ -68,3 +70,35 @@ def test_a_folder_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "not empty and not a demo's folder" in ran.stderr
     assert kept.read_text() == "not a demo"
+
+
+async def test_whatever_ends_the_demo_ends_its_roles_too(
+    tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    folder = tmp_path / "demo"
+    with subprocess.Popen(
+        [sys.executable, "-m", "daemon.cli", "demo", "--no-mount", "--folder", str(folder)],
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    ) as demo:
+        await wait_until(lambda: len(_processes_of(folder)) >= 3, within_s=60)
+        demo.kill()
+    await wait_until(lambda: not _processes_of(folder), within_s=60, what="the end of all roles")
+
+
+def _processes_of(folder: Path) -> list[str]:
+    """Process ids of the roles whose configuration lies in `folder`."""
+    wanted = str(folder / "config").encode()
+    return [
+        line.parent.name
+        for line in Path("/proc").glob("[0-9]*/cmdline")
+        if wanted in _read(line) and b"\0run\0" in _read(line)
+    ]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # the process has ended
