@@ -5,21 +5,20 @@ called through threads, one call at a time; what was seen is put on record by re
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.context import BaseContext
-from pathlib import PurePosixPath
 
 from monitoring.log import get_log
 from storage.errors import Refusal
 from storage.model import StoredObject
-from storage.sweep.model import Damage, ObjectCheck, SweepCycle, SweptVolume, rfc3339
+from storage.sweep.model import ObjectCheck, SweepCycle, SweptVolume, rfc3339
 from storage.sweep.plan import SweepSettings, cut_batch
-from storage.sweep.recording import record_checks, record_damages, target_of
-from storage.sweep.stray_walk import strays_of_root, strays_of_tuple, tuple_folders
+from storage.sweep.recording import record_checks, target_of
+from storage.sweep.surroundings import Surroundings
 from storage.sweep.worker import SweepControls, check_objects, start_worker
 
 log = get_log(__name__)
@@ -94,7 +93,14 @@ class CycleRun:
                     await self._settle(future, self._running.pop(future))
         finally:
             await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
-        return await self._find_strays(now, is_over)
+        return await self._look_around(Surroundings(self._volume, self._settings, now, is_over))
+
+    async def _look_around(self, surroundings: Surroundings) -> bool:
+        pool = self._new_pool()
+        try:
+            return await surroundings.look(pool)
+        finally:
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
     def _new_pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
@@ -186,27 +192,3 @@ class CycleRun:
             raise SweepProcessesDie("the sweep's processes end at once: see the kernel's log")
         self._pool.shutdown(wait=False)
         self._pool = self._new_pool()
-
-    async def _find_strays(self, now: Callable[[], datetime], is_over: Callable[[], bool]) -> bool:
-        root, owns = self._volume.root, self._volume.owns_folder
-        if is_over():
-            return False
-        await asyncio.to_thread(self._put_away, strays_of_root(root, owns), rfc3339(now()))
-        for name in await asyncio.to_thread(tuple_folders, root):
-            if is_over():
-                return False
-            strays = strays_of_tuple(root, name, owns)
-            await asyncio.to_thread(self._put_away, strays, rfc3339(now()))
-        return True
-
-    def _put_away(self, strays: Iterator[Damage], at: str) -> None:
-        """Record each stray and have it moved to quarantine. Runs in a thread."""
-        for stray in strays:
-            path = PurePosixPath(stray.path)
-            if self._volume.owns_folder(path):  # published since it was listed
-                continue
-            record_damages(self._volume, "", [stray], at)
-            try:
-                self._volume.quarantine_stray(path)
-            except (OSError, Refusal) as error:
-                log.warning("sweep.stray.not_moved", reason=str(error))

@@ -4,7 +4,7 @@ DESIGN.md, promise 4. The kinds of damage are a closed set, because repair, alar
 the wire each decide by them. Values only: nothing here reads a disk or a clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -137,6 +137,12 @@ class SweepStatus:
     broken: str = ""  # why the check is not believed, if its canaries went unseen; empty: it is
 
 
+class RecordsChecker(Protocol):
+    """A check of a volume's own records; can be sent to a process."""
+
+    def __call__(self, pace: Callable[[int], None]) -> list[Damage]: ...
+
+
 class SweptVolume(Protocol):
     """What the sweep needs of a volume. Called from several threads, never from the event loop."""
 
@@ -151,6 +157,9 @@ class SweptVolume(Protocol):
     @property
     def verify_mode(self) -> VerifyMode:
         """How this file system proves that a read reached the medium."""
+
+    def takes_records(self) -> bool:
+        """Whether what is found can be put on record; while not, nothing is swept."""
 
     def object_folder(self, object_id: str) -> PurePosixPath:
         """Where the object lies, relative to the root."""
@@ -178,6 +187,15 @@ class SweptVolume(Protocol):
 
         True as well for what the volume itself put into the root (README.txt, extensions, …).
         """
+
+    def records_check(self) -> RecordsChecker:
+        """A check of the volume's own records, to be run by a process of the sweep."""
+
+    def settle_records(self, damages: Sequence[Damage], at: str) -> None:
+        """Put on record what that check found, and make good what can be made good."""
+
+    def close_findings(self, kind: DamageKind, outcome: str) -> None:
+        """What was found wrong with the volume itself is so no more."""
 
     def quarantine_stray(self, path: PurePosixPath) -> None:
         """Move what lies at `path` in the root to quarantine, journalled, unless it is owned.

@@ -25,6 +25,8 @@ _PAUSE_MIN_S = 0.02
 # One task for a process.
 _BATCH_OBJECTS_MAX = 32
 _BATCH_BYTES_MAX = 64 * 1024 * 1024
+# So many strays are put away in however small a volume.
+_STRAYS_ALWAYS = 3
 # Time in which nothing was read is no credit for a rush beyond this.
 _BURST_S = 1.0
 
@@ -37,6 +39,9 @@ class SweepSettings:
     read_bytes_per_second_max: int = 0  # 0: the volume sets it by its contents and the deadline
     tranquility: float = 0.0  # pause this many times as long as each read took
     workers: int = 2  # processes; small files would only wait for the interpreter in threads
+    # More strays than this in one cycle, or than this share of the objects: nothing is moved.
+    stray_objects_max: int = 10
+    stray_share_max: float = 0.01
 
     def __post_init__(self) -> None:
         assert self.deadline_days > 0, "a deadline lies in the future"
@@ -101,6 +106,15 @@ def cut_batch(objects: Sequence[StoredObject]) -> int:
         if count and taken_bytes > _BATCH_BYTES_MAX:
             return count
     return min(len(objects), _BATCH_OBJECTS_MAX)
+
+
+def strays_allowed(settings: SweepSettings, objects: int) -> int:
+    """How many strays may be put away without a person; a few always may.
+
+    More of them, and it is not the strays that are wrong but the record of what belongs here.
+    """
+    by_share = max(_STRAYS_ALWAYS, int(objects * settings.stray_share_max))
+    return min(settings.stray_objects_max, by_share)
 
 
 class Pacer:

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -132,16 +132,18 @@ class Sweeper:
 
     async def _next_step(self) -> Sweep | Wait:
         self._woken.clear()
+        if not await asyncio.to_thread(self._volume.takes_records):
+            return Wait(self._now() + timedelta(seconds=_WAIT_MAX_S))
         last = await asyncio.to_thread(self._volume.sweep_cycle)
         asked, self._asked = self._asked, False
         return next_step(last, self._now(), self._settings, chance=self._chance, asked=asked)
 
     async def _sweep(self, cycle: SweepCycle) -> None:
         """One cycle to its end, or until someone stops it or asks for another."""
-        await asyncio.to_thread(self._volume.keep_sweep_cycle, cycle)
-        await self._set_pace()
         if not await self._sees_canaries():
             return
+        await asyncio.to_thread(self._volume.keep_sweep_cycle, cycle)
+        await self._set_pace()
         if self._is_over():
             return
         self._controls.stopped = False
@@ -171,9 +173,6 @@ class Sweeper:
             read_bytes=run.read_bytes(),
         )
 
-    def _is_over(self) -> bool:
-        return self._stopping or self._asked
-
     async def _sees_canaries(self) -> bool:
         """Wait until the check finds exactly what was planted; False if the sweep is over first."""
         self._controls.stopped = self._stopping
@@ -192,6 +191,9 @@ class Sweeper:
             log.info("sweep.trusted_again")
         self._broken = ""
         return True
+
+    def _is_over(self) -> bool:
+        return self._stopping or self._asked
 
     async def _set_pace(self) -> None:
         content_bytes = await asyncio.to_thread(self._volume.content_bytes)

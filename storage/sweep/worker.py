@@ -17,7 +17,7 @@ from threading import Thread
 from storage.medium import MediumReader
 from storage.model import VerifyMode
 from storage.sweep.check_object import SweepStopped, check_object
-from storage.sweep.model import ObjectCheck, ObjectToCheck
+from storage.sweep.model import Damage, ObjectCheck, ObjectToCheck, RecordsChecker
 from storage.sweep.plan import Pacer
 
 # A pause looks so often whether it is over or everything is to stop.
@@ -111,6 +111,16 @@ def check_objects(
             break
         checks.append(check_object(target, reader, pace))
     return checks
+
+
+def check_records(check: RecordsChecker, tranquility: float, place: int) -> list[Damage] | None:
+    """Check the volume's own records; None when told to stop before the end."""
+    controls = _controls
+    assert controls is not None, "start_worker comes first"
+    try:
+        return check(_Turnstile(controls, tranquility, place))
+    except SweepStopped:
+        return None
 
 
 class _Turnstile:

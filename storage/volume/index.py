@@ -21,6 +21,8 @@ from storage.volume.journal_records import Record
 from storage.volume.publish import decoded_folder_name
 from storage.volume.refusals import IndexUnwritable
 
+_BATCH_RECORDS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -56,10 +58,8 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute("PRAGMA foreign_keys=ON")
+        self._path = path
+        self._database = _connect(path)
         self._prepare()
         self.sweep = SweepIndex(self._database, self._lock, path)
 
@@ -95,6 +95,25 @@ class Index:
                     (last.sequence, last.segment, last.offset),
                 )
 
+    def renew(self, records: Iterable[Record]) -> None:
+        """Put the database aside and make every row anew from `records`, the whole journal.
+
+        Everybody else waits meanwhile. Raises JournalRotten, IndexUnwritable.
+        """
+        with self._lock:
+            self._database.close()
+            set_database_aside(self._path)
+            self._database = _connect(self._path)
+            self._prepare()
+            self.sweep.use(self._database)
+            batch: list[Record] = []
+            for record in records:
+                batch.append(record)
+                if len(batch) == _BATCH_RECORDS:
+                    self.apply(batch)
+                    batch.clear()
+            self.apply(batch)
+
     def clear(self) -> None:
         """Forget everything, before the journal is read anew."""
         with self._lock, self._database:
@@ -126,6 +145,13 @@ class Index:
             " FROM objects WHERE object_id>? ORDER BY object_id LIMIT ?"
         )
         return [StoredObject(*row) for row in self._all(statement, (after, limit))]
+
+    def objects_behind(self, segment: int, offset: int, limit: int) -> list[str]:
+        """Ids of objects whose record stands at this place of the journal or behind it."""
+        statement = (
+            "SELECT object_id FROM objects WHERE segment>?1 OR (segment=?1 AND offset>=?2) LIMIT ?3"
+        )
+        return [row[0] for row in self._all(statement, (segment, offset, limit))]
 
     def owns_folder(self, folder: PurePosixPath) -> bool:
         """Whether the object of this folder, relative to the root, is kept."""
@@ -177,3 +203,19 @@ class Index:
     def _all(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._database.execute(statement, values).fetchall()
+
+
+def set_database_aside(path: Path) -> None:
+    """Keep a damaged index under another name, for whoever wants to look at it."""
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.replace(part.with_name(f"damaged-{part.name}"))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=NORMAL")
+    database.execute("PRAGMA foreign_keys=ON")
+    return database

@@ -101,6 +101,14 @@ def _take_quarantine(database: sqlite3.Connection, record: Record) -> None:
         )
 
 
+def _take_closing(database: sqlite3.Connection, record: Record) -> None:
+    """What was wrong with the volume itself, and is not any more."""
+    database.execute(
+        "UPDATE findings SET mended_at=? WHERE object_id='' AND kind=? AND mended_at IS NULL",
+        (record.at, record.members["finding"]),
+    )
+
+
 def _take_epoch(database: sqlite3.Connection, record: Record) -> None:
     database.execute(
         "INSERT INTO epochs VALUES (?,?) ON CONFLICT (scope)"
@@ -128,6 +136,7 @@ _TAKERS: dict[str, Callable[[sqlite3.Connection, Record], None]] = {
     "committed": _take_copy,
     "mended": _take_mended,
     "finding": _take_finding,
+    "finding-closed": _take_closing,
     "quarantine": _take_quarantine,
     "epoch": _take_epoch,
     "sweep-cycle": _take_sweep_cycle,

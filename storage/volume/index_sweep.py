@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import RLock
 
 from storage.model import StoredObject
-from storage.sweep.model import SweepCycle
+from storage.sweep.model import VOLUME_DAMAGE, SweepCycle
 from storage.volume.findings import Finding
 
 
@@ -22,6 +22,10 @@ class SweepIndex:
         self._database = database
         self._lock = lock
         self._path = path
+
+    def use(self, database: sqlite3.Connection) -> None:
+        """The index was made anew; called under its lock."""
+        self._database = database
 
     def objects_to_sweep(self, before: str, limit: int) -> list[StoredObject]:
         """Objects not looked at since `before`: known-bad first, then longest unchecked."""
@@ -76,6 +80,25 @@ class SweepIndex:
             query = "SELECT count(*) FROM findings WHERE mended_at IS NULL"
             count: int = self._database.execute(query).fetchone()[0]
             return count
+
+    def volume_findings(self) -> list[Finding]:
+        """What is wrong with the volume's own records, or with too much in its root."""
+        kinds = ",".join(f"'{kind}'" for kind in sorted(VOLUME_DAMAGE))
+        return self._findings(
+            "SELECT sequence, found_at, object_id, kind, path, detail, evidence, mended_at"  # noqa: S608 (fixed words)
+            f" FROM findings WHERE object_id='' AND mended_at IS NULL AND kind IN ({kinds})"
+            " ORDER BY sequence LIMIT ?",
+            (10,),
+        )
+
+    def has_open_kind(self, kind: str) -> bool:
+        """Whether any finding of this kind about the volume itself is open."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT 1 FROM findings WHERE object_id='' AND kind=? AND mended_at IS NULL",
+                (kind,),
+            ).fetchone()
+        return row is not None
 
     def has_open_finding(self, object_id: str, kind: str, path: str) -> bool:
         """Whether exactly this is on record and not mended."""

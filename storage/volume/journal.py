@@ -66,6 +66,11 @@ class Journal:
         with self._lock:
             return self._segment, self._end
 
+    def mark(self) -> tuple[int, int, bytes]:
+        """Segment, offset behind, and chain hash of the last good record."""
+        with self._lock:
+            return self._segment, self._end, self._chain
+
     @property
     def takes_records(self) -> bool:
         """False once a write failed, or what was found at opening forbids another record."""

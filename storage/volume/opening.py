@@ -7,14 +7,13 @@ and rot"). In this order, because each step relies on the one before.
 import fcntl
 import os
 import sqlite3
-from pathlib import Path
 
 from monitoring.log import get_log
 from storage.model import VerifyMode
 from storage.signing import VerifyKey
 from storage.volume.gate import Gate
 from storage.volume.identity import MountGuard, NodeIdentity, read_identity
-from storage.volume.index import Index
+from storage.volume.index import Index, set_database_aside
 from storage.volume.journal import Journal
 from storage.volume.journal_loss import find_loss
 from storage.volume.journal_records import Record
@@ -78,7 +77,7 @@ def open_index(settings: VolumeSettings, node_uuid: str, journal: Journal, gate:
         _bring_up(index, journal, gate)
     except (sqlite3.DatabaseError, IndexUnwritable) as error:
         log.warning("volume.index.replaced", reason=str(error))
-        _set_database_aside(settings.index)
+        set_database_aside(settings.index)
         index = Index(settings.index)
         if not is_journal_lost(settings, node_uuid, journal, index, gate):
             _bring_up(index, journal, gate)
@@ -144,10 +143,3 @@ def _agrees(index: Index, journal: Journal) -> bool:
     except (JournalRotten, OSError):
         return False
     return record.sequence == reached.sequence
-
-
-def _set_database_aside(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.replace(part.with_name(f"damaged-{part.name}"))

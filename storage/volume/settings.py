@@ -24,6 +24,7 @@ class VolumeSettings:
     group_bytes_max: int = 512 * MEBIBYTE
     # How long a group waits for company. A group in work is waited for anyway.
     group_wait_s: float = 0.005
+    journal_segment_bytes_max: int = 64 * 1024 * 1024  # then a new segment begins
     operations_max: int = 256
     # 0 reads back in the committing thread. Measured: on two cores, which the sender and the
     # receiving threads keep busy already, processes of their own cost more than they bring.

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 
+from monitoring.log import get_log
 from storage.durable import SyncDescriptor
 from storage.ocfl.inventory import ROOT_DECLARATION_NAME
-from storage.sweep.model import Damage, ObjectCheck, SweepCycle
+from storage.sweep.model import Damage, DamageKind, ObjectCheck, SweepCycle
 from storage.volume.admission import Admission
 from storage.volume.events import Event
 from storage.volume.identity import IDENTITY_NAME, SIGNATURE_NAME, MountGuard
 from storage.volume.index import Index
 from storage.volume.journal import Journal
 from storage.volume.publish import Publisher, safe_below
+from storage.volume.records_check import RecordsCheck
 from storage.volume.refusals import VolumeRefusal
 from storage.volume.settings import VolumeSettings
 
@@ -33,6 +35,8 @@ OWN_NAMES = frozenset(
         SIGNATURE_NAME,
     }
 )
+
+log = get_log(__name__)
 
 _DETAIL_LENGTH_MAX = 2000
 
@@ -118,6 +122,35 @@ class SweepBook:
                     },
                 )
             )
+
+    def records_check(self) -> RecordsCheck:
+        """A check of journal and index as they are now, to be run by another process."""
+        with self._lock:
+            indexed = self._index.reached().sequence
+            segment, end_offset, chain = self._journal.mark()
+            return RecordsCheck(
+                self._settings.journal, segment, end_offset, chain, self._settings.index, indexed
+            )
+
+    def settle_records(self, damages: Sequence[Damage], at: str) -> None:
+        """Put on record what such a check found. A damaged index is made anew from the journal.
+
+        A damaged journal is left as it is: it is the authority, and a person must look.
+        """
+        kinds = {damage.kind for damage in damages}
+        if DamageKind.INDEX_DAMAGED in kinds and DamageKind.JOURNAL_DAMAGED not in kinds:
+            self._index.renew(self._journal.records())
+            log.error("volume.index.renewed", reason=damages[0].detail)
+        for damage in damages:
+            self.record_finding("", damage, at)
+        if DamageKind.JOURNAL_DAMAGED not in kinds:
+            for kind in (DamageKind.JOURNAL_DAMAGED, DamageKind.INDEX_DAMAGED):
+                self.close_findings(kind, "the journal is whole, and the index agrees with it")
+
+    def close_findings(self, kind: DamageKind, outcome: str) -> None:
+        """Note that what was wrong with the volume itself is so no more."""
+        if self._index.sweep.has_open_kind(kind):
+            self._write(Event("finding-closed", {"finding": kind.value, "outcome": outcome}))
 
     def sweep_cycle(self) -> SweepCycle | None:
         """The last cycle that was begun, if any."""

@@ -18,7 +18,7 @@ from storage.canary.planting import plant_canaries
 from storage.model import SignedAnswer, StoredObject, VerifyMode
 from storage.ocfl.layout import object_folder
 from storage.signing import SigningKey
-from storage.sweep.model import Damage, ObjectCheck, SweepCycle
+from storage.sweep.model import Damage, DamageKind, ObjectCheck, SweepCycle
 from storage.volume import creation, opening
 from storage.volume.admission import Admission
 from storage.volume.block_lists import BlockLists, StoredFile
@@ -34,6 +34,7 @@ from storage.volume.order import KEEPER_SCOPE, StoreOrder
 from storage.volume.publish import Publisher
 from storage.volume.readers import Readers
 from storage.volume.reading import ObjectReader
+from storage.volume.records_check import RecordsCheck
 from storage.volume.recovery import Recovery
 from storage.volume.refusals import (
     JournalRotten,
@@ -70,11 +71,15 @@ class Volume:
         self._stack = ExitStack()
         self._group_lock = threading.Lock()
         self._gate = Gate()
-        self._journal = Journal(settings.journal, settings.quarantine)
+        self._journal = Journal(
+            settings.journal,
+            settings.quarantine,
+            segment_bytes_max=settings.journal_segment_bytes_max,
+        )
         self._stack.callback(self._journal.close)
         if self._journal.rot is not None:
             self._gate.shut(self._journal.rot)
-        self._index = opening.open_index(settings, self._journal, self._gate)
+        self._index = opening.open_index(settings, identity.node_uuid, self._journal, self._gate)
         self._stack.callback(self._index.close)
         self._publisher = Publisher(settings)
         self._block_lists = BlockLists(settings.root, settings.blocks)
@@ -204,6 +209,7 @@ class Volume:
     def state(self) -> VolumeState:
         """How it is at this moment."""
         reason = self._gate.reason
+        warnings = self._index.sweep.volume_findings()
         reached = self._index.reached()
         try:
             disk = os.statvfs(self.settings.staging)
@@ -213,7 +219,7 @@ class Volume:
             reason, free_bytes, total_bytes = reason or f"the disk is gone: {error}", 0, 0
         return VolumeState(
             "ready" if reason is None else "read-only",
-            reason or "",
+            reason or "; ".join(f"{each.kind}: {each.detail}" for each in warnings),
             max(0, free_bytes),
             total_bytes,
             reached.objects,
@@ -232,6 +238,13 @@ class Volume:
                 raise MediumUnproven(f"the disk is now {mode.value}: restart the node")
             if self._gate.reason is not None:
                 self._journal.reopen()
+                opening.is_journal_lost(
+                    self.settings,
+                    self.identity.node_uuid,
+                    self._journal,
+                    self._index,
+                    self._gate,
+                )
                 if self._journal.rot is not None:
                     raise JournalRotten(self._journal.rot)
                 opening.catch_up_or_rebuild(self._index, self._journal)
@@ -263,6 +276,10 @@ class Volume:
         """As `stat`."""
         return self._index.stored_object(object_id)
 
+    def takes_records(self) -> bool:
+        """Whether what a sweep finds can be put on record."""
+        return self._journal.takes_records
+
     def objects_to_sweep(self, before: str, limit: int) -> list[StoredObject]:
         """Known-bad first, then the longest unchecked."""
         return self._index.sweep.objects_to_sweep(before, limit)
@@ -283,17 +300,19 @@ class Volume:
         """Move what nobody owns to quarantine."""
         self._book.quarantine_stray(path)
 
-    def sweep_cycle(self) -> SweepCycle | None:
-        """The last cycle that was begun."""
-        return self._book.sweep_cycle()
+    def records_check(self) -> RecordsCheck:
+        """A check of journal and index, to be run in a process of the sweep."""
+        return self._book.records_check()
 
-    def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
-        """Remember the cycle over a restart."""
-        self._book.keep_sweep_cycle(cycle)
+    def settle_records(self, damages: Sequence[Damage], at: str) -> None:
+        """Put on record what the check found; a damaged index is made anew."""
+        with self._group_lock:
+            self._book.settle_records(damages, at)
 
-    def object_count(self) -> int:
-        """How many objects are kept."""
-        return self._index.reached().objects
+    def close_findings(self, kind: DamageKind, outcome: str) -> None:
+        """What was wrong with the volume itself is so no more."""
+        self._book.close_findings(kind, outcome)
+
     def sweep_cycles(self, after: int, limit: int) -> list[SweepCycle]:
         """Cycles with a greater number, in their order."""
         return self._index.sweep.cycles(after, limit)
@@ -306,6 +325,17 @@ class Volume:
         """Objects that no sweep has found intact yet."""
         return self._index.sweep.never_swept_count()
 
+    def sweep_cycle(self) -> SweepCycle | None:
+        """The last cycle that was begun."""
+        return self._book.sweep_cycle()
+
+    def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
+        """Remember the cycle over a restart."""
+        self._book.keep_sweep_cycle(cycle)
+
+    def object_count(self) -> int:
+        """How many objects are kept."""
+        return self._index.reached().objects
 
     def content_bytes(self) -> int:
         """How many bytes they hold."""

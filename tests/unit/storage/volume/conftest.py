@@ -35,3 +35,11 @@ def volume(tmp_path: Path, key: SigningKey) -> Iterator[Volume]:
     volume = new_volume(tmp_path, key)
     yield volume
     volume.close()
+
+
+@pytest.fixture
+def volume_of_small_segments(tmp_path: Path, key: SigningKey) -> Iterator[Volume]:
+    """A volume whose journal takes a new segment for every record or two."""
+    volume = new_volume(tmp_path / "small", key, journal_segment_bytes_max=1000)
+    yield volume
+    volume.close()
