@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.ground import Ground
+from daemon.control_client import ask
 from daemon.demo.layout import NODES, DemoLayout, DemoSettings, lay_out
 from daemon.demo.processes import Processes, instances
 
@@ -36,6 +38,11 @@ def running(ground: Ground) -> Iterator[Processes]:
     layout = lay_out(ground.folder / "site", settings)
     for node in NODES:
         ground.mount(layout.root(node).parent)
+    # At full speed: how fast a site lets it run is the site's choice.
+    unpaced = "\n[node.sweep]\nread_bytes_per_second_max = 1000000000000\n"
+    for node in NODES:
+        config = layout.node_config(node)
+        config.write_text(config.read_text() + unpaced)
     with Processes(layout) as processes:
         processes.create_nodes()
         processes.start_all(lambda _name: None)
@@ -54,17 +61,45 @@ def store(layout: DemoLayout, source: Path, names: Sequence[str]) -> None:
         time.sleep(_POLL_S)
 
 
+def sweep(processes: Processes, node: str) -> None:
+    """Have one node read all its copies again; return when it has, and found nothing wrong."""
+    socket = processes.layout.socket(node)
+    before = _sweep_status(socket)
+    ask(socket, "sweep-start")
+    deadline = time.monotonic() + _WITHIN_S
+    while not _is_over(now := _sweep_status(socket), before["cycle"]):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the sweep of {node} did not end in time")
+        time.sleep(_POLL_S)
+    if (now["checked_objects"], now["damaged_objects"]) != (now["total_objects"], 0):
+        raise AssertionError(f"the sweep says {now}")
+
+
+def cpu_s(processes: Processes, name: str) -> float:
+    """Of one role, its children included."""
+    root = processes.process_id(name)
+    return sum(_cpu_s(each) for each in (root, *_below(_children(), root)))
+
+
 def usage(processes: Processes) -> Usage:
     """Of every process of the appliance, children included, alive or gone."""
-    children = _children()
     intake = processes.process_id("ingest")
-    roots = [processes.process_id(each.name) for each in instances(processes.layout)]
-    below = _below(children, intake)
+    below = _below(_children(), intake)
     return Usage(
-        sum(_cpu_s(each) for root in roots for each in (root, *_below(children, root))),
+        sum(cpu_s(processes, each.name) for each in instances(processes.layout)),
         _rss_bytes_max(intake),
         max((_rss_bytes_max(each) for each in below), default=0),
     )
+
+
+def _sweep_status(socket: Path) -> dict[str, Any]:
+    status: dict[str, Any] = ask(socket, "sweep-status")["nodes"][0]
+    return status
+
+
+def _is_over(status: dict[str, Any], earlier_cycle: int) -> bool:
+    finished = status["last_finished_at"] is not None and not status["running"]
+    return finished and bool(status["cycle"] > earlier_cycle)
 
 
 def _receipts(layout: DemoLayout) -> int:
