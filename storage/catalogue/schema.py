@@ -345,6 +345,31 @@ sweeps = Table(
     info={"kind": "ledger"},
 )
 
+audits = Table(
+    "audits",
+    metadata,
+    Column("package_id", Number, ForeignKey("packages.id"), primary_key=True, doc="Which package."),
+    _column("audited_at", Moment, "When its holders were last asked; earlier audits are events."),
+    _column("outcome", String(16), "replication/audit_plan.py: agreed, located, suspect, …"),
+    Index("ix_audits_at", "audited_at"),
+    Index(
+        "ix_audits_open",
+        "package_id",
+        sqlite_where=text("outcome IN ('suspect', 'undecided')"),
+        postgresql_where=text("outcome IN ('suspect', 'undecided')"),
+    ),
+    info={"kind": "site"},
+)
+
+suspects = Table(
+    "suspects",
+    metadata,
+    Column("node", Exact, primary_key=True, doc="A node that audits found to answer wrongly."),
+    _column("since", Moment, "When it was first found so."),
+    _column("reason", Text, "What it did, for the person who must look."),
+    info={"kind": "site"},
+)
+
 leases = Table(
     "leases",
     metadata,

@@ -27,6 +27,7 @@ def upgrade() -> None:
     _create_orders()
     _create_findings()
     _create_sweeps()
+    _create_audits()
     _create_leases()
     _create_tallies()
     _make_events_append_only()
@@ -251,6 +252,33 @@ def _create_sweeps() -> None:
         sa.PrimaryKeyConstraint("node", "cycle", name=op.f("pk_sweeps")),
     )
     op.create_index("ix_sweeps_finished", "sweeps", ["finished_at"], unique=False)
+
+
+def _create_audits() -> None:
+    op.create_table(
+        "audits",
+        sa.Column("package_id", NUMBER, nullable=False),
+        sa.Column("audited_at", MOMENT, nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(["package_id"], ["packages.id"], name=op.f("fk_audits_package_id")),
+        sa.PrimaryKeyConstraint("package_id", name=op.f("pk_audits")),
+    )
+    op.create_index("ix_audits_at", "audits", ["audited_at"], unique=False)
+    op.create_index(
+        "ix_audits_open",
+        "audits",
+        ["package_id"],
+        unique=False,
+        sqlite_where=sa.text("outcome IN ('suspect', 'undecided')"),
+        postgresql_where=sa.text("outcome IN ('suspect', 'undecided')"),
+    )
+    op.create_table(
+        "suspects",
+        sa.Column("node", EXACT, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("node", name=op.f("pk_suspects")),
+    )
 
 
 def _create_leases() -> None:

@@ -1,0 +1,61 @@
+"""What audits leave on record, and which packages they may ask about."""
+
+import json
+
+from storage.catalogue import audits, events
+from storage.catalogue.model import Actor, AuditRecord
+from tests.contract.catalogue.story import Story, moment
+
+KEEPER = Actor("keeper", "host-1")
+
+
+def test_only_stored_packages_are_audited(story: Story) -> None:
+    stored = story.stored("case-0001")
+    _, writing = story.writing("case-0002")
+    assert audits.highest_number(story.connection) == writing.id
+    drawn = audits.auditable(story.connection, [stored.id, writing.id, 99])
+    assert drawn == [stored]
+
+
+def test_the_last_audit_of_a_package_is_a_row_and_every_audit_an_event(story: Story) -> None:
+    package = story.stored()
+    assert audits.last_at(story.connection) is None
+    for second, outcome in ((100, "located"), (200, "agreed")):
+        audit = AuditRecord(package.id, moment(second), outcome, '{"nonce": "…"}')
+        audits.record(story.connection, audit, KEEPER)
+    (last,) = audits.page(story.connection)
+    assert (last.object_id, last.outcome, last.audited_at) == (
+        package.object_id, "agreed", moment(200),
+    )  # fmt: skip
+    assert audits.last_at(story.connection) == moment(200)
+    assert audits.tally(story.connection) == {"agreed": 1}
+    recorded = [
+        event.outcome
+        for event in events.page(story.connection, package_id=package.id)
+        if event.act == audits.AUDIT_COMPARED
+    ]
+    assert recorded == ["located", "agreed"]
+
+
+def test_audits_are_listed_by_their_outcome(story: Story) -> None:
+    for name, outcome in (("case-0001", "agreed"), ("case-0002", "undecided")):
+        package = story.stored(name)
+        audits.record(story.connection, AuditRecord(package.id, moment(9), outcome, ""), KEEPER)
+    (open_one,) = audits.page(story.connection, outcomes=("undecided", "suspect"))
+    assert open_one.object_id.endswith("case-0002")
+    assert len(audits.page(story.connection, limit=1)) == 1
+
+
+def test_a_node_is_suspect_until_a_person_trusts_it(story: Story) -> None:
+    assert audits.suspect(story.connection, "node-1", "it lied", KEEPER, moment(5))
+    assert not audits.suspect(story.connection, "node-1", "again", KEEPER, moment(6))
+    (known,) = audits.suspected(story.connection)
+    assert (known.node, known.since, known.reason) == ("node-1", moment(5), "it lied")
+    person = Actor("li", "control socket")
+    assert audits.trust(story.connection, "node-1", person, moment(7))
+    assert not audits.trust(story.connection, "node-1", person, moment(8))
+    assert audits.suspected(story.connection) == []
+    acts = [(event.act, event.who) for event in events.page(story.connection)][-2:]
+    assert acts == [("node.suspected", "keeper"), ("node.trusted", "li")]
+    detail = events.page(story.connection)[-2].detail
+    assert json.loads(detail) == {"reason": "it lied"}
