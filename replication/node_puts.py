@@ -8,7 +8,7 @@ node_session.py's, what lies on the disk the volume's.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from monitoring.log import get_log
@@ -17,6 +17,7 @@ from replication.node_volume import DiskThreads, Incoming, NodeVolume
 from replication.refusals import to_wire
 from storage.model import SignedAnswer
 from storage.volume.order import StoreOrder
+from storage.volume.refusals import OpConflict, StaleEpoch
 
 log = get_log(__name__)
 
@@ -56,6 +57,7 @@ class _OpenPut:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     incoming: Incoming | None = None
     asked_again: bool = False  # answer `begun` once the queue is empty
+    must_announce: bool = False  # a writer took over: the volume must hear of its epoch
     committing: bool = False
     abandoned: bool = False
 
@@ -85,10 +87,13 @@ class NodePuts:
             self._open[put.op_id] = known = _OpenPut(order, owner)
             self._group.create_task(self._run(known), name=f"put-{put.op_id}")
             return
-        if known.order != order:
-            text = "this op_id is being written with other lengths or digests"
-            owner.refused(put.op_id, WireRefusal(text, "op-conflict"))
+        refusal = _why_not(known.order, order)
+        if refusal is not None:
+            owner.refused(put.op_id, refusal)
             return
+        if order.epoch > known.order.epoch:
+            known.order = order
+            known.must_announce = True
         self.counts.resumed += 1
         if known.owner is not None and known.owner is not owner:
             known.owner.taken_over(put.op_id)
@@ -162,6 +167,9 @@ class NodePuts:
             if put.abandoned:
                 await self._disk.write(begun.abandon)
                 return None
+            if put.must_announce:
+                put.must_announce = False
+                await self._disk.write(self._volume.begin, put.order)
             await self._write_queued(put, begun)
         return await self._volume.commit(begun)
 
@@ -179,6 +187,20 @@ class NodePuts:
         if put.asked_again and put.owner is not None:
             put.asked_again = False
             put.owner.begun(op_id, incoming.written)
+
+
+def _why_not(known: StoreOrder, order: StoreOrder) -> WireRefusal | None:
+    """Why a put for an open operation cannot be gone on with; None if it can.
+
+    Only the epoch may differ: whoever takes a transfer over after a crash has a higher one.
+    """
+    if replace(known, epoch=order.epoch) != order:
+        text = "this op_id is being written with other lengths or digests"
+        return WireRefusal(text, OpConflict.code)
+    if order.epoch < known.epoch:
+        text = f"epoch {order.epoch} is over: the writer of epoch {known.epoch} has taken over"
+        return WireRefusal(text, StaleEpoch.code)
+    return None
 
 
 def to_order(put: Put) -> StoreOrder:

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from replication.put_writer import PutRefused
+from replication.put_writer import PutRefused, PutSource
 from storage.model import SignedAnswer
 from tests.conftest import WaitUntil
 from tests.integration.tcp_proxy import TcpProxy, tcp_proxy
@@ -75,6 +75,33 @@ async def test_a_put_resumes_where_the_node_stands_after_the_connection_was_cut(
             assert node.service.put_counts.resumed == 1
             assert proxy.forwarded_bytes < order.total_bytes + 9 * MIB
             assert client.counts.losses == 1
+
+
+async def test_whoever_takes_a_put_over_with_a_higher_epoch_goes_on_where_the_node_stands(
+    wait_until: WaitUntil,
+) -> None:
+    """1. A writer ends in the middle. 2. Its successor resumes. 3. It is refused."""
+    async with wire_world() as world:
+        node = await world.node()
+        order, source = package(20 * MIB)
+        first = await world.client(node)
+        put = asyncio.create_task(first.put(order, StallingSource(source, 5_000_000)))
+        await wait_until(lambda: node.service.put_counts.received_bytes > 4_000_000, 20)
+        put.cancel()
+        await first.close()
+        node.volume.commit_gate.clear()
+        successor = await world.client(node)
+        source.reads.clear()
+        newer = replace(order, epoch=order.epoch + 1)
+        resumed = asyncio.create_task(successor.put(newer, source))
+        await wait_until(lambda: node.service.put_counts.resumed == 1, 20)
+        late = await world.client(node)
+        with pytest.raises(PutRefused, match="has taken over"):
+            await late.put(order, source)
+        node.volume.commit_gate.set()
+        await resumed
+        assert node.volume.kept[order.object_id] == source.stream
+        assert node.volume.epochs[-1] == newer.epoch, "the volume was told, to fence off the first"
 
 
 async def test_a_connection_cut_five_times_still_carries_every_byte(wait_until: WaitUntil) -> None:
@@ -254,3 +281,16 @@ async def test_credit_bounds_what_a_hanging_disk_makes_the_node_hold(wait_until:
 
 def _connected_or_done(proxy: TcpProxy, count: int, put: asyncio.Task[SignedAnswer]) -> bool:
     return proxy.connections >= count or put.done()
+
+
+class StallingSource:
+    """Gives what `source` gives up to `limit`, and then nothing any more."""
+
+    def __init__(self, source: PutSource, limit: int) -> None:
+        self._source = source
+        self._limit = limit
+
+    async def read(self, offset: int, length: int) -> bytes:
+        if offset >= self._limit:
+            await asyncio.Event().wait()
+        return await self._source.read(offset, length)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from replication.authentication import Authenticator
 from replication.endpoints import CurveKeys
@@ -74,6 +74,7 @@ class MemoryVolume:
     answers: dict[str, SignedAnswer] = field(default_factory=dict)
     orders: dict[str, StoreOrder] = field(default_factory=dict)
     kept: dict[str, bytes] = field(default_factory=dict)
+    epochs: list[int] = field(default_factory=list)
     damage: list[Finding] = field(default_factory=list)
     full: bool = False
     commits: int = 0
@@ -87,8 +88,9 @@ class MemoryVolume:
     def begin(self, order: StoreOrder) -> MemoryIncoming | SignedAnswer:
         if self.full:
             raise VolumeFull("there is no room for this package: free some, or add a disk")
+        self.epochs.append(order.epoch)
         known = self.orders.setdefault(order.op_id, order)
-        if known != order:
+        if replace(known, epoch=order.epoch) != order:
             raise OpConflict("this operation is known with other lengths or digests")
         if order.op_id in self.answers:
             return self.answers[order.op_id]
