@@ -6,37 +6,18 @@ the moment it was said, and stands for nothing later. Orders nothing and mends n
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from replication.messages import WireRefusal
-from replication.node_answers import NodeState
 from replication.node_client import NodeClient
 from replication.sweep_account import CYCLES_MAX
+from replication.told import Away, Told
 from storage.catalogue import sweeps
 from storage.catalogue.model import NodeSweep
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
 from storage.sweep.account import SweepAccount
-from storage.sweep.model import SweepCycle, SweepStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a node said of itself, and when."""
-
-    at: str
-    account: SweepAccount
-    state: NodeState
-    sweep: SweepStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Away:
-    """A node that does not answer now; `last` is what it said before, if anything."""
-
-    reason: str
-    last: Told | None
+from storage.sweep.model import SweepCycle
 
 
 class Hearing:

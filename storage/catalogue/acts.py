@@ -5,11 +5,12 @@ premis.py's; nothing here changes a row.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, or_, select, tuple_
 
 from storage.catalogue.model import CataloguedFinding, Event
 from storage.catalogue.schema import events, findings, packages
@@ -45,6 +46,47 @@ def page(
         )
     rows = connection.execute(query.order_by(events.c.sequence).limit(limit)).mappings()
     return _joined(connection, [Event(**row) for row in rows])
+
+
+def of_acts(names: Iterable[str]) -> ColumnElement[bool]:
+    """Acts with one of these names."""
+    return events.c.act.in_(list(names))
+
+
+def of_noun(prefix: str) -> ColumnElement[bool]:
+    """Acts whose name begins with `prefix`, such as `audit.`; answered by the index of acts."""
+    return (events.c.act >= prefix) & (events.c.act < prefix[:-1] + chr(ord(prefix[-1]) + 1))
+
+
+def between(
+    connection: Connection, which: ColumnElement[bool], start: str, end: str, limit: int
+) -> list[RecordedAct]:
+    """Acts done from `start` on and before `end`, in the order of doing."""
+    query = select(events).where(which, events.c.at >= start, events.c.at < end)
+    rows = connection.execute(query.order_by(events.c.at, events.c.sequence).limit(limit))
+    return _joined(connection, [Event(**row) for row in rows.mappings()])
+
+
+def count(
+    connection: Connection, which: ColumnElement[bool], start: str, end: str, column: str
+) -> Counter[str]:
+    """How many acts there were in the same span, by `act` or `outcome`."""
+    by = events.c[column]
+    query = select(by, func.count()).where(which, events.c.at >= start, events.c.at < end)
+    return Counter({row[0]: row[1] for row in connection.execute(query.group_by(by))})
+
+
+def last(connection: Connection, act: str) -> Event | None:
+    """The act of this name that was recorded last."""
+    query = select(events).where(events.c.act == act)
+    query = query.order_by(events.c.at.desc(), events.c.sequence.desc()).limit(1)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else Event(**row)
+
+
+def first_at(connection: Connection) -> str | None:
+    """When the first act on record was done; None in an empty ledger."""
+    return connection.scalar(select(events.c.at).order_by(events.c.sequence).limit(1))
 
 
 def details(event: Event) -> dict[str, Any]:
