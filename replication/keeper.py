@@ -123,7 +123,7 @@ class Keeper:
 
     async def _carry_out_orders(self) -> int:
         # Those that are running were begun by a keeper that ended: any order may be repeated.
-        under_way = await self._catalogue.look(orders.running)
+        under_way = await self._catalogue.look(orders.running, orders.ALL_OTHERS)
         done = 0
         while order := under_way.pop() if under_way else await self._next_order():
             state, result = await self._carry_out(order)
@@ -134,7 +134,7 @@ class Keeper:
 
     async def _next_order(self) -> Order | None:
         at = to_text(self._now())
-        return await self._catalogue.do(orders.start_next, self._holder, at)
+        return await self._catalogue.do(orders.start_next, self._holder, at, orders.ALL_OTHERS)
 
     async def _carry_out(self, order: Order) -> tuple[OrderState, str]:
         if order.verb != SWEEP_START:

@@ -1,13 +1,22 @@
-"""Audits: which packages to ask about, what the last audit of each said, and which nodes lied.
+"""Audits: which packages to ask about, and what the last audit of each said.
 
 docs/wire/audit.md. One row for each package, the last audit; every audit is an event. Deciding is
 replication's affair.
 """
 
-import json
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from storage.catalogue import events
 from storage.catalogue.model import (
@@ -17,14 +26,18 @@ from storage.catalogue.model import (
     NewEvent,
     Package,
     PackageState,
-    Suspect,
 )
-from storage.catalogue.schema import audits, packages, suspects
-from storage.catalogue.statements import insert_new
+from storage.catalogue.schema import audits, packages
 
 AUDIT_COMPARED = "audit.compared"
-NODE_SUSPECTED = "node.suspected"
-NODE_TRUSTED = "node.trusted"
+# Literals, as in `ix_audits_open`: a parameter would keep the database from using that index.
+OPEN_OUTCOMES: tuple[ColumnElement[str], ...] = (
+    literal_column("'suspect'"),
+    literal_column("'undecided'"),
+)
+_AUDITED: Select[Any] = select(
+    packages.c.object_id, packages.c.version, audits.c.audited_at, audits.c.outcome
+).join(packages, packages.c.id == audits.c.package_id)
 
 
 def highest_number(connection: Connection) -> int:
@@ -74,44 +87,16 @@ def record(connection: Connection, audit: AuditRecord, actor: Actor) -> None:
     events.append(connection, event, actor, audit.audited_at)
 
 
-def tally(connection: Connection) -> dict[str, int]:
-    """Packages by the outcome of their last audit."""
-    query = select(audits.c.outcome, func.count().label("packages")).group_by(audits.c.outcome)
-    return {row.outcome: row.packages for row in connection.execute(query)}
+def page(connection: Connection, *, limit: int = 100) -> list[AuditedPackage]:
+    """Last audits, newest first."""
+    return _listed(connection, _AUDITED.order_by(audits.c.audited_at.desc()).limit(limit))
 
 
-def page(
-    connection: Connection, *, outcomes: Iterable[str] | None = None, limit: int = 100
-) -> list[AuditedPackage]:
-    """Last audits, newest first; of all packages, or of those with one of `outcomes`."""
-    columns = packages.c.object_id, packages.c.version, audits.c.audited_at, audits.c.outcome
-    query = select(*columns).join(packages, packages.c.id == audits.c.package_id)
-    if outcomes is not None:
-        query = query.where(audits.c.outcome.in_(list(outcomes)))
-    query = query.order_by(audits.c.audited_at.desc()).limit(limit)
+def still_open(connection: Connection, *, limit: int = 100) -> list[AuditedPackage]:
+    """Packages whose last audit left a question that only a person can answer."""
+    query = _AUDITED.where(audits.c.outcome.in_(OPEN_OUTCOMES))
+    return _listed(connection, query.order_by(audits.c.package_id).limit(limit))
+
+
+def _listed(connection: Connection, query: Select[Any]) -> list[AuditedPackage]:
     return [AuditedPackage(*row) for row in connection.execute(query)]
-
-
-def suspect(connection: Connection, node: str, reason: str, actor: Actor, at: str) -> bool:
-    """Note that a node is not to be believed. False when that is known already."""
-    new = insert_new(connection, suspects, Suspect, {"node": node, "since": at, "reason": reason})
-    if new is not None:
-        event = NewEvent(
-            NODE_SUSPECTED, "suspect", node=node, detail=json.dumps({"reason": reason})
-        )
-        events.append(connection, event, actor, at)
-    return new is not None
-
-
-def trust(connection: Connection, node: str, actor: Actor, at: str) -> bool:
-    """A person says that a node is to be believed again. False when it was all the time."""
-    done = connection.execute(delete(suspects).where(suspects.c.node == node))
-    if done.rowcount:
-        events.append(connection, NewEvent(NODE_TRUSTED, "done", node=node), actor, at)
-    return bool(done.rowcount)
-
-
-def suspected(connection: Connection) -> list[Suspect]:
-    """Every node that is not to be believed."""
-    query = select(suspects).order_by(suspects.c.node)
-    return [Suspect(**row) for row in connection.execute(query).mappings()]

@@ -4,12 +4,34 @@ Asked through any role's control socket, carried out by whoever holds the keeper
 first. What a verb means is the keeper's affair.
 """
 
-from sqlalchemy import Connection, insert, select, update
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from storage.catalogue import events
 from storage.catalogue.errors import IllegalTransition, NoSuchTransfer
 from storage.catalogue.model import Actor, NewEvent, Order, OrderState
 from storage.catalogue.schema import orders
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Which orders one part of the keeper takes: those that begin with its word, or all others.
+
+    So an order that takes hours keeps none waiting that takes a moment.
+    """
+
+    word: str
+    is_all_others: bool = False
+
+    def condition(self) -> ColumnElement[bool]:
+        """As SQL."""
+        begins = orders.c.verb.startswith(f"{self.word}.", autoescape=True)
+        return ~begins if self.is_all_others else begins
+
+
+AUDITS = Duty("audit")
+ALL_OTHERS = Duty("audit", is_all_others=True)
 
 
 def place(connection: Connection, verb: str, arguments: str, actor: Actor, at: str) -> Order:
@@ -29,9 +51,9 @@ def place(connection: Connection, verb: str, arguments: str, actor: Actor, at: s
     return placed
 
 
-def start_next(connection: Connection, holder: str, at: str) -> Order | None:
-    """Take the oldest waiting order, or None. One keeper at a time holds the lease."""
-    oldest = select(orders.c.id).where(orders.c.state == OrderState.WAITING)
+def start_next(connection: Connection, holder: str, at: str, duty: Duty) -> Order | None:
+    """Take the oldest waiting order of `duty`, or None. One keeper at a time holds the lease."""
+    oldest = select(orders.c.id).where(orders.c.state == OrderState.WAITING, duty.condition())
     oldest = oldest.order_by(orders.c.id).limit(1).with_for_update(skip_locked=True)
     number = connection.scalar(oldest)
     if number is None:
@@ -59,10 +81,10 @@ def finish(connection: Connection, order_id: int, state: OrderState, result: str
     return done
 
 
-def running(connection: Connection) -> list[Order]:
+def running(connection: Connection, duty: Duty) -> list[Order]:
     """Orders that were begun and not finished: a new keeper carries them on or fails them."""
-    query = select(orders).where(orders.c.state == OrderState.RUNNING).order_by(orders.c.id)
-    return [Order(**row) for row in connection.execute(query).mappings()]
+    query = select(orders).where(orders.c.state == OrderState.RUNNING, duty.condition())
+    return [Order(**row) for row in connection.execute(query.order_by(orders.c.id)).mappings()]
 
 
 def get(connection: Connection, order_id: int) -> Order:

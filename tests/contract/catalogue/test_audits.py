@@ -2,7 +2,7 @@
 
 import json
 
-from storage.catalogue import audits, events
+from storage.catalogue import audits, events, suspects
 from storage.catalogue.model import Actor, AuditRecord
 from tests.contract.catalogue.story import Story, moment
 
@@ -28,7 +28,6 @@ def test_the_last_audit_of_a_package_is_a_row_and_every_audit_an_event(story: St
         package.object_id, "agreed", moment(200),
     )  # fmt: skip
     assert audits.last_at(story.connection) == moment(200)
-    assert audits.tally(story.connection) == {"agreed": 1}
     recorded = [
         event.outcome
         for event in events.page(story.connection, package_id=package.id)
@@ -37,24 +36,24 @@ def test_the_last_audit_of_a_package_is_a_row_and_every_audit_an_event(story: St
     assert recorded == ["located", "agreed"]
 
 
-def test_audits_are_listed_by_their_outcome(story: Story) -> None:
+def test_audits_that_a_person_must_look_at_are_listed_apart(story: Story) -> None:
     for name, outcome in (("case-0001", "agreed"), ("case-0002", "undecided")):
         package = story.stored(name)
         audits.record(story.connection, AuditRecord(package.id, moment(9), outcome, ""), KEEPER)
-    (open_one,) = audits.page(story.connection, outcomes=("undecided", "suspect"))
+    (open_one,) = audits.still_open(story.connection)
     assert open_one.object_id.endswith("case-0002")
     assert len(audits.page(story.connection, limit=1)) == 1
 
 
 def test_a_node_is_suspect_until_a_person_trusts_it(story: Story) -> None:
-    assert audits.suspect(story.connection, "node-1", "it lied", KEEPER, moment(5))
-    assert not audits.suspect(story.connection, "node-1", "again", KEEPER, moment(6))
-    (known,) = audits.suspected(story.connection)
+    assert suspects.name(story.connection, "node-1", "it lied", KEEPER, moment(5))
+    assert not suspects.name(story.connection, "node-1", "again", KEEPER, moment(6))
+    (known,) = suspects.all_of(story.connection)
     assert (known.node, known.since, known.reason) == ("node-1", moment(5), "it lied")
     person = Actor("li", "control socket")
-    assert audits.trust(story.connection, "node-1", person, moment(7))
-    assert not audits.trust(story.connection, "node-1", person, moment(8))
-    assert audits.suspected(story.connection) == []
+    assert suspects.release(story.connection, "node-1", person, moment(7))
+    assert not suspects.release(story.connection, "node-1", person, moment(8))
+    assert suspects.all_of(story.connection) == []
     acts = [(event.act, event.who) for event in events.page(story.connection)][-2:]
     assert acts == [("node.suspected", "keeper"), ("node.trusted", "li")]
     detail = events.page(story.connection)[-2].detail

@@ -19,20 +19,20 @@ def finding(sequence: int, node: str = "node-1") -> NodeFinding:
 def test_orders_are_carried_out_in_the_order_of_asking(story: Story) -> None:
     for verb in ("sweep.start", "node.drain"):
         orders.place(story.connection, verb, "{}", PERSON, moment(1))
-    first = orders.start_next(story.connection, "keeper@one", moment(2))
+    first = orders.start_next(story.connection, "keeper@one", moment(2), orders.ALL_OTHERS)
     assert first is not None
     assert (first.verb, first.state, first.started_by) == (
         "sweep.start",
         OrderState.RUNNING,
         "keeper@one",
     )
-    assert orders.running(story.connection) == [first]
+    assert orders.running(story.connection, orders.ALL_OTHERS) == [first]
     done = orders.finish(story.connection, first.id, OrderState.DONE, "{}", moment(3))
     assert orders.get(story.connection, first.id) == done
-    second = orders.start_next(story.connection, "keeper@one", moment(4))
+    second = orders.start_next(story.connection, "keeper@one", moment(4), orders.ALL_OTHERS)
     assert second is not None
     assert second.verb == "node.drain"
-    assert orders.start_next(story.connection, "keeper@one", moment(5)) is None
+    assert orders.start_next(story.connection, "keeper@one", moment(5), orders.ALL_OTHERS) is None
     assert [order.verb for order in orders.page(story.connection)] == ["node.drain", "sweep.start"]
 
 
@@ -46,7 +46,7 @@ def test_an_order_that_is_not_running_cannot_be_finished(story: Story) -> None:
 
 def test_who_gave_an_order_and_who_carried_it_out_is_on_record(story: Story) -> None:
     placed = orders.place(story.connection, "sweep.start", "", PERSON, moment(1))
-    orders.start_next(story.connection, "keeper@one", moment(2))
+    orders.start_next(story.connection, "keeper@one", moment(2), orders.ALL_OTHERS)
     orders.finish(story.connection, placed.id, OrderState.FAILED, "no node", moment(3))
     said = [(event.who, event.origin, event.outcome) for event in events.page(story.connection)]
     assert said == [("li.wei", "host-1", "placed"), ("keeper", "one", "failed")]

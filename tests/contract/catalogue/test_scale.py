@@ -10,6 +10,7 @@ from sqlalchemy import Connection, event, text
 
 from storage.catalogue import (
     answers,
+    audits,
     copies,
     events,
     findings,
@@ -63,7 +64,7 @@ def _everything(connection: Connection) -> None:
     findings.record(connection, finding(1), moment(95))
     findings.close(connection, "node-1", 1, "mended", moment(96))
     order = orders.place(connection, "sweep.start", "", PERSON, moment(97))
-    orders.start_next(connection, "keeper@one", moment(98))
+    orders.start_next(connection, "keeper@one", moment(98), orders.ALL_OTHERS)
     orders.finish(connection, order.id, OrderState.DONE, "", moment(99))
 
 
@@ -90,7 +91,12 @@ _LOOKS: list[Callable[[Connection], object]] = [
     findings.page,
     lambda connection: findings.page(connection, object_id="lantai:portal/case-0001"),
     orders.page,
-    orders.running,
+    lambda connection: orders.running(connection, orders.ALL_OTHERS),
+    audits.highest_number,
+    lambda connection: audits.auditable(connection, [1, 2]),
+    audits.last_at,
+    audits.page,
+    audits.still_open,
     tallies.holdings,
 ]
 
