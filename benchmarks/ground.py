@@ -8,10 +8,13 @@ Without root plain folders take their place, and the report says so.
 import os
 import shutil
 import subprocess
+import time
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+_UNMOUNT_S = 30.0
 
 
 class Ground(AbstractContextManager["Ground"]):
@@ -54,7 +57,7 @@ class Ground(AbstractContextManager["Ground"]):
         device = _run("losetup", "--direct-io=on", "-f", "--show", str(image)).strip()
         self._stack.callback(_run, "losetup", "-d", device)
         _run("mount", "-o", "noatime", device, str(folder))
-        self._stack.callback(_run, "umount", str(folder))
+        self._stack.callback(_unmount, folder)
         (folder / "lost+found").rmdir()
         return folder
 
@@ -69,6 +72,15 @@ def describe() -> str:
     if is_real():
         return "fresh ext4 images, one loop device (direct I/O) for the intake and for each copy"
     return "plain folders on one file system (no root: no images); ratios are less certain"
+
+
+def _unmount(folder: Path) -> None:
+    """Once nobody uses it: the last workers of a stopped appliance are still going."""
+    deadline = time.monotonic() + _UNMOUNT_S
+    while subprocess.run(["umount", str(folder)], check=False, capture_output=True).returncode:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{folder} is still in use: see `fuser -vm {folder}`")
+        time.sleep(0.1)
 
 
 def _run(*command: str) -> str:
