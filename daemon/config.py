@@ -154,6 +154,15 @@ class Notary(Section, frozen=True):
     allow_unproven: bool = False  # sign receipts for copies on unproven file systems
 
 
+class AuditSettings(Section, frozen=True):
+    """[keeper.audit]: how many objects all holders have to read anew, with a fresh nonce."""
+
+    percent_per_day: Annotated[float, Meta(ge=0, le=100)] = 0.1  # at least one object; 0: none
+    blocks_per_file: Annotated[int, Meta(ge=0, le=1024)] = 64  # MiB read of a large one; 0: all
+    in_flight: Count = 2
+    cycle_s: Duration = 60
+
+
 class Keeper(Section, frozen=True):
     """[keeper]: looks after the whole."""
 
@@ -163,6 +172,9 @@ class Keeper(Section, frozen=True):
     lease_s: Duration = 30
     repairs_in_flight: Count = 2
     mends_per_node_hour_max: Count = 10  # more damage on one node: stop mending there and call
+    damaged_share_per_node_hour_max: Annotated[float, Meta(ge=0, lt=1)] = 0  # likewise; 0: off
+    damaged_nodes_per_hour_max: ByteCount = 0  # damage on more nodes stops all of them; 0: off
+    audit: AuditSettings = AuditSettings()
 
 
 class View(Section, frozen=True):

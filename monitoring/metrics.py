@@ -37,6 +37,15 @@ FINDING_KINDS = (
 WIRE_REFUSALS = ("stranger", "role", "malformed", "other")
 MEND_OUTCOMES = ("mended", "refused", "source-failed")  # as a node answers (docs/wire/repair.md)
 REPAIR_OUTCOMES = ("mended", "failed")  # as the keeper records them
+AUDIT_OUTCOMES = (
+    "agreed",
+    "partial",
+    "located",
+    "settled",
+    "suspect",
+    "undecided",
+    "unanswered",
+)
 TRANSFER_STATES = (
     "waiting",
     "claimed",
@@ -243,9 +252,14 @@ class KeeperMetrics:
             "Packages with at most one good copy.",
             registry=registry,
         )
-        self.packages_without_good_copy = Gauge(
-            "lantai_keeper_packages_without_good_copy",
-            "Packages with no copy to mend from: nothing is touched, a person must look.",
+        self.objects_without_good_copy = Gauge(
+            "lantai_keeper_objects_without_good_copy",
+            "AT_RISK: no copy is left to mend from. Nothing is touched, a person must look.",
+            registry=registry,
+        )
+        self.catalogue_disagreements = Gauge(
+            "lantai_keeper_catalogue_disagreements",
+            "Objects of which all nodes keep the same bytes, and not the catalogue's.",
             registry=registry,
         )
         self.findings_open = Gauge(
@@ -267,6 +281,36 @@ class KeeperMetrics:
         )
         self.leading = Gauge(
             "lantai_keeper_leading", "1 while this keeper holds the lease.", registry=registry
+        )
+
+
+class AuditMetrics:
+    """The keeper's audits: what answers came to, and who is not believed."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.audits = _counter(
+            "lantai_keeper_audits", "Objects audited.", "outcome", AUDIT_OUTCOMES, registry
+        )
+        self.answers_missing = Counter(
+            "lantai_keeper_audit_answers_missing",
+            "Audits that a node did not answer.",
+            ["node"],
+            registry=registry,
+        )
+        self.last_audit_age_seconds = Gauge(
+            "lantai_keeper_last_audit_age_seconds",
+            "Time since anything was audited, by order or at random; 0 before the first.",
+            registry=registry,
+        )
+        self.audits_open = Gauge(
+            "lantai_keeper_audits_open",
+            "Objects whose last audit only a person can settle: no majority, or a suspect.",
+            registry=registry,
+        )
+        self.suspect_nodes = Gauge(
+            "lantai_keeper_suspect_nodes",
+            "Nodes that are neither a source nor a target of mending until a person trusts them.",
+            registry=registry,
         )
 
 

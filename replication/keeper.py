@@ -48,7 +48,10 @@ def plan_sentence(plan: RepairPlan) -> str:
     if plan.suspect_nodes:
         parts.append(f"stopped mending on {', '.join(sorted(plan.suspect_nodes))}: call a person")
     if plan.hopeless:
-        parts.append(f"{len(plan.hopeless)} objects without a good copy: call a person")
+        parts.append(f"AT_RISK: {len(plan.hopeless)} objects without a good copy: call a person")
+    if plan.disagreements:
+        count = len(plan.disagreements)
+        parts.append(f"catalogue-disagrees: {count} objects differ from all nodes: call a person")
     return ", ".join(parts)
 
 
@@ -71,6 +74,11 @@ class Keeper:
         self._lease_s = lease_s
         self._now = now
         self._lease: Lease | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this keeper held the lease when it last asked."""
+        return self._lease is not None
 
     async def hold_lease(self) -> bool:
         """Take or renew the lease; call well within `lease_s`. False while another leads."""

@@ -1,32 +1,67 @@
 """Decide which copies to mend, from which source, and when to stop and call a person.
 
-knowledge: storm guards stop automatic repair when many copies go bad at once, because then the
-judge may be what is broken. Pure: values in, a plan out; keeper.py carries it out.
+docs/operations/repair.md. Automatic repair stops when many copies go bad at once, or when the
+catalogue stands alone against the nodes, because then the judge may be what is broken. Pure:
+values in, a plan out; moments are RFC 3339 text in UTC and compare as text. repair.py carries out.
 """
 
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+_TRIES_AT_ONCE = 3
+_PAUSE_S_MIN = 15.0
+_PAUSE_S_MAX = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class BadCopy:
-    """One copy that a sweep found damaged or missing."""
+    """One copy that is known to be damaged or missing."""
 
     node: str
     object_id: str
+    found_at: str = ""  # when it was first found; empty: before anything else
     attempts: int = 0  # mends tried so far; each one asks another source
+    not_before: str = ""  # no further try before this moment
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One object as the catalogue signed it, and the nodes whose copy is not known to be bad."""
+    """One object as the catalogue signed it, and what is known of its copies.
+
+    A node that is unreachable or away by plan may well have a good copy, but is no source; and
+    what it does not say is no damage either.
+    """
 
     object_id: str
     version: int
     inventory_sha256: str
-    good_nodes: tuple[str, ...]
+    good_nodes: tuple[str, ...]  # whose copy is not known to be bad, reachable or not
+    sources: tuple[str, ...]  # of those, the ones that answer now
+    # Node → digest of the inventory that it keeps by its own record, of those that answered.
+    testimony: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StormLimits:
+    """How much damage is mended without a person. 0 switches a rule off."""
+
+    objects_per_node_hour_max: int = 10
+    share_per_node_hour_max: float = 0.0  # of the objects a node keeps
+    nodes_per_hour_max: int = 0  # on so many nodes within an hour; 1: two nodes are a storm
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What the storm guard knows besides the damage itself."""
+
+    now: str
+    hour_ago: str
+    mended: Mapping[str, int] = field(default_factory=dict)  # node → objects, in the last hour
+    objects: Mapping[str, int] = field(default_factory=dict)  # node → how many it keeps
+    suspects: frozenset[str] = frozenset()  # from before; only a person releases them
+    released_at: Mapping[str, str] = field(default_factory=dict)  # older damage does not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,54 +73,111 @@ class Mend:
     object_id: str
     version: int
     inventory_sha256: str
+    attempt: int = 1  # which try this is
 
 
 @dataclass(frozen=True, slots=True)
 class RepairPlan:
     """What to do now, and what only a person may decide."""
 
-    mends: tuple[Mend, ...]
-    suspect_nodes: frozenset[str]  # the storm guard stopped mending on these
-    hopeless: tuple[str, ...]  # object ids without any good copy: nothing is touched
+    mends: tuple[Mend, ...] = ()
+    suspect_nodes: frozenset[str] = frozenset()  # neither mended nor used as a source
+    hopeless: tuple[str, ...] = ()  # object ids without any good copy: AT_RISK, nothing is touched
+    disagreements: tuple[str, ...] = ()  # all nodes agree, and not with the catalogue
+    waiting: int = 0  # bad copies that no source answers for, or whose next try is not due
 
 
 def plan_repairs(
     bad_copies: Iterable[BadCopy],
     holdings: Mapping[str, Holding],
-    mended_last_hour: Mapping[str, int],
-    mends_per_node_hour_max: int,
+    weather: Weather,
+    limits: StormLimits,
 ) -> RepairPlan:
     """Plan one mend for each bad copy that may be mended without a person.
 
-    A node whose bad copies now and mends within the hour together exceed the limit is suspect: it
-    is neither mended nor used as a source. A copy of an object that the catalogue does not know as
-    stored is left alone.
+    An object that the catalogue does not know as stored is left alone.
     """
     copies = sorted(set(bad_copies), key=lambda copy: (copy.object_id, copy.node))
-    suspects = _suspects(copies, mended_last_hour, mends_per_node_hour_max)
+    known = [copy for copy in copies if copy.object_id in holdings]
+    bad = {(copy.node, copy.object_id) for copy in copies}
+    suspects = weather.suspects | _storming(copies, weather, limits)
+    disputed = {name for name, holding in holdings.items() if stands_alone(holding)}
     mends: list[Mend] = []
     hopeless: set[str] = set()
-    for copy in copies:
-        holding = holdings.get(copy.object_id)
-        if holding is None:
+    waiting = 0
+    for copy in known:
+        holding = holdings[copy.object_id]
+        if holding.object_id in disputed:
             continue
-        sources = [node for node in holding.good_nodes if node not in suspects | {copy.node}]
-        if not [node for node in holding.good_nodes if node != copy.node]:
+        good = [node for node in holding.good_nodes if (node, copy.object_id) not in bad]
+        sources = [node for node in good if _may_give(node, holding, suspects)]
+        if not good:
             hopeless.add(copy.object_id)
-        elif sources and copy.node not in suspects:
+        elif copy.node in suspects or not sources or copy.not_before > weather.now:
+            waiting += 1
+        else:
             mends.append(_mend(copy, holding, sources))
-    return RepairPlan(tuple(mends), frozenset(suspects), tuple(sorted(hopeless)))
+    return RepairPlan(
+        tuple(mends),
+        frozenset(suspects),
+        tuple(sorted(hopeless)),
+        tuple(sorted(disputed)),
+        waiting,
+    )
 
 
-def _suspects(
-    copies: Sequence[BadCopy], mended_last_hour: Mapping[str, int], limit: int
-) -> set[str]:
-    waiting = Counter(copy.node for copy in copies)
-    nodes = set(waiting) | set(mended_last_hour)
-    return {node for node in nodes if waiting[node] + mended_last_hour.get(node, 0) > limit}
+def stands_alone(holding: Holding) -> bool:
+    """Whether every node that was asked keeps the same inventory, and the catalogue another."""
+    said = set(holding.testimony.values())
+    return len(said) == 1 and holding.inventory_sha256 not in said
+
+
+def next_try_s(attempts: int) -> float:
+    """Seconds to leave a copy alone after so many tries that failed.
+
+    Every other source is tried at once; then a mend that fails may not wear the disks down.
+    """
+    beyond = attempts - _TRIES_AT_ONCE
+    return 0.0 if beyond < 0 else min(_PAUSE_S_MAX, _PAUSE_S_MIN * 2.0 ** min(beyond, 20))
+
+
+def _storming(copies: Sequence[BadCopy], weather: Weather, limits: StormLimits) -> frozenset[str]:
+    """Nodes with more damage than a disk has that is merely old."""
+    waiting: dict[str, set[str]] = defaultdict(set)
+    recent: set[str] = set()
+    for copy in copies:
+        if copy.found_at >= weather.released_at.get(copy.node, ""):
+            waiting[copy.node].add(copy.object_id)
+            if copy.found_at >= weather.hour_ago:
+                recent.add(copy.node)
+    counts = {
+        node: len(waiting[node]) + weather.mended.get(node, 0)
+        for node in set(waiting) | set(weather.mended)
+    }
+    storming = {
+        node for node, count in counts.items() if _is_too_much(node, count, weather, limits)
+    }
+    hit = recent | {node for node, count in weather.mended.items() if count > 0}
+    if 0 < limits.nodes_per_hour_max < len(hit):
+        storming |= hit
+    return frozenset(storming)
+
+
+def _is_too_much(node: str, count: int, weather: Weather, limits: StormLimits) -> bool:
+    if 0 < limits.objects_per_node_hour_max < count:
+        return True
+    share, objects = limits.share_per_node_hour_max, weather.objects.get(node, 0)
+    return share > 0 and objects > 0 and count > max(1, share * objects)
+
+
+def _may_give(node: str, holding: Holding, suspects: frozenset[str]) -> bool:
+    if node in suspects or node not in holding.sources:
+        return False
+    return holding.testimony.get(node, holding.inventory_sha256) == holding.inventory_sha256
 
 
 def _mend(copy: BadCopy, holding: Holding, sources: Sequence[str]) -> Mend:
+    assert copy.node not in sources, "a bad copy is no source"
     ranked = sorted(sources, key=lambda node: _rank(node, copy.object_id))
     return Mend(
         target=copy.node,
@@ -93,6 +185,7 @@ def _mend(copy: BadCopy, holding: Holding, sources: Sequence[str]) -> Mend:
         object_id=holding.object_id,
         version=holding.version,
         inventory_sha256=holding.inventory_sha256,
+        attempt=copy.attempts + 1,
     )
 
 

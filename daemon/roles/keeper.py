@@ -15,12 +15,13 @@ from daemon.config import Keeper as KeeperSettings
 from daemon.control import ControlRefused, Request
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
+from daemon.roles.keeper_audits import KeeperAudits
 from daemon.roles.openings import holder_name, open_clients, open_writer, utc_now
-from monitoring.metrics import KeeperMetrics, Totals, new_registry
+from monitoring.metrics import AuditMetrics, KeeperMetrics, Totals, new_registry
 from replication.keeper import SWEEP_START, Keeper, plan_sentence
 from replication.node_client import NodeClient
 from replication.repair import Repair, RepairLimits
-from replication.repair_plan import RepairPlan
+from replication.repair_plan import RepairPlan, StormLimits
 from storage.catalogue import figures, findings, orders
 from storage.catalogue.model import Actor
 from storage.catalogue.timestamps import to_text
@@ -29,7 +30,7 @@ from storage.sweep.model import SweepStatus
 
 ROLE = "keeper"
 _FINDINGS_SHOWN_MAX = 1000
-NOTHING_PLANNED = RepairPlan((), frozenset(), ())
+NOTHING_PLANNED = RepairPlan()
 
 
 def build(config: Config) -> Role:
@@ -37,18 +38,32 @@ def build(config: Config) -> Role:
     settings = required(config.keeper, ROLE)
     registry = new_registry(ROLE, settings.name)
     metrics = KeeperMetrics(registry)
+    audit_metrics = AuditMetrics(registry)
 
     async def open_role(opening: Opening) -> Work:
         catalogue = await open_writer(config, opening)
         clients = await open_clients(config, opening, ROLE, settings.name)
         key = KeyFolder(config.site.keys_folder).signing_key(settings.name)
-        limits = RepairLimits(settings.repairs_in_flight, settings.mends_per_node_hour_max)
+        limits = RepairLimits(settings.repairs_in_flight, storm_limits(settings))
         repair = Repair(catalogue, clients, key, limits, utc_now)
         keeper = Keeper(catalogue, clients, repair, holder_name(ROLE), settings.lease_s, utc_now)
         opening.stack.push_async_callback(keeper.release)
-        return RunningKeeper(settings, catalogue, clients, keeper, repair, metrics).work()
+        running = RunningKeeper(settings, catalogue, clients, keeper, repair, metrics)
+        audits = KeeperAudits(
+            settings.audit, catalogue, clients, audit_metrics, lambda: keeper.leads, running.woken
+        )
+        return running.work(audits)
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
+
+
+def storm_limits(settings: KeeperSettings) -> StormLimits:
+    """[keeper] as the storm guard is told it."""
+    return StormLimits(
+        settings.mends_per_node_hour_max,
+        settings.damaged_share_per_node_hour_max,
+        settings.damaged_nodes_per_hour_max,
+    )
 
 
 def sweep_members(node: str, status: SweepStatus | str) -> dict[str, Any]:
@@ -76,17 +91,18 @@ class RunningKeeper:
         self._keeper = keeper
         self._repair = repair
         self._metrics = metrics
-        self._woken = asyncio.Event()
+        self.woken = asyncio.Event()
         self._changed = asyncio.Event()  # something happened that the figures must show
         self._totals = Totals()
         self._plan = NOTHING_PLANNED
 
-    def work(self) -> Work:
+    def work(self, audits: KeeperAudits) -> Work:
         """Parts and verbs."""
         parts = (
             Part("lease", self._lead, silence_s_max=max(30, 2 * self._settings.lease_s)),
             Part("hearing", self._hear),
             Part("repair", self._mend),
+            audits.part(),
             Part("figures", self._measure),
         )
         verbs = {
@@ -95,7 +111,7 @@ class RunningKeeper:
             "sweep-status": self._sweep_status,
             "findings": self._findings,
         }
-        return Work(parts, verbs)
+        return Work(parts, verbs | audits.verbs())
 
     async def _lead(self, part: Part) -> None:
         while True:
@@ -111,7 +127,7 @@ class RunningKeeper:
             part.beat("Standing by" if heard is None else heard.sentence())
             if heard is not None and heard.new_findings:
                 self._changed.set()
-            await part.pause(self._settings.cycle_s, self._woken)
+            await part.pause(self._settings.cycle_s, self.woken)
 
     async def _mend(self, part: Part) -> None:
         while True:
@@ -137,7 +153,8 @@ class RunningKeeper:
         metrics.packages.set(safety.packages)
         metrics.copies_below_target.set(safety.below_target)
         metrics.packages_at_risk.set(safety.at_risk)
-        metrics.packages_without_good_copy.set(len(self._plan.hopeless))
+        metrics.objects_without_good_copy.set(safety.without_good_copy)
+        metrics.catalogue_disagreements.set(len(self._plan.disagreements))
         metrics.findings_open.set(safety.findings_open)
         for state, count in safety.bad_copies.items():
             metrics.bad_copies.labels(state).set(count)
@@ -152,6 +169,7 @@ class RunningKeeper:
             "nodes": {name: client.is_connected for name, client in self._clients.items()},
             "suspect_nodes": sorted(self._plan.suspect_nodes),
             "objects_without_a_good_copy": list(self._plan.hopeless),
+            "catalogue_disagrees": list(self._plan.disagreements),
         }
 
     async def _start_sweep(self, request: Request) -> dict[str, Any]:
@@ -164,7 +182,7 @@ class RunningKeeper:
             )
         arguments = json.dumps({"node": node}) if node else ""
         await self._catalogue.do(orders.place, SWEEP_START, arguments, actor, at)
-        self._woken.set()
+        self.woken.set()
         return await self._sweep_status(request)
 
     async def _sweep_status(self, _request: Request) -> dict[str, Any]:

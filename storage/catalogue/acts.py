@@ -84,6 +84,13 @@ def last(connection: Connection, act: str) -> Event | None:
     return None if row is None else Event(**row)
 
 
+def latest_of_nodes(connection: Connection, act: str) -> dict[str, str]:
+    """Node → when this act was last done on it."""
+    query = select(events.c.node, func.max(events.c.at).label("at"))
+    query = query.where(events.c.act == act, events.c.node.is_not(None)).group_by(events.c.node)
+    return {row.node: row.at for row in connection.execute(query)}
+
+
 def first_at(connection: Connection) -> str | None:
     """When the first act on record was done; None in an empty ledger."""
     return connection.scalar(select(events.c.at).order_by(events.c.sequence).limit(1))

@@ -20,6 +20,7 @@ class SafetyFigures:
     packages: int
     below_target: int
     at_risk: int  # packages with at most one good copy
+    without_good_copy: int  # AT_RISK: nothing is left to mend from
     bad_copies: dict[CopyState, int]
     findings_open: int
 
@@ -43,6 +44,7 @@ def safety(connection: Connection) -> SafetyFigures:
         packages=sum(held.packages for held in tallies.holdings(connection)),
         below_target=_count(connection, *below),
         at_risk=_count(connection, *at_risk),
+        without_good_copy=_count(connection, *below, packages.c.copies_committed == 0),
         bad_copies=bad,
         findings_open=connection.scalar(
             select(func.count()).select_from(findings).where(findings.c.mended_at.is_(None))

@@ -5,7 +5,7 @@ is replication's affair.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from sqlalchemy import Connection, func, select, update
 
@@ -58,6 +58,16 @@ def still_open(
     query = select(findings).where(findings.c.mended_at.is_(None), findings.c.id > after)
     rows = connection.execute(query.order_by(findings.c.id).limit(limit)).mappings()
     return [CataloguedFinding(**row) for row in rows]
+
+
+def open_of_volume(connection: Connection, node: str, *, limit: int = 100) -> list[NodeFinding]:
+    """Open findings of a node that concern no object: strays, and its own records."""
+    columns = [findings.c[each.name] for each in fields(NodeFinding)]
+    query = select(*columns).where(
+        findings.c.mended_at.is_(None), findings.c.object_id.is_(None), findings.c.node == node
+    )
+    rows = connection.execute(query.order_by(findings.c.id).limit(limit)).mappings()
+    return [NodeFinding(**row) for row in rows]
 
 
 def bad_copies(connection: Connection, *, limit: int = 1000) -> list[CataloguedFinding]:

@@ -7,12 +7,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from storage.catalogue import copies, events
 from storage.catalogue import findings as found_damage
 from storage.catalogue.model import Actor, Copy, CopyState, NewEvent, NodeFinding
-from storage.catalogue.schema import findings
+from storage.catalogue.schema import findings, mends
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,21 @@ class FailedMend:
 
     package_id: int
     node: str
+    object_id: str
     source: str
     reason: str
+    attempt: int  # which try this was: 1, 2, …
+    not_before: str  # when another may be made
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often mending one copy was tried in vain, and when it may be tried again."""
+
+    node: str
+    object_id: str
+    attempts: int
+    not_before: str
 
 
 def record_found(
@@ -58,6 +71,9 @@ def record_mended(
         .returning(findings.c.sequence)
     )
     closed = sorted(connection.scalars(closing))
+    connection.execute(
+        delete(mends).where(mends.c.node == copy.node, mends.c.object_id == object_id)
+    )
     evidence = {
         "source": source,
         "findings": closed,
@@ -74,6 +90,7 @@ def record_mended(
 
 def record_failed(connection: Connection, failed: FailedMend, actor: Actor, at: str) -> None:
     """Note that a copy was to be mended and was not; its findings stay open."""
+    _count_try(connection, failed)
     evidence = {"source": failed.source, "reason": failed.reason}
     event = NewEvent(
         "copy.mend-failed", "failed", package_id=failed.package_id, node=failed.node,
@@ -90,3 +107,22 @@ def mended_since(connection: Connection, moment: str) -> dict[str, int]:
         .group_by(findings.c.node)
     )
     return {row.node: row.objects for row in connection.execute(query)}
+
+
+def tries(connection: Connection, *, limit: int = 1000) -> dict[tuple[str, str], Tries]:
+    """By node and object: copies that could not be mended so far."""
+    query = select(mends.c.node, mends.c.object_id, mends.c.attempts, mends.c.not_before)
+    rows = connection.execute(query.order_by(mends.c.not_before).limit(limit))
+    return {(row.node, row.object_id): Tries(*row) for row in rows}
+
+
+def _count_try(connection: Connection, failed: FailedMend) -> None:
+    where = (mends.c.node == failed.node, mends.c.object_id == failed.object_id)
+    values = {
+        "attempts": failed.attempt,
+        "not_before": failed.not_before,
+        "reason": failed.reason,
+    }
+    if not connection.execute(update(mends).where(*where).values(values)).rowcount:
+        named = {"node": failed.node, "object_id": failed.object_id}
+        connection.execute(insert(mends).values(named | values))

@@ -370,6 +370,17 @@ suspects = Table(
     info={"kind": "site"},
 )
 
+mends = Table(
+    "mends",
+    metadata,
+    Column("node", Exact, primary_key=True, doc="Whose copy is bad."),
+    Column("object_id", Exact, primary_key=True, doc="Of which object."),
+    _column("attempts", Integer, "Mends tried in vain so far; each asked another source."),
+    _column("not_before", Moment, "No further try before this moment; the pause grows."),
+    _column("reason", Text, "Why the last one failed, in words."),
+    info={"kind": "site"},
+)
+
 leases = Table(
     "leases",
     metadata,

@@ -96,7 +96,10 @@ def copy_of(package: Package, node: str, domain: str | None = None) -> Copy:
         verify_mode=VerifyMode.DIRECT,
         committed_at=moment(30),
         checked_at=None,
-        answer=SignedAnswer(f'{{"node":"{node}"}}'.encode(), bytes(64)),
+        answer=SignedAnswer(
+            f'{{"node":"{node}","inventory_sha256":"{package.inventory_sha256}"}}'.encode(),
+            bytes(64),
+        ),
     )
 
 

@@ -43,10 +43,15 @@ def test_evidence_that_is_no_json_is_kept_as_it_was_told(story: Story) -> None:
 def test_a_mended_and_a_failed_repair_say_from_where_and_what_was_closed(story: Story) -> None:
     package = story.stored()
     findings.record(story.connection, FOUND, moment(55))
-    failed_mend = repairs.FailedMend(package.id, "node-2", "node-1", "source away")
+    failed_mend = repairs.FailedMend(
+        package.id, "node-2", OBJECT_ID, "node-1", "source away", 1, moment(90)
+    )
     repairs.record_failed(story.connection, failed_mend, KEEPER, moment(60))
+    tried = repairs.tries(story.connection)["node-2", OBJECT_ID]
+    assert (tried.attempts, tried.not_before) == (1, moment(90))
     copy = copy_of(package, "node-2")
     repairs.record_mended(story.connection, copy, OBJECT_ID, "node-3", KEEPER, moment(61))
+    assert repairs.tries(story.connection) == {}
     failed, mended = acts.page(story.connection, object_id=OBJECT_ID)[-2:]
     assert (failed.event.act, failed.event.outcome) == ("copy.mend-failed", "failed")
     assert acts.details(failed.event) == {"source": "node-1", "reason": "source away"}

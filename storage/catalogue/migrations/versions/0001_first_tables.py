@@ -7,6 +7,8 @@ ledger of events is append-only: the database itself refuses to change or delete
 import sqlalchemy as sa
 from alembic import op
 
+from storage.catalogue.migrations.append_only import make_baselines_append_only
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -30,7 +32,9 @@ def upgrade() -> None:
     _create_audits()
     _create_leases()
     _create_tallies()
+    _create_mends()
     _make_events_append_only()
+    make_baselines_append_only()
 
 
 def _create_transfers() -> None:
@@ -278,6 +282,18 @@ def _create_audits() -> None:
         sa.Column("since", MOMENT, nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("node", name=op.f("pk_suspects")),
+    )
+
+
+def _create_mends() -> None:
+    op.create_table(
+        "mends",
+        sa.Column("node", EXACT, nullable=False),
+        sa.Column("object_id", EXACT, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("not_before", MOMENT, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("node", "object_id", name=op.f("pk_mends")),
     )
 
 
