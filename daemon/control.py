@@ -31,7 +31,17 @@ CONNECTIONS_MAX = 32
 IDLE_S_MAX = 60.0
 # Asked all the time and changing nothing: not worth a line in the log.
 QUIET_VERBS = frozenset(
-    {"status", "packages", "package", "files", "read", "transfers", "sweep-status"}
+    {
+        "status",
+        "packages",
+        "package",
+        "files",
+        "read",
+        "transfers",
+        "sweep-status",
+        "audit-status",
+        "audit-order",
+    }
 )
 SO_PEERGROUPS = 59  # socket(7); Python has no name for it
 GROUPS_MAX = 256  # as many as Python lets getsockopt return

@@ -37,6 +37,7 @@ VERBS = {
     "transfers": ("daemon.cli.transfers:transfers", "What arrived, and its fate. 移交记录"),
     "receipt": ("daemon.cli.receipt:receipt", "Verify a signed answer. 核验回执"),
     "sweep": ("daemon.cli.sweep:sweep", "Re-read every copy, or see how far. 巡检"),
+    "audit": ("daemon.cli.audit:audit", "Have all holders prove that they read. 抽查审计"),
     "node": ("daemon.cli.node:node", "Make the volume of this host's node. 存储节点"),
     "keys": ("daemon.cli.keys:keys", "Make and show a role's keys. 密钥"),
     "config": ("daemon.cli.config:config", "Print an example, or judge a file. 配置"),

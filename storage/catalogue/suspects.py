@@ -26,11 +26,14 @@ def name(connection: Connection, node: str, reason: str, actor: Actor, at: str) 
     return new is not None
 
 
-def release(connection: Connection, node: str, actor: Actor, at: str) -> bool:
+def release(connection: Connection, node: str, reason: str, actor: Actor, at: str) -> bool:
     """A person says that a node is to be believed again. False when it was all the time."""
     done = connection.execute(delete(suspects).where(suspects.c.node == node))
     if done.rowcount:
-        events.append(connection, NewEvent(NODE_TRUSTED, "done", node=node), actor, at)
+        detail = json.dumps({"reason": reason}, ensure_ascii=False)
+        events.append(
+            connection, NewEvent(NODE_TRUSTED, "done", node=node, detail=detail), actor, at
+        )
     return bool(done.rowcount)
 
 

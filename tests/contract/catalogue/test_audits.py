@@ -51,8 +51,8 @@ def test_a_node_is_suspect_until_a_person_trusts_it(story: Story) -> None:
     (known,) = suspects.all_of(story.connection)
     assert (known.node, known.since, known.reason) == ("node-1", moment(5), "it lied")
     person = Actor("li", "control socket")
-    assert suspects.release(story.connection, "node-1", person, moment(7))
-    assert not suspects.release(story.connection, "node-1", person, moment(8))
+    assert suspects.release(story.connection, "node-1", "new disk", person, moment(7))
+    assert not suspects.release(story.connection, "node-1", "new disk", person, moment(8))
     assert suspects.all_of(story.connection) == []
     acts = [(event.act, event.who) for event in events.page(story.connection)][-2:]
     assert acts == [("node.suspected", "keeper"), ("node.trusted", "li")]

@@ -8,14 +8,17 @@ from prometheus_client import generate_latest
 
 from ingest_watch.answers import AnswerUnreadable
 from ingest_watch.notary import StatementRefused
+from monitoring.account_metrics import AGE_BUCKETS, KeeperAccountMetrics, NodeAccountMetrics
 from monitoring.metrics import (
     ANSWER_KINDS,
+    AUDIT_OUTCOMES,
     BAD_COPY_STATES,
     FINDING_KINDS,
     MEND_OUTCOMES,
     NOTARY_REFUSALS,
     TRANSFER_STATES,
     ApiMetrics,
+    AuditMetrics,
     IngestMetrics,
     KeeperMetrics,
     NodeMetrics,
@@ -24,12 +27,24 @@ from monitoring.metrics import (
     Totals,
     new_registry,
 )
+from replication.audit_plan import AuditOutcome
 from replication.mending import MENDED, REFUSED, SOURCE_FAILED
 from storage.catalogue.model import AnswerKind, CopyState, TransferState
 from storage.node_answer import NodeAnswerRefused
+from storage.sweep.account import CheckedAges
 from storage.sweep.model import DamageKind
 
-ALL = [NodeMetrics, IngestMetrics, KeeperMetrics, NotaryMetrics, ReaderMetrics, ApiMetrics]
+ALL = [
+    NodeMetrics,
+    IngestMetrics,
+    KeeperMetrics,
+    AuditMetrics,
+    NotaryMetrics,
+    ReaderMetrics,
+    ApiMetrics,
+    NodeAccountMetrics,
+    KeeperAccountMetrics,
+]
 
 
 def test_known_labels_are_zero_before_their_first_event() -> None:
@@ -95,6 +110,8 @@ def test_the_labels_known_beforehand_are_the_words_of_the_product() -> None:
     refusals = {AnswerUnreadable.code, NodeAnswerRefused.code, StatementRefused.code}
     assert set(NOTARY_REFUSALS) == refusals
     assert set(FINDING_KINDS) == set(DamageKind)
+    assert AGE_BUCKETS == CheckedAges._fields
+    assert set(AUDIT_OUTCOMES) == set(AuditOutcome)
     assert set(TRANSFER_STATES) == set(TransferState)
     assert set(ANSWER_KINDS) == set(AnswerKind)
     assert set(BAD_COPY_STATES) == set(CopyState) - {CopyState.COMMITTED}
