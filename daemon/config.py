@@ -171,6 +171,8 @@ class Keeper(Section, frozen=True):
     cycle_s: Duration = 30
     lease_s: Duration = 30
     repairs_in_flight: Count = 2
+    report_every_days: Count = 30  # how long a period one fixity report covers
+    report_folder: Path | None = None  # where they are filed; without one, only when asked for
     mends_per_node_hour_max: Count = 10  # more damage on one node: stop mending there and call
     damaged_share_per_node_hour_max: Annotated[float, Meta(ge=0, lt=1)] = 0  # likewise; 0: off
     damaged_nodes_per_hour_max: ByteCount = 0  # damage on more nodes stops all of them; 0: off

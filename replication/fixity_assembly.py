@@ -28,6 +28,7 @@ from replication.fixity_report import (
     SourceHoldings,
     Span,
     Spread,
+    Suspect,
     Sweep,
 )
 from replication.told import Away, Heard, Told
@@ -76,6 +77,7 @@ def assemble(heading: Heading, facts: FixityFacts, nodes: Mapping[str, NodeHeard
             facts.safety.packages,
             facts.safety.below_target,
             facts.safety.at_risk,
+            facts.safety.without_good_copy,
             [Spread(each.domains, each.packages) for each in facts.spread],
         ),
         copies=[
@@ -83,6 +85,7 @@ def assemble(heading: Heading, facts: FixityFacts, nodes: Mapping[str, NodeHeard
             for each in facts.copies
         ],
         nodes=[_node(name, nodes[name], heading.made_at) for name in sorted(nodes)],
+        suspects=[Suspect(each.node, each.since, each.reason) for each in facts.suspects],
         sweeps=list(_sweeps(facts)),
         findings=_findings(facts),
         repairs=Repairs(

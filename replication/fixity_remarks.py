@@ -10,6 +10,8 @@ from datetime import datetime
 from replication.fixity_report import LISTED_MAX, FixityReport, Node, Remark
 
 _DAY_S = 86_400
+# An audit that settled found a difference that the sweep then put on record.
+_AUDITS_WELL = frozenset({"agreed", "settled"})
 
 
 def remarks_of(report: FixityReport) -> Iterator[Remark]:
@@ -17,6 +19,7 @@ def remarks_of(report: FixityReport) -> Iterator[Remark]:
     yield from _of_packages(report)
     yield from _of_copies(report)
     yield from _of_findings(report)
+    yield from _of_audits(report)
     for node in report.nodes:
         yield from _of_node(node, report)
     yield from _of_lists(report)
@@ -29,6 +32,12 @@ def _of_packages(report: FixityReport) -> Iterator[Remark]:
             "copies-below-target",
             f"{packages.below_target} packages have fewer good copies than promised",
             f"{packages.below_target} 个信息包的完好副本数少于承诺",
+        )
+    if packages.without_good_copy:
+        yield _exception(
+            "no-good-copy",
+            f"{packages.without_good_copy} packages have no good copy left to mend from",
+            f"{packages.without_good_copy} 个信息包已没有可用于修复的完好副本",
         )
     if packages.at_risk:
         yield _exception(
@@ -64,6 +73,23 @@ def _of_findings(report: FixityReport) -> Iterator[Remark]:
             f"{report.findings.open} findings are not mended",
             f"{report.findings.open} 项损坏尚未修复",
         )
+
+
+def _of_audits(report: FixityReport) -> Iterator[Remark]:
+    for suspect in report.suspects:
+        yield _exception(
+            "node-suspected",
+            f"{suspect.node} is not believed since {suspect.since}: {suspect.reason}",
+            f"{suspect.node} 自 {suspect.since} 起被列为可疑：{suspect.reason}",
+            suspect.node,
+        )
+    for outcome, count in report.audits.by_outcome.items():
+        if outcome not in _AUDITS_WELL:
+            yield _note(
+                "audit-not-agreed",
+                f"{count} audits came to {outcome!r}",
+                f"{count} 次抽查结果为“{outcome}”",
+            )
 
 
 def _of_node(node: Node, report: FixityReport) -> Iterator[Remark]:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 FORMAT: Final = "lantai.fixity-report.v1"
-LISTED_MAX = 1000
+LISTED_MAX = 500  # so that a report passes through a control socket whole
 
 Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
 Count = Annotated[int, Meta(ge=0)]
@@ -52,6 +52,7 @@ class Packages(Member, frozen=True):
     stored: Count
     below_target: Count
     at_risk: Count
+    without_good_copy: Count
     by_domains: list[Spread]
 
 
@@ -138,6 +139,14 @@ class Findings(Member, frozen=True):
     listed: list[Finding]
 
 
+class Suspect(Member, frozen=True):
+    """A node that is neither read from nor mended until a person says otherwise."""
+
+    node: str
+    since: Moment
+    reason: str
+
+
 class Act(Member, frozen=True):
     """A repair or an audit of the period, from the ledger."""
 
@@ -190,6 +199,7 @@ class FixityReport(Member, frozen=True):
     packages: Packages
     copies: list[CopyCount]
     nodes: list[Node]
+    suspects: list[Suspect]
     sweeps: list[Sweep]
     findings: Findings
     repairs: Repairs

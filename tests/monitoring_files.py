@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from monitoring.account_metrics import KeeperAccountMetrics, NodeAccountMetrics
 from monitoring.metrics import (
     ApiMetrics,
     IngestMetrics,
@@ -22,7 +23,10 @@ from monitoring.metrics import (
 PROJECT = Path(__file__).parents[1]
 RULES = PROJECT / "monitoring/alerts/lantai.rules.yml"
 DASHBOARD = PROJECT / "monitoring/dashboards/lantai.json"
-OF_ROLES = (NodeMetrics, IngestMetrics, KeeperMetrics, NotaryMetrics, ReaderMetrics, ApiMetrics)
+OF_ROLES = (
+    NodeMetrics, IngestMetrics, KeeperMetrics, NotaryMetrics, ReaderMetrics, ApiMetrics,
+    NodeAccountMetrics, KeeperAccountMetrics,
+)  # fmt: skip
 # What Grafana puts in place of its variables.
 VARIABLES = {"$node": ".+", "$source": ".+", "$__rate_interval": "1m"}
 _SUFFIXES = {"counter": ("_total",), "info": ("_info",), "histogram": ("_bucket", "_sum", "_count")}

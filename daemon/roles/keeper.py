@@ -8,28 +8,29 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-import msgspec
-
 from daemon.config import Config, required
 from daemon.config import Keeper as KeeperSettings
 from daemon.control import ControlRefused, Request
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.keeper_audits import KeeperAudits
+from daemon.roles.keeper_reports import KeeperReports, Maker
 from daemon.roles.openings import holder_name, open_clients, open_writer, utc_now
+from daemon.roles.records import Records
+from monitoring.account_metrics import KeeperAccountMetrics
 from monitoring.metrics import AuditMetrics, KeeperMetrics, Totals, new_registry
+from replication.hearing import Hearing
 from replication.keeper import SWEEP_START, Keeper, plan_sentence
 from replication.node_client import NodeClient
 from replication.repair import Repair, RepairLimits
 from replication.repair_plan import RepairPlan, StormLimits
-from storage.catalogue import figures, findings, orders
+from storage.catalogue import figures, orders
 from storage.catalogue.model import Actor
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
 from storage.sweep.model import SweepStatus
 
 ROLE = "keeper"
-_FINDINGS_SHOWN_MAX = 1000
 NOTHING_PLANNED = RepairPlan()
 
 
@@ -39,6 +40,7 @@ def build(config: Config) -> Role:
     registry = new_registry(ROLE, settings.name)
     metrics = KeeperMetrics(registry)
     audit_metrics = AuditMetrics(registry)
+    account_metrics = KeeperAccountMetrics(registry)
 
     async def open_role(opening: Opening) -> Work:
         catalogue = await open_writer(config, opening)
@@ -52,7 +54,13 @@ def build(config: Config) -> Role:
         audits = KeeperAudits(
             settings.audit, catalogue, clients, audit_metrics, lambda: keeper.leads, running.woken
         )
-        return running.work(audits)
+        domains = {peer.name: peer.domain for peer in config.peers}
+        maker = Maker(config.site.name, holder_name(ROLE), key, domains)
+        hearing = Hearing(catalogue, clients, utc_now)
+        reports = KeeperReports(
+            maker, settings, catalogue, hearing, account_metrics, lambda: keeper.leads
+        )
+        return running.work(audits, reports)
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
 
@@ -96,22 +104,23 @@ class RunningKeeper:
         self._totals = Totals()
         self._plan = NOTHING_PLANNED
 
-    def work(self, audits: KeeperAudits) -> Work:
+    def work(self, audits: KeeperAudits, reports: KeeperReports) -> Work:
         """Parts and verbs."""
         parts = (
             Part("lease", self._lead, silence_s_max=max(30, 2 * self._settings.lease_s)),
             Part("hearing", self._hear),
             Part("repair", self._mend),
             audits.part(),
+            *reports.parts(),
             Part("figures", self._measure),
         )
         verbs = {
             "status": self._status,
             "sweep-start": self._start_sweep,
             "sweep-status": self._sweep_status,
-            "findings": self._findings,
         }
-        return Work(parts, verbs | audits.verbs())
+        records = Records(self._catalogue.look)
+        return Work(parts, verbs | audits.verbs() | reports.verbs() | records.verbs())
 
     async def _lead(self, part: Part) -> None:
         while True:
@@ -188,9 +197,3 @@ class RunningKeeper:
     async def _sweep_status(self, _request: Request) -> dict[str, Any]:
         statuses = await self._keeper.sweep_status()
         return {"nodes": [sweep_members(node, status) for node, status in statuses.items()]}
-
-    async def _findings(self, request: Request) -> list[Any]:
-        limit = min(request.number("limit", 100), _FINDINGS_SHOWN_MAX)
-        page = await self._catalogue.look(findings.page, limit=limit)
-        listed: list[Any] = msgspec.to_builtins(page)
-        return listed

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from daemon.config import SweepSettings
+from monitoring.account_metrics import NodeAccountMetrics
 from monitoring.metrics import NodeMetrics, Totals
 from replication.authentication import Authenticator
 from replication.node_service import NodeService
@@ -46,6 +47,7 @@ class NodeGauges:
         sweep: SweepSettings,
     ) -> None:
         self._metrics = NodeMetrics(registry)
+        self._account = NodeAccountMetrics(registry)
         self._volume = volume
         self._sweeper = sweeper
         self._service = service
@@ -60,6 +62,7 @@ class NodeGauges:
         state = await asyncio.to_thread(self._volume.state)
         self._set_volume(state)
         self._set_sweep(await self._sweeper.status())
+        await self._set_ages()
         self._set_wire()
         await asyncio.to_thread(self._count_findings)
         return state
@@ -86,6 +89,11 @@ class NodeGauges:
         metrics.checked_objects.inc(max(0, status.checked_objects - objects))
         metrics.checked_bytes.inc(max(0, status.checked_bytes - checked_bytes))
         self._cycle = present
+
+    async def _set_ages(self) -> None:
+        account = await self._sweeper.account(0, 0)
+        for bucket, objects in account.ages._asdict().items():
+            self._account.checked_age_objects.labels(bucket).set(objects)
 
     def _set_wire(self) -> None:
         if not self._service.serving.is_set():

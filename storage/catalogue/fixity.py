@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, or_, select
 
-from storage.catalogue import acts, figures, sweeps, tallies
+from storage.catalogue import acts, figures, suspects, sweeps, tallies
 from storage.catalogue.acts import RecordedAct
 from storage.catalogue.figures import SafetyFigures
 from storage.catalogue.model import (
@@ -19,6 +19,7 @@ from storage.catalogue.model import (
     Holdings,
     NodeSweep,
     PackageState,
+    Suspect,
 )
 from storage.catalogue.schema import copies, findings, packages
 from storage.model import VerifyMode
@@ -62,6 +63,7 @@ class FixityFacts:
     safety: SafetyFigures
     copies: list[CopyGroup]
     spread: list[DomainSpread]
+    suspects: list[Suspect]
     sweeps: list[NodeSweep]
     findings: list[CataloguedFinding]  # found in the period, or open
     findings_by_kind: Counter[str]  # found in the period
@@ -79,6 +81,7 @@ def facts(connection: Connection, period: Period, listed_max: int) -> FixityFact
         safety=figures.safety(connection),
         copies=_copies(connection),
         spread=_spread(connection),
+        suspects=suspects.all_of(connection),
         sweeps=sweeps.finished_between(connection, period.start, period.end, listed_max),
         findings=_findings(connection, period, listed_max),
         findings_by_kind=_findings_by_kind(connection, period),

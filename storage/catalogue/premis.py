@@ -77,6 +77,7 @@ EVENT_TYPES = {
     "finding": FIXITY,
     "audit": FIXITY,
     "canary": FIXITY,
+    "node": FIXITY,
     "copy": REPLICATION,
     "copy.mended": RECOVERY,
     "copy.mend-failed": RECOVERY,
@@ -94,7 +95,18 @@ EVENT_TYPES = {
 }
 
 _SUCCEEDED = frozenset({"done", "placed", "started", "clean", "agreed", "passed", "intact"})
-_WARNED = frozenset({"incomplete", "could-not-run", "away", "stopped"})
+_WARNED = frozenset(
+    {
+        "incomplete",
+        "could-not-run",
+        "away",
+        "stopped",
+        "partial",
+        "unanswered",
+        "undecided",
+        "settled",
+    }
+)
 _DAMAGE = "finding.recorded"
 
 

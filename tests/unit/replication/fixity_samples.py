@@ -38,12 +38,13 @@ MENDED = RecordedAct(
 
 FACTS = FixityFacts(
     holdings=[Holdings("政务服务", 10, 70, 7_000_000, 1)],
-    safety=SafetyFigures(10, 0, 0, {CopyState.DAMAGED: 0, CopyState.MISSING: 0}, 0),
+    safety=SafetyFigures(10, 0, 0, 0, {CopyState.DAMAGED: 0, CopyState.MISSING: 0}, 0),
     copies=[
         CopyGroup(f"node-{n}", f"room-{n}", VerifyMode.EVICTED, CopyState.COMMITTED, 10)
         for n in (1, 2)
     ],
     spread=[DomainSpread(2, 10)],
+    suspects=[],
     sweeps=[
         NodeSweep(f"node-{n}", 4, "2026-11-19T00:00:00.000000Z", SWEPT_AT, 10, 7_100_000, 0)
         for n in (1, 2)

@@ -13,7 +13,7 @@ from replication.fixity_report import LISTED_MAX, FixityReport, decode, encode, 
 from replication.told import Away, Heard
 from storage.catalogue.figures import SafetyFigures
 from storage.catalogue.fixity import CopyGroup, FixityFacts, Period
-from storage.catalogue.model import CopyState
+from storage.catalogue.model import CopyState, Suspect
 from storage.model import VerifyMode
 from storage.sweep.account import CheckedAges
 from tests.unit.replication.fixity_samples import (
@@ -22,6 +22,7 @@ from tests.unit.replication.fixity_samples import (
     FINDING,
     HEADING,
     START,
+    SWEPT_AT,
     told,
     two_nodes,
 )
@@ -104,15 +105,24 @@ def test_a_period_without_a_sweep_is_an_exception_once_it_is_as_long_as_the_dead
 
 
 def test_missing_copies_open_findings_and_unproven_disks_are_exceptions() -> None:
-    safety = SafetyFigures(10, 2, 1, {CopyState.DAMAGED: 2}, 3)
+    safety = SafetyFigures(10, 2, 1, 1, {CopyState.DAMAGED: 2}, 3)
     unproven = CopyGroup("node-2", "room-2", VerifyMode.UNPROVEN, CopyState.COMMITTED, 4)
     facts = replace(FACTS, safety=safety, copies=[*FACTS.copies, unproven])
     assert [code for code, _ in codes(made(facts=facts))] == [
         "copies-below-target",
+        "no-good-copy",
         "at-risk",
         "unproven",
         "findings-open",
     ]
+
+
+def test_a_suspect_is_an_exception_and_audits_without_agreement_are_noted() -> None:
+    suspect = Suspect("node-2", SWEPT_AT, "answered otherwise than it reads")
+    outcomes = Counter(agreed=5, settled=1, unanswered=2)
+    report = made(facts=replace(FACTS, suspects=[suspect], audits_by_outcome=outcomes))
+    assert codes(report) == [("node-suspected", "node-2")]
+    assert codes(report, "note") == [("audit-not-agreed", None)]
 
 
 def test_copies_on_a_node_that_nobody_asked_are_an_exception() -> None:

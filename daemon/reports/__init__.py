@@ -1,0 +1,1 @@
+"""Reports that people file: rendered, signed and written."""

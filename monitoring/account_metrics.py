@@ -1,0 +1,42 @@
+"""How long ago objects were read, and how copies lie over failure domains, for Prometheus.
+
+The rest of what the appliance tells is metrics.py's. A gauge for each bucket, not a histogram:
+objects grow older without any event. Measures nothing itself.
+"""
+
+from prometheus_client import CollectorRegistry, Gauge
+
+AGE_BUCKETS = (
+    "under_1_day",
+    "under_7_days",
+    "under_30_days",
+    "under_90_days",
+    "over_90_days",
+    "never",
+)
+
+
+class NodeAccountMetrics:
+    """A node's objects by the age of their last whole reading; each is in one bucket."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.checked_age_objects = Gauge(
+            "lantai_node_checked_age_objects",
+            "Objects by the age of the last sweep that found them intact; never: by none yet.",
+            ["bucket"],
+            registry=registry,
+        )
+        for bucket in AGE_BUCKETS:
+            self.checked_age_objects.labels(bucket).set(0)
+
+
+class KeeperAccountMetrics:
+    """What the nodes that answer hold, by failure domain."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.domain_objects = Gauge(
+            "lantai_keeper_domain_objects",
+            "Objects that the answering nodes of a failure domain hold.",
+            ["domain"],
+            registry=registry,
+        )
