@@ -127,7 +127,7 @@ class Copies:
             try:
                 found = await attempt(self._nodes[name])
             except (LantaiError, OSError, TimeoutError) as error:
-                damage = _damage_of(error, path)
+                damage = damage_of(error, path)
                 if damage is None:
                     self._rest(name, error)
                     silent.append(name)
@@ -214,7 +214,7 @@ def _remember(memory: OrderedDict[_K, float], key: _K, until: float) -> None:
         memory.popitem(last=False)
 
 
-def _damage_of(error: Exception, path: str) -> Damage | None:
+def damage_of(error: Exception, path: str) -> Damage | None:
     """What the failure says about the copy; None if it says nothing, as when nobody answered."""
     if isinstance(error, CopyWrong):
         return Damage(error.kind, path, str(error))

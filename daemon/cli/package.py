@@ -54,9 +54,15 @@ def _row(package: dict[str, Any]) -> tuple[object, ...]:
         package["version"],
         package["file_count"],
         size(package["content_bytes"]),
-        f"{package['copies_good']}/{package['copies_target']}",
+        _copies(package),
         package["stored_at"] or package["state"],
     )
+
+
+def _copies(package: dict[str, Any]) -> str:
+    """2/3; and AT_RISK where no good copy is left."""
+    count = f"{package['copies_good']}/{package['copies_target']}"
+    return f"{count} AT_RISK 濒危" if package.get("safety") == "AT_RISK" else count
 
 
 @click.group()

@@ -95,8 +95,22 @@ def _print(config: Config, answers: list[dict[str, Any]]) -> None:
         ),
     )
     for answer in answers:
+        _call_a_person(answer)
         for part in answer["parts"]:
             if not part["alive"]:
                 silent = age(part["last_beat_age_s"])
                 name = shown(f"{answer['name']}: {part['name']}")
                 click.echo(f"✗ {name} has been silent for {silent} 长时间无响应")
+
+
+def _call_a_person(answer: dict[str, Any]) -> None:
+    """What a keeper will not touch by itself, one line each."""
+    detail = answer["detail"] or {}
+    calls = {
+        "objects_without_a_good_copy": "AT_RISK, no good copy is left 濒危:无完好副本",
+        "catalogue_disagrees": "catalogue-disagrees with all nodes 目录库与全部节点不符",
+        "suspect_nodes": "node is suspect and not mended 可疑节点,停止修复",
+    }
+    for member, words in calls.items():
+        for name in detail.get(member, ()):
+            click.echo(f"✗ {shown(name)}: {words}")

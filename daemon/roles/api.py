@@ -15,10 +15,13 @@ from daemon.config import Config, required
 from daemon.console.server import Console, ConsoleServer
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
-from daemon.roles.holdings import open_reader, reader_figures
-from daemon.roles.openings import open_catalogue
+from daemon.roles.holdings import open_reader_of, reader_figures
+from daemon.roles.openings import open_catalogue, open_clients
+from daemon.roles.records import Records
+from daemon.roles.salvage_verbs import SalvageVerbs
 from monitoring.metrics import ApiMetrics, ReaderMetrics, new_registry
 from replication.reader import VerifiedReader
+from replication.salvage import Salvage
 from storage.catalogue import copies, held, packages, transfer_lists
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.model import Package, PackageState, Transfer, TransferState
@@ -43,13 +46,17 @@ def build(config: Config) -> Role:
 
     async def open_role(opening: Opening) -> Work:
         catalogue = await open_catalogue(config, opening)
-        reader = await open_reader(config, opening, ROLE, settings.name, reader_metrics)
+        clients = await open_clients(config, opening, ROLE, settings.name)
+        reader = open_reader_of(clients, opening, reader_metrics)
         answers = Answers(catalogue, reader)
+        salvage = SalvageVerbs(Salvage(clients), answers.file)
         console = Console(config.site.name, catalogue, answers, metrics)
         server = ConsoleServer(settings.bind, console)
         await opening.stack.enter_async_context(server)
         part = Part("http", server.wait)
-        return Work((part, reader_figures(reader, reader_metrics)), answers.verbs())
+        verbs = answers.verbs() | salvage.verbs()
+        verbs |= Records(answers.look).verbs()
+        return Work((part, reader_figures(reader, reader_metrics)), verbs)
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
 
@@ -76,13 +83,13 @@ class Answers:
         limit = _limit(request)
         source = request.text("source", "") or None
         after = request.text("after", "")
-        page = await self._look(held.stored_after, after, source, limit + 1)
+        page = await self.look(held.stored_after, after, source, limit + 1)
         return {"packages": list(map(_members, page[:limit])), "more": len(page) > limit}
 
     async def package(self, request: Request) -> dict[str, Any]:
         """One package and where each copy lies."""
         package = await self._package(request.text("object_id"), 0)
-        held_copies = await self._look(copies.of_package, package.id)
+        held_copies = await self.look(copies.of_package, package.id)
         listed = [
             {
                 "node": copy.node,
@@ -132,7 +139,7 @@ class Answers:
         if state and not states:
             known = ", ".join(TransferState)
             raise ControlRefused(f"there is no state {state!r}; there are: {known}")
-        page = await self._look(transfer_lists.page, states=states, limit=limit + 1)
+        page = await self.look(transfer_lists.page, states=states, limit=limit + 1)
         listed = [transfer_members(transfer) for transfer in page[:limit]]
         return {"transfers": listed, "more": len(page) > limit}
 
@@ -152,10 +159,10 @@ class Answers:
         return await self._reader.read(file, offset, length)
 
     async def _held(self, package: Package) -> HeldVersion:
-        return await self._look(held.held_version, package)
+        return await self.look(held.held_version, package)
 
     async def _package(self, object_id: str, version: int) -> Package:
-        known = await self._look(packages.versions_of_object, object_id)
+        known = await self.look(packages.versions_of_object, object_id)
         stored = [
             each
             for each in known
@@ -165,7 +172,8 @@ class Answers:
             raise ControlRefused(f"nothing is kept under {object_id!r}; see `lantai packages`")
         return stored[-1]
 
-    async def _look(self, act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    async def look(self, act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Call `act(connection, …)` in a reading transaction, in another thread."""
         return await asyncio.to_thread(self._catalogue.look, act, *args, **kwargs)
 
 
@@ -193,6 +201,7 @@ def _members(package: Package) -> dict[str, Any]:
         "stored_at": package.stored_at,
         "copies_good": package.copies_committed,
         "copies_target": package.copies_wanted,
+        "safety": package.safety,
     }
 
 

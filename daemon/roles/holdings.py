@@ -5,7 +5,7 @@ Joins storage.view's protocols to the catalogue and the wire; decides and verifi
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -15,6 +15,7 @@ from daemon.roles.openings import open_clients
 from monitoring.log import get_log
 from monitoring.metrics import ReaderMetrics, Totals
 from replication.copies import BadCopy
+from replication.node_client import NodeClient
 from replication.reader import ReaderLimits, VerifiedReader
 from storage.catalogue import held
 from storage.catalogue.engine import Catalogue
@@ -57,7 +58,16 @@ async def open_reader(
     limits: ReaderLimits | None = None,
 ) -> VerifiedReader:
     """A reader over all nodes, connecting with the keys of `name`."""
-    clients = await open_clients(config, opening, role, name)
+    return open_reader_of(await open_clients(config, opening, role, name), opening, metrics, limits)
+
+
+def open_reader_of(
+    clients: Mapping[str, NodeClient],
+    opening: Opening,
+    metrics: ReaderMetrics,
+    limits: ReaderLimits | None = None,
+) -> VerifiedReader:
+    """A reader over `clients`, which stay the caller's."""
     spool = opening.stack.enter_context(tempfile.TemporaryDirectory(prefix="lantai-reader-"))
     for node in clients:
         metrics.verification_failures.labels(node)

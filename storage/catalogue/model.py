@@ -29,6 +29,15 @@ class PackageState(StrEnum):
     STORED = "stored"
 
 
+class Safety(StrEnum):
+    """How safe one stored package is; follows from its copies and is never written."""
+
+    SAFE = "safe"
+    DEGRADED = "degraded"  # fewer good copies than promised
+    AT_RISK = "AT_RISK"  # no good copy is left: nothing is touched, a person must look
+    BEING_STORED = "being-stored"
+
+
 class CopyState(StrEnum):
     """What is known of one copy. Only COMMITTED counts towards the target."""
 
@@ -186,6 +195,15 @@ class Package:
     copies_committed: int
     created_at: str
     stored_at: str | None
+
+    @property
+    def safety(self) -> Safety:
+        """How many of the copies it should have are good."""
+        if self.state is not PackageState.STORED:
+            return Safety.BEING_STORED
+        if self.copies_committed == 0:
+            return Safety.AT_RISK
+        return Safety.SAFE if self.copies_committed >= self.copies_wanted else Safety.DEGRADED
 
     @property
     def object_version(self) -> ObjectVersion:
