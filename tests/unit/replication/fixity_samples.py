@@ -2,10 +2,11 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 from replication.fixity_assembly import Heading, NodeHeard
 from replication.node_answers import NodeState
-from replication.told import Told
+from replication.told import Heard, Told
 from storage.catalogue.acts import RecordedAct
 from storage.catalogue.figures import SafetyFigures
 from storage.catalogue.fixity import CopyGroup, DomainSpread, FixityFacts, Period
@@ -58,19 +59,21 @@ FACTS = FixityFacts(
 )
 
 
-def told(**changes: object) -> Told:
+def told(**changes: Any) -> Told:
     """What a healthy node says; `changes` go into its account, state or sweep by name."""
     account = SweepAccount(30 * 86_400, SWEPT_AT, CheckedAges(under_30_days=10), ())
     state = NodeState("ready", "", 10**12, 2 * 10**12, 10, 7_000_000)
     sweep = SweepStatus(False, False, 4, 10, 7_100_000, 0, 10, SWEPT_AT, SWEPT_AT)
-    parts = []
-    for part in (account, state, sweep):
-        mine = {name: value for name, value in changes.items() if hasattr(part, name)}
-        parts.append(replace(part, **mine))  # type: ignore[type-var]  # three dataclasses
-    return Told(MADE_AT, *parts)  # type: ignore[arg-type]  # in the order of the members
+    return Told(MADE_AT, _with(account, changes), _with(state, changes), _with(sweep, changes))
 
 
-def two_nodes(second: object = None) -> dict[str, NodeHeard]:
+def two_nodes(second: Heard | None = None) -> dict[str, NodeHeard]:
     """Two nodes in two rooms; the second one may be given."""
-    other = second if second is not None else told()
-    return {"node-1": NodeHeard("room-1", told()), "node-2": NodeHeard("room-2", other)}  # type: ignore[arg-type]  # a Told or an Away
+    return {
+        "node-1": NodeHeard("room-1", told()),
+        "node-2": NodeHeard("room-2", told() if second is None else second),
+    }
+
+
+def _with(part: Any, changes: dict[str, Any]) -> Any:
+    return replace(part, **{name: new for name, new in changes.items() if hasattr(part, name)})
