@@ -31,4 +31,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         release = building.result()
     with booted(work) as machine:
         machine.run(f"useradd --create-home {SENDER}")
-        yield Fleet(machine, release, work, deploy(machine, release, work))
+        try:
+            yield Fleet(machine, release, work, deploy(machine, release, work))
+        finally:
+            # The machine goes; what it said stays with the test run.
+            journal = machine.ask("journalctl --no-pager --boot --output=short-precise")
+            (work / "journal.log").write_text(journal.stdout)

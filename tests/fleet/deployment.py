@@ -42,6 +42,17 @@ def build_release() -> Path:
 
 def deploy(machine: Machine, release: Path, work: Path) -> Recap:
     """Run the playbook and return its recap. Fails the test when a task failed."""
+    done = play(machine, release, work)
+    counts = re.search(r"changed=(\d+) .*failed=(\d+)", done.stdout)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+    assert counts, done.stdout
+    return Recap(int(counts[1]), int(counts[2]), done.stdout)
+
+
+def play(
+    machine: Machine, release: Path, work: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the playbook with more options of ansible-playbook; returns whatever its outcome."""
     extra = work / "site.json"
     extra.write_text(json.dumps(_site(machine, release), ensure_ascii=False))
     ansible = PROJECT / "ansible"
@@ -52,16 +63,12 @@ def deploy(machine: Machine, release: Path, work: Path) -> Recap:
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
     }
-    done = subprocess.run(
+    return subprocess.run(
         [str(Path(sys.executable).with_name("ansible-playbook")), "--inventory",
-         str(ansible / "inventory" / "one-host.yml"), "--extra-vars", f"@{extra}",
+         str(ansible / "inventory" / "one-host.yml"), "--extra-vars", f"@{extra}", *options,
          str(ansible / "site.yml")],
         env=environment, capture_output=True, text=True, check=False, timeout=_PLAY_S,
     )  # fmt: skip
-    counts = re.search(r"changed=(\d+) .*failed=(\d+)", done.stdout)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
-    assert counts, done.stdout
-    return Recap(int(counts[1]), int(counts[2]), done.stdout)
 
 
 def _site(machine: Machine, release: Path) -> dict[str, object]:

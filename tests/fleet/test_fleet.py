@@ -7,7 +7,7 @@ import pytest
 from daemon.demo.samples import samples
 from tests.conftest import WaitUntil
 from tests.fleet.conftest import Fleet
-from tests.fleet.deployment import NODES, SENDER, SOURCE, deploy
+from tests.fleet.deployment import NODES, SENDER, SOURCE, deploy, play
 from tests.fleet.machine import Machine
 
 # The first run on a host makes the base folder and the wheels, before the first test.
@@ -223,4 +223,24 @@ async def test_a_configuration_that_cannot_be_used_stays_down(
     finally:
         config.write_text(kept)
     machine.run("systemctl start lantai-node@node-3")
+    await wait_until(lambda: all_well(machine), READY_S)
+
+
+async def test_a_volume_is_never_begun_where_no_disk_is_mounted(
+    fleet: Fleet, wait_until: WaitUntil
+) -> None:
+    machine, volume = fleet.machine, "/srv/lantai/node-2"
+    machine.run(f"systemctl stop lantai-node@node-2 && mv {volume} {volume}.away")
+    try:
+        only = ["--tags", "volume", "--extra-vars", '{"lantai_volume_without_disk": false}']
+        refused = play(machine, fleet.release, fleet.work, *only)
+        assert refused.returncode != 0
+        assert f"No disk is mounted at {volume}" in refused.stdout
+        assert machine.ask("systemctl start lantai-node@node-2").returncode != 0
+        ended = shown(machine, "lantai-node@node-2", "ActiveState", "ExecMainStatus")
+        assert ended == ["failed", "78"]
+        assert not machine.inside(f"{volume}/root").exists()
+    finally:
+        machine.run(f"rm -rf {volume} && mv {volume}.away {volume}")
+    machine.run("systemctl start lantai-node@node-2")
     await wait_until(lambda: all_well(machine), READY_S)
