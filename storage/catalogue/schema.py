@@ -8,9 +8,6 @@ needs a revision in `migrations/versions`; a test holds the two equal.
 Moments are RFC 3339 text in UTC, 27 characters (timestamps.py). Digests are lower-case hexadecimal.
 """
 
-from enum import StrEnum
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -22,12 +19,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
 from storage.catalogue import model
+from storage.catalogue.columns import Exact, Moment, Number, Sha256, Word, column, number
 from storage.model import VerifyMode
 
 # What `alembic_version` must say for this program to work (migrations/versions).
@@ -41,96 +38,63 @@ metadata = MetaData(
     }
 )
 
-# SQLite numbers rows by itself only when the type is spelt INTEGER; both hold 64 bits.
-Number = BigInteger().with_variant(Integer, "sqlite")
-# Compared and sorted byte for byte in both databases, as identifiers are.
-Exact = Text().with_variant(Text(collation="C"), "postgresql")
-Moment = String(27)
-Sha256 = String(64)
-
-
-class Word(TypeDecorator[StrEnum]):
-    """One word of a closed set: an enum in Python, its value in the database."""
-
-    impl = String(16)
-    cache_ok = True
-
-    def __init__(self, words: type[StrEnum]) -> None:
-        super().__init__()
-        self.words = words
-
-    def process_bind_param(self, value: Any, dialect: Any) -> str | None:
-        return None if value is None else self.words(value).value
-
-    def process_result_value(self, value: Any, dialect: Any) -> StrEnum | None:
-        return None if value is None else self.words(value)
-
-
-def _column(name: str, kind: Any, doc: str, *constraints: Any, null: bool = False) -> Column[Any]:
-    return Column(name, kind, *constraints, nullable=null, doc=doc)
-
-
-def _number(doc: str) -> Column[Any]:
-    return Column("id", Number, primary_key=True, doc=doc)
-
-
 transfers = Table(
     "transfers",
     metadata,
-    _number("Our number for what was sent, never used twice; in every receipt."),
-    _column("source", Exact, "Name of the configured sender."),
-    _column("name", Exact, "The drop entry's name; percent-escaped when not UTF-8. For people."),
-    _column("name_raw", LargeBinary, "The same as bytes on disk: what opens it again."),
-    _column(
+    number("Our number for what was sent, never used twice; in every receipt."),
+    column("source", Exact, "Name of the configured sender."),
+    column("name", Exact, "The drop entry's name; percent-escaped when not UTF-8. For people."),
+    column("name_raw", LargeBinary, "The same as bytes on disk: what opens it again."),
+    column(
         "fingerprint",
         Sha256,
         "Digest of names, sizes, times and inodes of the entry when it settled; compared again "
         "after copying, so that a package that changed meanwhile is not accepted.",
     ),
-    _column("state", Word(model.TransferState), "See transitions.py; only transfers.py writes it."),
-    _column("message", Text, "One sentence on where it stands, for operators. May be empty."),
-    _column(
+    column("state", Word(model.TransferState), "See transitions.py; only transfers.py writes it."),
+    column("message", Text, "One sentence on where it stands, for operators. May be empty."),
+    column(
         "outcome_code",
         String(64),
         "Stable code of why it was rejected, held or failed; NULL when it was not.",
         null=True,
     ),
-    _column("bytes_done", BigInteger, "Progress of the present state, bytes; 0 on entering one."),
-    _column("bytes_total", BigInteger, "What bytes_done goes up to; NULL when unknown.", null=True),
-    _column(
+    column("bytes_done", BigInteger, "Progress of the present state, bytes; 0 on entering one."),
+    column("bytes_total", BigInteger, "What bytes_done goes up to; NULL when unknown.", null=True),
+    column(
         "claim_holder",
         Text,
         "`role@host` at work on it; NULL when nobody is. Must be set in every working state, but "
         "for one that a person has just released or retried: the next intake takes that over.",
         null=True,
     ),
-    _column(
+    column(
         "claim_epoch",
         BigInteger,
         "Raised by one at each claim or takeover and never lowered; 0 before the first. A worker "
         "with a lower one is refused here, and by nodes.",
     ),
-    _column(
+    column(
         "claim_expires_at",
         Moment,
         "After this moment another process may take over. Its holder renews it. NULL with holder.",
         null=True,
     ),
-    _column("attempts", Integer, "Claims and takeovers so far; a loop shows as a high number."),
-    _column("identifier", Exact, "What the sender calls it; NULL until judged.", null=True),
-    _column("identity", Sha256, "Digest over its bytes (package.md); NULL until judged", null=True),
-    _column("object_id", Exact, "The object it becomes; NULL until judged.", null=True),
-    _column("file_count", BigInteger, "The sender's files; NULL until staged.", null=True),
-    _column("content_bytes", BigInteger, "The sender's bytes; NULL until staged.", null=True),
-    _column(
+    column("attempts", Integer, "Claims and takeovers so far; a loop shows as a high number."),
+    column("identifier", Exact, "What the sender calls it; NULL until judged.", null=True),
+    column("identity", Sha256, "Digest over its bytes (package.md); NULL until judged", null=True),
+    column("object_id", Exact, "The object it becomes; NULL until judged.", null=True),
+    column("file_count", BigInteger, "The sender's files; NULL until staged.", null=True),
+    column("content_bytes", BigInteger, "The sender's bytes; NULL until staged.", null=True),
+    column(
         "package_id",
         Number,
         "The object version that holds it, from writing on; of a duplicate, the earlier one.",
         null=True,
     ),
-    _column("created_at", Moment, "When the entry was first noticed."),
-    _column("updated_at", Moment, "When this row last changed, progress included."),
-    _column(
+    column("created_at", Moment, "When the entry was first noticed."),
+    column("updated_at", Moment, "When this row last changed, progress included."),
+    column(
         "closed_at",
         Moment,
         "When the original had left the drop folder and nothing remained to do. NULL: open. While "
@@ -161,34 +125,34 @@ transfers = Table(
 packages = Table(
     "packages",
     metadata,
-    _number("Our number for the object version; local to this catalogue, in no receipt."),
-    _column("object_id", Exact, "OCFL object id, `lantai:<source>/<identifier>`."),
-    _column("version", Integer, "1, 2, …: the OCFL version."),
-    _column("source", Exact, "Who sent it. Part of object_id; apart for listing and looking up."),
-    _column("identifier", Exact, "What the sender calls it. Part of object_id, likewise."),
-    _column("identity", Sha256, "Says whether two packages are the same bytes (package.md)."),
-    _column("inventory_sha256", Sha256, "Of the root inventory whose head is this version."),
-    _column("file_list_sha256", Sha256, "Of the staged file list: a resumed write checks it."),
-    _column("file_count", BigInteger, "Files below vN/content, as nodes sign it."),
-    _column("content_bytes", BigInteger, "Bytes below vN/content, as nodes sign it."),
-    _column(
+    number("Our number for the object version; local to this catalogue, in no receipt."),
+    column("object_id", Exact, "OCFL object id, `lantai:<source>/<identifier>`."),
+    column("version", Integer, "1, 2, …: the OCFL version."),
+    column("source", Exact, "Who sent it. Part of object_id; apart for listing and looking up."),
+    column("identifier", Exact, "What the sender calls it. Part of object_id, likewise."),
+    column("identity", Sha256, "Says whether two packages are the same bytes (package.md)."),
+    column("inventory_sha256", Sha256, "Of the root inventory whose head is this version."),
+    column("file_list_sha256", Sha256, "Of the staged file list: a resumed write checks it."),
+    column("file_count", BigInteger, "Files below vN/content, as nodes sign it."),
+    column("content_bytes", BigInteger, "Bytes below vN/content, as nodes sign it."),
+    column(
         "state",
         Word(model.PackageState),
         "`writing` until N copies are proven, then `stored` for ever, in the one transaction that "
         "also puts the stored receipt into the outbox. Listings show stored ones only.",
     ),
-    _column("op_id", String(32), "The operation as nodes know it; the same at every resumption."),
-    _column("transfer_id", Number, "What brought it.", ForeignKey("transfers.id")),
-    _column("copies_wanted", Integer, "N when it was accepted; raised by order of the keeper."),
-    _column(
+    column("op_id", String(32), "The operation as nodes know it; the same at every resumption."),
+    column("transfer_id", Number, "What brought it.", ForeignKey("transfers.id")),
+    column("copies_wanted", Integer, "N when it was accepted; raised by order of the keeper."),
+    column(
         "copies_committed",
         Integer,
         "How many rows of `copies` are `committed`: denormalised, because counting 300 million "
         "rows cannot answer an alarm. copies.py keeps it in the same transaction; "
         "copies.recount repairs it.",
     ),
-    _column("created_at", Moment, "When writing began."),
-    _column("stored_at", Moment, "When it became `stored`; NULL before.", null=True),
+    column("created_at", Moment, "When writing began."),
+    column("stored_at", Moment, "When it became `stored`; NULL before.", null=True),
     UniqueConstraint("object_id", "version"),
     UniqueConstraint("source", "identifier", "version"),
     Index(
@@ -206,24 +170,24 @@ copies = Table(
     metadata,
     Column("package_id", Number, ForeignKey("packages.id"), primary_key=True, doc="Which package."),
     Column("node", Exact, primary_key=True, doc="Which node, by its configured name."),
-    _column("domain", Exact, "The node's failure domain, from our own list of nodes."),
-    _column(
+    column("domain", Exact, "The node's failure domain, from our own list of nodes."),
+    column(
         "state",
         Word(model.CopyState),
         "`committed`: the node proved it and nothing has been found since. `damaged`, `missing`: a "
         "finding says so, until a repair is committed. The keeper writes these.",
     ),
-    _column("verify_mode", Word(VerifyMode), "How it was read back (docs/formats/volume.md)."),
-    _column("committed_at", Moment, "As in the node's signed answer."),
-    _column(
+    column("verify_mode", Word(VerifyMode), "How it was read back (docs/formats/volume.md)."),
+    column("committed_at", Moment, "As in the node's signed answer."),
+    column(
         "checked_at",
         Moment,
         "When the node last read it whole and found it intact, as far as the keeper has heard; "
         "NULL before the first sweep. The node's own index knows better.",
         null=True,
     ),
-    _column("answer", LargeBinary, "The node's answer: the exact bytes it signed."),
-    _column("signature", LargeBinary, "Ed25519 over them, 64 bytes."),
+    column("answer", LargeBinary, "The node's answer: the exact bytes it signed."),
+    column("signature", LargeBinary, "Ed25519 over them, 64 bytes."),
     Index("ix_copies_node", "node", "package_id"),
     info={"kind": "index"},
 )
@@ -231,20 +195,20 @@ copies = Table(
 answers = Table(
     "answers",
     metadata,
-    _number("Order in which answers were given."),
-    _column("transfer_id", Number, "Whom it answers.", ForeignKey("transfers.id")),
-    _column("kind", Word(model.AnswerKind), "received, stored, rejected, held."),
-    _column(
+    number("Order in which answers were given."),
+    column("transfer_id", Number, "Whom it answers.", ForeignKey("transfers.id")),
+    column("kind", Word(model.AnswerKind), "received, stored, rejected, held."),
+    column(
         "body",
         LargeBinary,
         "The exact JSON bytes that were signed. NULL when they are large: then they lie in the "
         "answer spool under body_sha256, fsynced before this row was committed.",
         null=True,
     ),
-    _column("body_sha256", Sha256, "Of the body, wherever it lies."),
-    _column("signature", LargeBinary, "The notary's Ed25519 over the body, 64 bytes."),
-    _column("created_at", Moment, "When it was given: in the transaction of what it says."),
-    _column(
+    column("body_sha256", Sha256, "Of the body, wherever it lies."),
+    column("signature", LargeBinary, "The notary's Ed25519 over the body, 64 bytes."),
+    column("created_at", Moment, "When it was given: in the transaction of what it says."),
+    column(
         "written_at",
         Moment,
         "When the files lay fsynced in the return folder; NULL: in the outbox. Written again from "
@@ -266,15 +230,15 @@ events = Table(
     "events",
     metadata,
     Column("sequence", Number, primary_key=True, doc="Order of recording. Gaps mean nothing."),
-    _column("at", Moment, "When it was done."),
-    _column("who", Text, "Person or role."),
-    _column("origin", Text, "From where: a host, an address, a socket."),
-    _column("act", String(64), "What was done, `noun.verb`: `transfer.stored`, `copy.mended`."),
-    _column("outcome", String(64), "`done`, or a stable code of why not."),
-    _column("transfer_id", Number, "On which transfer, or NULL.", null=True),
-    _column("package_id", Number, "On which object version, or NULL.", null=True),
-    _column("node", Exact, "On which node, or NULL.", null=True),
-    _column("detail", Text, "A JSON object, or empty. Never personal data."),
+    column("at", Moment, "When it was done."),
+    column("who", Text, "Person or role."),
+    column("origin", Text, "From where: a host, an address, a socket."),
+    column("act", String(64), "What was done, `noun.verb`: `transfer.stored`, `copy.mended`."),
+    column("outcome", String(64), "`done`, or a stable code of why not."),
+    column("transfer_id", Number, "On which transfer, or NULL.", null=True),
+    column("package_id", Number, "On which object version, or NULL.", null=True),
+    column("node", Exact, "On which node, or NULL.", null=True),
+    column("detail", Text, "A JSON object, or empty. Never personal data."),
     Index("ix_events_transfer", "transfer_id", "sequence"),
     Index("ix_events_package", "package_id", "sequence"),
     Index("ix_events_act", "act", "at"),
@@ -285,17 +249,17 @@ events = Table(
 orders = Table(
     "orders",
     metadata,
-    _number("Order of asking, which is the order of doing."),
-    _column("verb", String(64), "What is asked: `sweep.start`."),
-    _column("arguments", Text, "A JSON object, or empty."),
-    _column("state", Word(model.OrderState), "Only the keeper moves it on from `waiting`."),
-    _column("requested_by", Text, "The person."),
-    _column("requested_from", Text, "Host or socket."),
-    _column("requested_at", Moment, "When it was asked."),
-    _column("started_by", Text, "The keeper, `role@host`; NULL while waiting.", null=True),
-    _column("started_at", Moment, "When it began; NULL while waiting.", null=True),
-    _column("finished_at", Moment, "NULL until done or failed.", null=True),
-    _column("result", Text, "A JSON object or a sentence; empty until finished."),
+    number("Order of asking, which is the order of doing."),
+    column("verb", String(64), "What is asked: `sweep.start`."),
+    column("arguments", Text, "A JSON object, or empty."),
+    column("state", Word(model.OrderState), "Only the keeper moves it on from `waiting`."),
+    column("requested_by", Text, "The person."),
+    column("requested_from", Text, "Host or socket."),
+    column("requested_at", Moment, "When it was asked."),
+    column("started_by", Text, "The keeper, `role@host`; NULL while waiting.", null=True),
+    column("started_at", Moment, "When it began; NULL while waiting.", null=True),
+    column("finished_at", Moment, "NULL until done or failed.", null=True),
+    column("result", Text, "A JSON object or a sentence; empty until finished."),
     Index("ix_orders_state", "state", "id"),
     sqlite_autoincrement=True,
     info={"kind": "site"},
@@ -304,18 +268,18 @@ orders = Table(
 findings = Table(
     "findings",
     metadata,
-    _number("Order of recording here."),
-    _column("node", Exact, "The node that found it, on its own disk."),
-    _column("sequence", BigInteger, "The node's own number; asking again records nothing twice."),
-    _column("found_at", Moment, "By the node's clock."),
-    _column("recorded_at", Moment, "By ours."),
-    _column("object_id", Exact, "NULL when it belongs to no object (a stray file).", null=True),
-    _column("kind", String(32), "altered, truncated, missing, … (storage/sweep)."),
-    _column("path", Text, "Relative to the object, or to the root when object_id is NULL."),
-    _column("detail", Text, "Expected and found, in words."),
-    _column("evidence", Text, "JSON: digests, bad range, errno, device; empty where unknown."),
-    _column("mended_at", Moment, "When a proven copy stood in its place; NULL: open.", null=True),
-    _column("outcome", Text, "What became of it, in words; empty while open."),
+    number("Order of recording here."),
+    column("node", Exact, "The node that found it, on its own disk."),
+    column("sequence", BigInteger, "The node's own number; asking again records nothing twice."),
+    column("found_at", Moment, "By the node's clock."),
+    column("recorded_at", Moment, "By ours."),
+    column("object_id", Exact, "NULL when it belongs to no object (a stray file).", null=True),
+    column("kind", String(32), "altered, truncated, missing, … (storage/sweep)."),
+    column("path", Text, "Relative to the object, or to the root when object_id is NULL."),
+    column("detail", Text, "Expected and found, in words."),
+    column("evidence", Text, "JSON: digests, bad range, errno, device; empty where unknown."),
+    column("mended_at", Moment, "When a proven copy stood in its place; NULL: open.", null=True),
+    column("outcome", Text, "What became of it, in words; empty while open."),
     UniqueConstraint("node", "sequence"),
     Index("ix_findings_object", "object_id"),
     Index("ix_findings_found", "found_at"),
@@ -334,13 +298,11 @@ sweeps = Table(
     metadata,
     Column("node", Exact, primary_key=True, doc="Whose disk was swept, by its configured name."),
     Column("cycle", BigInteger, primary_key=True, autoincrement=False, doc="The node's number."),
-    _column("started_at", Moment, "By the node's clock."),
-    _column(
-        "finished_at", Moment, "NULL: it runs, or another was begun before its end.", null=True
-    ),
-    _column("checked_objects", BigInteger, "Objects looked at; as far as heard, and at least."),
-    _column("read_bytes", BigInteger, "Bytes read from the medium, likewise."),
-    _column("damaged_objects", BigInteger, "Objects with a finding, likewise."),
+    column("started_at", Moment, "By the node's clock."),
+    column("finished_at", Moment, "NULL: it runs, or another was begun before its end.", null=True),
+    column("checked_objects", BigInteger, "Objects looked at; as far as heard, and at least."),
+    column("read_bytes", BigInteger, "Bytes read from the medium, likewise."),
+    column("damaged_objects", BigInteger, "Objects with a finding, likewise."),
     Index("ix_sweeps_finished", "finished_at"),
     info={"kind": "ledger"},
 )
@@ -349,8 +311,8 @@ audits = Table(
     "audits",
     metadata,
     Column("package_id", Number, ForeignKey("packages.id"), primary_key=True, doc="Which package."),
-    _column("audited_at", Moment, "When its holders were last asked; earlier audits are events."),
-    _column("outcome", String(16), "replication/audit_plan.py: agreed, located, suspect, …"),
+    column("audited_at", Moment, "When its holders were last asked; earlier audits are events."),
+    column("outcome", String(16), "replication/audit_plan.py: agreed, located, suspect, …"),
     Index("ix_audits_at", "audited_at"),
     Index(
         "ix_audits_open",
@@ -365,8 +327,8 @@ suspects = Table(
     "suspects",
     metadata,
     Column("node", Exact, primary_key=True, doc="A node that audits found to answer wrongly."),
-    _column("since", Moment, "When it was first found so."),
-    _column("reason", Text, "What it did, for the person who must look."),
+    column("since", Moment, "When it was first found so."),
+    column("reason", Text, "What it did, for the person who must look."),
     info={"kind": "site"},
 )
 
@@ -375,9 +337,9 @@ mends = Table(
     metadata,
     Column("node", Exact, primary_key=True, doc="Whose copy is bad."),
     Column("object_id", Exact, primary_key=True, doc="Of which object."),
-    _column("attempts", Integer, "Mends tried in vain so far; each asked another source."),
-    _column("not_before", Moment, "No further try before this moment; the pause grows."),
-    _column("reason", Text, "Why the last one failed, in words."),
+    column("attempts", Integer, "Mends tried in vain so far; each asked another source."),
+    column("not_before", Moment, "No further try before this moment; the pause grows."),
+    column("reason", Text, "Why the last one failed, in words."),
     info={"kind": "site"},
 )
 
@@ -385,9 +347,9 @@ leases = Table(
     "leases",
     metadata,
     Column("scope", Exact, primary_key=True, doc="What it is about: `keeper`."),
-    _column("holder", Text, "`role@host` that may act; may have expired."),
-    _column("epoch", BigInteger, "Raised whenever the holder changes or lapsed; nodes keep it."),
-    _column("expires_at", Moment, "After this moment anybody may take it."),
+    column("holder", Text, "`role@host` that may act; may have expired."),
+    column("epoch", BigInteger, "Raised whenever the holder changes or lapsed; nodes keep it."),
+    column("expires_at", Moment, "After this moment anybody may take it."),
     info={"kind": "site"},
 )
 
@@ -396,9 +358,9 @@ tallies = Table(
     metadata,
     Column("source", Exact, primary_key=True, doc="Who sent."),
     Column("day", String(10), primary_key=True, doc="UTC date of the answer, `2026-11-22`."),
-    _column("packages", BigInteger, "Object versions stored that day; duplicates not counted."),
-    _column("files", BigInteger, "Their files."),
-    _column("content_bytes", BigInteger, "Their bytes."),
-    _column("rejected", BigInteger, "Transfers rejected that day."),
+    column("packages", BigInteger, "Object versions stored that day; duplicates not counted."),
+    column("files", BigInteger, "Their files."),
+    column("content_bytes", BigInteger, "Their bytes."),
+    column("rejected", BigInteger, "Transfers rejected that day."),
     info={"kind": "index"},
 )
