@@ -9,7 +9,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from storage.blocks import LEAF_BYTES, FileHasher, block_count
 from storage.digests import CHUNK_BYTES
@@ -56,19 +56,38 @@ class BlockLists:
     def read(self, file: StoredFile, first: int, count: int) -> bytes:
         """Up to `count` leaves from leaf `first` on, 32 bytes each.
 
-        Empty for a file of at most 1 MiB. Raises FileUnreadable if the list is lost and cannot
-        be made again because the file is damaged.
+        Empty for a file of at most 1 MiB. A list outlives damage to its file. Raises
+        FileUnreadable if it is lost and cannot be made again because the file is damaged.
         """
         expected = block_count(file.size_bytes) * LEAF_BYTES
-        if expected == 0:
-            return b""
         folder = object_folder(file.object_id)
         target = self._blocks / folder / f"{file.path}.leaves"
-        if not target.is_file() or target.stat().st_size != expected:
-            entry = _entry_of(self._root / folder, file.path)
-            self._make_again(self._root / folder / file.path, target, entry)
+        kept_bytes = target.stat().st_size if target.is_file() else 0
+        if kept_bytes != expected:
+            self._renew(folder, file.path, target, is_kept=kept_bytes > 0)
+        if expected == kept_bytes == 0:
+            return b""
         with target.open("rb") as stream:
             return os.pread(stream.fileno(), count * LEAF_BYTES, first * LEAF_BYTES)
+
+    def kept(self, object_id: str, path: str, first: int, count: int) -> bytes | None:
+        """As `read`, of a file that cannot be opened any more; None where there is no list."""
+        if "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+            return None
+        target = self._blocks / object_folder(object_id) / f"{path}.leaves"
+        if not target.is_file():
+            return None
+        with target.open("rb") as stream:
+            return os.pread(stream.fileno(), count * LEAF_BYTES, first * LEAF_BYTES)
+
+    def _renew(self, folder: PurePosixPath, path: str, target: Path, *, is_kept: bool) -> None:
+        """Make the list again if the file is well; of a damaged file the kept list is salvaged."""
+        try:
+            entry = _entry_of(self._root / folder, path)
+            self._make_again(self._root / folder / path, target, entry)
+        except (FileUnreadable, FileUnknown):
+            if not is_kept:
+                raise
 
     def _make_again(self, file: Path, target: Path, entry: FileEntry) -> None:
         hasher = FileHasher()

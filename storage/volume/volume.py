@@ -37,6 +37,8 @@ from storage.volume.reading import ObjectReader
 from storage.volume.records_check import RecordsCheck
 from storage.volume.recovery import Recovery
 from storage.volume.refusals import (
+    FileUnknown,
+    FileUnreadable,
     JournalRotten,
     MediumUnproven,
     OperationClosed,
@@ -182,8 +184,17 @@ class Volume:
         return self._reader.file_size(object_id, path)
 
     def block_leaves(self, object_id: str, path: str, first: int, count: int) -> bytes:
-        """Leaf digests of a file, 32 bytes each; empty for files of at most 1 MiB."""
-        size_bytes = self._reader.file_size(object_id, path)
+        """Leaf digests of a file, 32 bytes each; empty for files of at most 1 MiB.
+
+        Of a file that is gone too, if its list was kept: its other copies are judged by it.
+        """
+        try:
+            size_bytes = self._reader.file_size(object_id, path)
+        except (FileUnknown, FileUnreadable):
+            kept = self._block_lists.kept(object_id, path, first, count)
+            if kept is None:
+                raise
+            return kept
         return self._block_lists.read(StoredFile(object_id, path, size_bytes), first, count)
 
     def stat(self, object_id: str) -> StoredObject | None:
