@@ -6,7 +6,6 @@ and sign for it, or lie as a test wants. Packages are prepared in a thread, not 
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -41,6 +40,8 @@ from storage.model import SignedAnswer
 from storage.node_answer import FORMAT
 from storage.signing import SigningKey
 from storage.volume.order import StoreOrder
+from tests.bags import bag_files, write_files
+from tests.conftest import WaitUntil
 
 SOURCE = "portal"
 HOLDER = "ingest@here"
@@ -110,6 +111,7 @@ class IntakeWorld:
     notary: "SwitchedNotary"
     rule: SettleRule
     profile: Profile
+    wait_until: WaitUntil
     prepare: Callable[[Job], Preparation] = prepare
     now_s: float = 0.0
 
@@ -210,12 +212,9 @@ class RunningIntake:
             self.world.now_s += 60
             await self.intake.look(SOURCE)
 
-    async def settle_down(self, within_s: float = 20) -> None:
+    async def settle_down(self) -> None:
         """Return once no transfer is being worked on; deliver what was answered."""
-        deadline = time.monotonic() + within_s
-        while not self.intake.is_idle:
-            assert time.monotonic() < deadline, await self.world.transfers()
-            await asyncio.sleep(0.01)
+        await self.world.wait_until(lambda: self.intake.is_idle, 30, "an intake at rest")
         await self.delivery.round()
 
 
@@ -244,7 +243,7 @@ def now() -> str:
 
 @asynccontextmanager
 async def intake_world(
-    folder: Path, complete_when: CompleteWhen = CompleteWhen.RENAMED
+    folder: Path, wait_until: WaitUntil, complete_when: CompleteWhen = CompleteWhen.RENAMED
 ) -> AsyncIterator[IntakeWorld]:
     """A world whose nodes and notary are well."""
     for name in ("drop", "return", "accepted", "staging"):
@@ -265,4 +264,17 @@ async def intake_world(
         await switched.arrive()
         stack.push_async_callback(switched.leave)
         rule = SettleRule(complete_when, quiet_s=30.0)
-        yield IntakeWorld(folder, writer, nodes, switched, rule, Profile(("bagit",), "name"))
+        profile = Profile(("bagit",), "name")
+        yield IntakeWorld(folder, writer, nodes, switched, rule, profile, wait_until)
+
+
+def send(world: IntakeWorld, name: str, content: bytes = b"page one") -> Path:
+    return write_files(world.drop / name, bag_files({"data/1.txt": content}))
+
+
+async def states(world: IntakeWorld) -> list[str]:
+    return [transfer.state.value for transfer in await world.transfers()]
+
+
+async def has(world: IntakeWorld, *wanted: str) -> bool:
+    return any(state in wanted for state in await states(world))

@@ -8,8 +8,8 @@
    no worker process of a killed intake is left.
 """
 
-import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -50,7 +50,8 @@ async def test_packages_end_once_however_often_the_intake_is_killed(
         for number in range(ROUNDS):
             sender.send(PACKAGES_A_ROUND)
             victim = VICTIMS[number % len(VICTIMS)]
-            await asyncio.sleep(chance.uniform(0.1, 2.5))  # the moment is the point of the test
+            moment = time.monotonic() + chance.uniform(0.1, 2.5)
+            await wait_until(lambda at=moment: time.monotonic() >= at)
             orphans.update(children_of(appliance.process_id(victim)))
             appliance.kill(victim)
             restart(appliance, victim)

@@ -1,0 +1,75 @@
+"""Answers into return folders and originals out of drop folders (ingest_watch/delivery.py)."""
+
+import hashlib
+import shutil
+
+import pytest
+
+from ingest_watch.answers import read_answer
+from storage.catalogue import answers
+from storage.catalogue.model import AnswerKind
+from tests.conftest import WaitUntil
+from tests.intake_world import IntakeWorld, has, send, states
+
+
+async def test_answers_are_kept_for_a_return_folder_that_cannot_be_written(
+    world: IntakeWorld,
+) -> None:
+    send(world, "case-1")
+    world.returned.rename(world.folder / "away")
+    async with world.intake() as running:
+        await running.look()
+        await running.settle_down()
+        assert (world.drop / "case-1").exists(), "nothing is touched before the receipt is there"
+        (world.folder / "away").rename(world.returned)
+        await running.delivery.round()
+    assert world.answers("case-1") == {"received", "stored"}
+    assert list(world.drop.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 255, "档" * 85, "x" * 240 + ".tar.gz", "卷\x1b" * 60], ids=lambda _name: "long"
+)
+async def test_an_answer_to_the_longest_names_is_delivered(world: IntakeWorld, name: str) -> None:
+    send(world, name)
+    async with world.intake() as running:
+        await running.look()
+        await running.settle_down()
+    (body,) = world.returned.glob("*.rejected.json")
+    answer = read_answer(body.read_bytes())
+    assert hashlib.sha256(answer.name.encode()).hexdigest()[:16] in body.name
+    given = await world.catalogue.look(answers.find, 1, AnswerKind.REJECTED)
+    assert given is not None
+    assert (world.returned / f"{body.name}.sig").read_bytes() == given.signature
+
+
+async def test_an_answer_that_cannot_be_written_is_in_no_other_package_s_way(
+    world: IntakeWorld,
+) -> None:
+    """The sender has made a folder where its receipt belongs."""
+    (world.returned / "case-1.received.json.sig/in the way").mkdir(parents=True)
+    for name in ("case-1", "case-2"):
+        send(world, name, name.encode())
+    async with world.intake() as running:
+        await running.look()
+        await running.settle_down()
+    assert world.answers("case-2") == {"received", "stored"}
+    assert [path.name for path in world.drop.iterdir()] == ["case-1"]
+
+
+async def test_what_came_under_a_stored_package_s_name_is_judged_and_not_moved_for_it(
+    world: IntakeWorld,
+    wait_until: WaitUntil,
+) -> None:
+    """The intake died after the original was moved; its sender has sent the next one already."""
+    send(world, "case-1")
+    async with world.intake() as running:
+        await running.look()
+        await wait_until(lambda: has(world, "stored"))
+        shutil.rmtree(world.drop / "case-1")
+        send(world, "case-1", b"another page")
+        await running.delivery.round()
+        assert (world.drop / "case-1/data/1.txt").read_bytes() == b"another page"
+        await running.look(3)
+        await running.settle_down()
+    assert await states(world) == ["stored", "rejected"]
