@@ -16,6 +16,10 @@ _AUDITS_WELL = frozenset({"agreed", "settled"})
 
 def remarks_of(report: FixityReport) -> Iterator[Remark]:
     """Exceptions and notes, those of the whole first, then node by node."""
+    if not report.nodes:
+        yield _exception(
+            "no-node", "no node is configured: nothing was checked", "没有配置节点，未作任何检查"
+        )
     yield from _of_packages(report)
     yield from _of_copies(report)
     yield from _of_findings(report)
@@ -157,14 +161,14 @@ def _no_sweep(node: Node, report: FixityReport) -> Remark:
 
 
 def _of_lists(report: FixityReport) -> Iterator[Remark]:
-    lists = {
-        "sweeps": report.sweeps,
-        "findings": report.findings.listed,
-        "repairs": report.repairs.listed,
-        "audits": report.audits.listed,
+    listed = {
+        "sweeps": len(report.sweeps),
+        "findings": len(report.findings.listed),
+        "repairs": len(report.repairs.listed),
+        "audits": len(report.audits.listed),
     }
-    for name, listed in lists.items():
-        if len(listed) >= LISTED_MAX:
+    for name, entries in listed.items():
+        if entries >= LISTED_MAX:
             yield _note(
                 "list-cut",
                 f"of the {name}, the first {LISTED_MAX} are listed; the counts are whole",

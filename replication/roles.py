@@ -63,7 +63,7 @@ MAY_SAY: dict[type[ToNode], frozenset[Role]] = {
     Blocks: frozenset({Role.KEEPER, Role.VIEW, Role.API}),
     Objects: frozenset({Role.KEEPER, Role.API}),
     Sweep: frozenset({Role.KEEPER}),
-    Account: frozenset({Role.KEEPER}),
+    Account: frozenset({Role.KEEPER, Role.API}),
     Findings: frozenset({Role.KEEPER}),
     Mend: frozenset({Role.KEEPER}),
     Audit: frozenset({Role.KEEPER}),

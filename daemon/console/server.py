@@ -16,6 +16,7 @@ from aiohttp import web
 from jinja2 import Environment, select_autoescape
 
 from daemon.cli.output import shown
+from daemon.console.node_ages import NodeAges, objects_by_domain
 from daemon.control import ControlRefused
 from daemon.lifecycle import Part
 from monitoring.log import get_log
@@ -43,15 +44,27 @@ class Files(Protocol):
     async def read_file(self, file: ViewFile, offset: int, length: int) -> bytes: ...
 
 
+class Nodes(Protocol):
+    """Who tells how long ago each node read its objects (node_ages.py)."""
+
+    async def all(self) -> list[NodeAges]: ...
+
+
 class Console:
     """What each route answers."""
 
     def __init__(
-        self, archive: str, catalogue: Catalogue, verified: Files, metrics: ApiMetrics
+        self,
+        archive: str,
+        catalogue: Catalogue,
+        verified: Files,
+        nodes: Nodes,
+        metrics: ApiMetrics,
     ) -> None:
         self._archive = archive
         self._catalogue = catalogue
         self._verified = verified
+        self._nodes = nodes
         self._metrics = metrics
         environment = Environment(autoescape=select_autoescape(default=True), finalize=shown)
         environment.filters["moment"] = _in_words
@@ -100,7 +113,10 @@ class Console:
 
     async def _show_page(self, _request: web.Request) -> web.Response:
         look = self._catalogue.look
+        nodes = await self._nodes.all()
         facts = {
+            "nodes": nodes,
+            "domains": objects_by_domain(nodes),
             "archive": self._archive,
             "safety": await asyncio.to_thread(look, figures.safety),
             "sources": await asyncio.to_thread(look, tallies.holdings),

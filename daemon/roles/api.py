@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from daemon.config import Config, required
+from daemon.console.node_ages import AgesOfNodes
 from daemon.console.server import Console, ConsoleServer
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
@@ -50,7 +51,7 @@ def build(config: Config) -> Role:
         reader = open_reader_of(clients, opening, reader_metrics)
         answers = Answers(catalogue, reader)
         salvage = SalvageVerbs(Salvage(clients), answers.file)
-        console = Console(config.site.name, catalogue, answers, metrics)
+        console = Console(config.site.name, catalogue, answers, AgesOfNodes(clients), metrics)
         server = ConsoleServer(settings.bind, console)
         await opening.stack.enter_async_context(server)
         part = Part("http", server.wait)

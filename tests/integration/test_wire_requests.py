@@ -1,7 +1,7 @@
 """Reading, listing, sweeping, mending and fetching over the wire."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -9,9 +9,11 @@ from replication.messages import Fetch, Mend
 from replication.node_answers import NodeState
 from replication.node_client import MendOrder, NodeClient, NodeRefused
 from replication.node_volume import MendOutcome, NodeParts
+from replication.sweep_account import CYCLES_MAX
 from storage.errors import Refusal
 from storage.model import SignedAnswer
-from storage.sweep.model import SweepStatus
+from storage.sweep.account import CheckedAges, SweepAccount
+from storage.sweep.model import SweepCycle, SweepStatus
 from storage.volume.findings import Finding
 from tests.integration.wire_world import WireNode, World, package, wire_world
 
@@ -33,6 +35,22 @@ class NotMine(Refusal):
     code = "ticket-refused"
 
 
+# As large as numbers on the wire can be.
+_MOST = 2**63 - 1
+ACCOUNT = SweepAccount(
+    _MOST,
+    "2026-11-01T00:00:00.000000Z",
+    CheckedAges(*[_MOST] * 6),
+    tuple(
+        SweepCycle(
+            _MOST - 20 + number, "2026-11-01T00:00:00.000000Z", "2026-11-02T00:00:00.000000Z",
+            _MOST, _MOST, _MOST,
+        )
+        for number in range(15)
+    ),
+)  # fmt: skip
+
+
 @dataclass
 class Yard:
     """The parts of a node that are not its volume, as small as can be."""
@@ -47,6 +65,10 @@ class Yard:
 
     async def status(self) -> SweepStatus:
         return SWEEP
+
+    async def account(self, after: int, limit: int) -> SweepAccount:
+        later = [cycle for cycle in ACCOUNT.cycles if cycle.number > after]
+        return replace(ACCOUNT, cycles=tuple(later[:limit]))
 
     async def mend(self, order: Mend, ticket: bytes) -> MendOutcome:
         self.mended.append((order, ticket))
@@ -149,6 +171,16 @@ async def test_a_keeper_starts_a_sweep_and_hears_how_it_goes() -> None:
         assert yard.started == 0
         await keeper.sweep("start")
         assert yard.started == 1
+
+
+async def test_a_node_gives_account_of_its_sweeps_in_pages_that_fit_a_header() -> None:
+    async with wire_world() as world:
+        node = await world.node(parts=lambda volume: NodeParts(volume, sweep=Yard()))
+        keeper = await world.client(node, "keeper")
+        first = await keeper.account()
+        assert first == replace(ACCOUNT, cycles=ACCOUNT.cycles[:CYCLES_MAX])
+        rest = await keeper.account(first.cycles[-1].number)
+        assert rest == replace(ACCOUNT, cycles=ACCOUNT.cycles[CYCLES_MAX:])
 
 
 async def test_a_keeper_has_a_copy_mended_and_believes_only_a_signature() -> None:

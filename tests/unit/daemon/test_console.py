@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from daemon.console.node_ages import NodeAges, objects_by_domain
 from daemon.console.server import Console, ConsoleServer
 from daemon.control import ControlRefused
 from monitoring.metrics import ApiMetrics, new_registry
@@ -22,6 +23,7 @@ from storage.catalogue.migration import upgrade
 from storage.catalogue.model import Arrival
 from storage.errors import VerificationFailed
 from storage.model import BLOCK_BYTES, FileEntry
+from storage.sweep.account import CheckedAges
 from storage.view.holdings import HeldVersion
 from storage.view.reader import ViewFile
 
@@ -50,6 +52,17 @@ class OneFile:
         return CONTENT[offset : offset + length]
 
 
+class TwoNodes:
+    """One node that answers, and one that does not."""
+
+    async def all(self) -> list[NodeAges]:
+        ages = CheckedAges(under_7_days=4711, never=3)
+        return [
+            NodeAges("node-1", "room-a", ages, "2026-11-20T00:00:00.000000Z"),
+            NodeAges("node-2", "room-b", None, None),
+        ]
+
+
 @dataclass
 class Served:
     """A console that listens."""
@@ -67,9 +80,27 @@ async def served(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[
     verified = OneFile(HeldVersion("lantai:s/case", 1, "0" * 64, "2026-11-22T00:00:00Z", ("n",)))
     metrics = ApiMetrics(new_registry("api", "api"))
     bind = f"127.0.0.1:{free_port()}"
-    async with ConsoleServer(bind, Console("馆", catalogue, verified, metrics)):
+    async with ConsoleServer(bind, Console("馆", catalogue, verified, TwoNodes(), metrics)):
         yield Served(f"http://{bind}", verified, catalogue)
     catalogue.close()
+
+
+async def test_the_page_shows_ages_by_node_and_claims_nothing_of_one_that_is_away(
+    served: Served,
+) -> None:
+    async with aiohttp.ClientSession() as http, http.get(served.url) as got:
+        page = await got.text()
+    assert '<td class="number">4711</td>' in page
+    assert "room-a 4714" in page
+    assert "room-b 未知 not known" in page
+    assert "No answer: not known" in page
+
+
+def test_a_domain_with_a_silent_node_has_no_known_number_of_copies() -> None:
+    known = NodeAges("node-1", "room-a", CheckedAges(never=1), None)
+    silent = NodeAges("node-2", "room-a", None, None)
+    assert objects_by_domain([known, known]) == {"room-a": 2}
+    assert objects_by_domain([silent, known]) == {"room-a": None}
 
 
 async def test_a_file_is_sent_whole_with_its_digest(served: Served) -> None:

@@ -110,7 +110,7 @@ def test_the_labels_known_beforehand_are_the_words_of_the_product() -> None:
     refusals = {AnswerUnreadable.code, NodeAnswerRefused.code, StatementRefused.code}
     assert set(NOTARY_REFUSALS) == refusals
     assert set(FINDING_KINDS) == set(DamageKind)
-    assert AGE_BUCKETS == CheckedAges._fields
+    assert CheckedAges._fields == AGE_BUCKETS
     assert set(AUDIT_OUTCOMES) == set(AuditOutcome)
     assert set(TRANSFER_STATES) == set(TransferState)
     assert set(ANSWER_KINDS) == set(AnswerKind)

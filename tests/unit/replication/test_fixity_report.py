@@ -47,6 +47,11 @@ def test_a_healthy_archive_has_no_exceptions() -> None:
     assert report.report_id == "fixity-2026-11-01-2026-12-01-20261201T001500Z"
 
 
+def test_without_nodes_nothing_was_checked() -> None:
+    report = assemble(HEADING, replace(FACTS, copies=[], sweeps=[]), {})
+    assert codes(report) == [("no-node", None)]
+
+
 def test_a_node_that_never_answered_is_an_exception_and_nothing_is_claimed_of_it() -> None:
     report = made(Away("node-2 did not greet us", None))
     assert report.conclusion == "exceptions"
