@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from daemon.config import Keeper as KeeperSettings
@@ -102,16 +103,33 @@ class KeeperReports:
             await part.pause(self._settings.cycle_s)
 
     async def _file(self, part: Part) -> None:
-        folder = self._settings.report_folder
         while True:
-            part.beat("No report_folder is configured" if folder is None else "No report is due")
-            if folder is not None and self._leads() and (period := await self._due()):
-                with part.patient("Making the fixity report"):
-                    signed = await self.make(period)
-                    await asyncio.to_thread(write_report, signed, folder)
-                    await self._record(FILED, signed, period, Actor.of_holder(self._maker.holder))
-                log.info("report.filed", report=signed.report_id)
-            await part.pause(min(_LOOK_S, self._settings.cycle_s))
+            with part.patient("Looking whether a report is due"):
+                said = await self._file_what_is_due()
+            part.beat(said)
+            await part.pause(_LOOK_S)
+
+    async def _file_what_is_due(self) -> str:
+        """A sentence on what came of it."""
+        folder = self._settings.report_folder
+        if folder is None:
+            return "No report_folder is configured"
+        if not self._leads():
+            return "Standing by"
+        period = await self._due()
+        return "No report is due" if period is None else await self._file_one(period, folder)
+
+    async def _file_one(self, period: Period, folder: Path) -> str:
+        """Likewise. A folder that takes no file is no reason to end."""
+        signed = await self.make(period)
+        try:
+            await asyncio.to_thread(write_report, signed, folder)
+        except OSError as error:
+            log.error("report.not_filed", folder=str(folder), reason=str(error))
+            return f"Cannot file the fixity report: {error}"
+        await self._record(FILED, signed, period, Actor.of_holder(self._maker.holder))
+        log.info("report.filed", report=signed.report_id)
+        return f"Filed {signed.report_id}"
 
     async def _due(self) -> Period | None:
         last = await self._catalogue.look(acts.last, FILED)
