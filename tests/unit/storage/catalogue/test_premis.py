@@ -3,6 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +140,15 @@ def test_a_path_with_control_characters_stays_well_formed() -> None:
     document = premis_document([to_premis(wicked)]).decode()
     assert "a\\x01\\ud800\\uffffb" in document
     ET.fromstring(document.encode())
+
+
+def test_the_page_names_every_act_that_has_a_name_of_its_own() -> None:
+    page = (Path(__file__).parents[4] / "docs/formats/ledger.md").read_text("utf-8")
+    rows = {
+        act: f"{kind.term} (`{kind.code}`) | {kind.business_act} |"
+        for act, kind in EVENT_TYPES.items()
+        if "." in act
+    }
+    lines = page.splitlines()
+    named = {act for act, row in rows.items() if any(act in line and row in line for line in lines)}
+    assert named == set(rows)
