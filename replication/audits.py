@@ -7,10 +7,10 @@ when it re-checks itself reaches repair.py as every finding does.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from monitoring.log import get_log
 from replication.audit_plan import (
@@ -29,7 +29,7 @@ from replication.audit_plan import (
     suspects,
 )
 from replication.messages import WireRefusal
-from replication.node_client import NodeClient, NodeRefused
+from replication.node_client import NodeClient, NodeRefused, NodeUnreachable
 from storage.audit.framing import Question
 from storage.catalogue import audits, copies, packages
 from storage.catalogue import suspects as suspect_nodes
@@ -40,8 +40,12 @@ from storage.errors import Refusal
 
 log = get_log(__name__)
 
+T = TypeVar("T")
+
 # A holder may read terabytes for one answer.
 _ANSWER_S_MAX = 24 * 3600.0
+# A node that is away is not waited for.
+_GREETING_S_MAX = 10.0
 _DENIALS = frozenset({"object-unknown"})
 
 
@@ -193,7 +197,9 @@ class Audits:
 
     async def _ask_one(self, node: str, question: Question) -> tuple[Answer, int]:
         try:
-            said = await self._clients[node].audit(question, _ANSWER_S_MAX)
+            said = await _reach(
+                self._clients[node], lambda client: client.audit(question, _ANSWER_S_MAX)
+            )
         except NodeRefused as refusal:
             if refusal.refusal_code in _DENIALS:
                 return Denied(node, refusal.refusal_code), 0
@@ -212,10 +218,14 @@ class Audits:
 
         async def ask(node: str) -> str:
             try:
-                return (await self._clients[node].recheck(package.object_id, _ANSWER_S_MAX)).outcome
+                said = await _reach(
+                    self._clients[node],
+                    lambda client: client.recheck(package.object_id, _ANSWER_S_MAX),
+                )
             except WireRefusal as refusal:
                 log.warning("audit.recheck.missing", node=node, reason=str(refusal))
                 return ""
+            return said.outcome
 
         said = await asyncio.gather(*map(ask, nodes))
         return dict(zip(nodes, said, strict=True))
@@ -248,6 +258,19 @@ class Audits:
             log.info("audit.compared", **facts)
         for node in audited.denying:
             log.error("audit.object.denied", node=node, object_id=audited.object_id)
+
+
+async def _reach(client: NodeClient, ask: Callable[[NodeClient], Awaitable[T]]) -> T:
+    """Ask a node that may be away, and once more if its connection was lost meanwhile.
+
+    Raises NodeRefused, NodeUnreachable.
+    """
+    await client.wait_until_greeted(_GREETING_S_MAX)
+    try:
+        return await ask(client)
+    except NodeUnreachable:
+        await client.wait_until_greeted(_GREETING_S_MAX)
+        return await ask(client)
 
 
 def _reasons(answers: Sequence[Answer]) -> dict[str, str]:

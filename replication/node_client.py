@@ -344,6 +344,8 @@ class NodeClient:
             return await future
         finally:
             del self._waiting[request.request]
+            if future.done() and not future.cancelled():
+                future.exception()  # the connection may be lost while the request is being sent
 
     def _answered(self, number: int, heard: _Heard) -> None:
         future = self._waiting.get(number)

@@ -37,6 +37,7 @@ class Instance:
     name: str
     role: str
     config: Path
+    program: tuple[str, ...] = ()  # in place of `lantai`: a test runs a role that misbehaves
 
 
 def instances(layout: DemoLayout) -> list[Instance]:
@@ -93,7 +94,8 @@ class Processes:
         """Start one role; what it writes goes to its log."""
         # Whatever ends this process, the roles are asked to stop: nobody else would ask them.
         tied = ["setpriv", "--pdeathsig", "TERM", "--"]
-        command = [*tied, *lantai(), "run", instance.role, "--config", str(instance.config)]
+        program = instance.program or lantai()
+        command = [*tied, *program, "run", instance.role, "--config", str(instance.config)]
         with (self.layout.logs / f"{instance.name}.log").open("ab") as log:
             self._running[instance.name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,13 +50,13 @@ _GREETING_S = 10.0
 _ABANDONED_S = 6 * 3600.0
 
 
-def build(config: Config) -> Role:
-    """Raises ConfigurationError when the file has no [node]."""
+def build(config: Config, auditor: type[CopyAuditor] = CopyAuditor) -> Role:
+    """Raises ConfigurationError when the file has no [node]. A test gives an auditor that lies."""
     settings = required(config.node, ROLE)
     registry = new_registry(ROLE, settings.name)
 
     async def open_role(opening: Opening) -> Work:
-        node = await _open(config, settings, opening, registry)
+        node = await _open(config, settings, opening, registry, auditor)
         return node.work()
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
@@ -160,7 +160,11 @@ class RunningNode:
 
 
 async def _open(
-    config: Config, settings: Node, opening: Opening, registry: CollectorRegistry
+    config: Config,
+    settings: Node,
+    opening: Opening,
+    registry: CollectorRegistry,
+    auditor: type[CopyAuditor],
 ) -> RunningNode:
     folder = KeyFolder(config.site.keys_folder)
     keys = folder.curve_keys(settings.name)
@@ -180,7 +184,9 @@ async def _open(
         settings.name, volume.identity.node_uuid, settings.domain, lambda: volume.epoch
     )
     parts = _node_parts(settings, volume, sweeper, wire, keys, opening)
-    service = NodeService(parts, identity, authenticator)
+    audits = auditor(volume, volume.settings.canaries, lambda: rfc3339(datetime.now(UTC)))
+    opening.stack.callback(audits.close)
+    service = NodeService(replace(parts, auditor=audits), identity, authenticator)
     opening.stack.callback(service.close)
     gauges = NodeGauges(registry, volume, sweeper, service, authenticator, settings.sweep)
     door = await open_door(opening, wire, authenticator, service, settings.bind, keys)
@@ -198,10 +204,8 @@ def role_table(config: Config) -> RoleTable:
 def _node_parts(
     settings: Node, volume: Volume, sweeper: Sweeper, wire: Wire, keys: CurveKeys, opening: Opening
 ) -> NodeParts:
-    auditor = CopyAuditor(volume, volume.settings.canaries, lambda: rfc3339(datetime.now(UTC)))
-    opening.stack.callback(auditor.close)
     if settings.keeper_verify_key is None:
-        return NodeParts(volume, sweeper, auditor=auditor)
+        return NodeParts(volume, sweeper)
     office = TicketOffice(settings.name, VerifyKey.from_hex(settings.keeper_verify_key))
 
     @asynccontextmanager
@@ -220,7 +224,7 @@ def _node_parts(
     opening.stack.callback(disk.close)
     pulls = volume.settings.beside / "pulls"
     mender = CopyMender(volume, disk, office, connect, pulls)
-    return NodeParts(volume, sweeper, mender, office, auditor)
+    return NodeParts(volume, sweeper, mender, office)
 
 
 @dataclass(frozen=True, slots=True)
