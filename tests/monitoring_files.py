@@ -12,6 +12,7 @@ import yaml
 from monitoring.account_metrics import KeeperAccountMetrics, NodeAccountMetrics
 from monitoring.metrics import (
     ApiMetrics,
+    AuditMetrics,
     IngestMetrics,
     KeeperMetrics,
     NodeMetrics,
@@ -24,8 +25,8 @@ PROJECT = Path(__file__).parents[1]
 RULES = PROJECT / "monitoring/alerts/lantai.rules.yml"
 DASHBOARD = PROJECT / "monitoring/dashboards/lantai.json"
 OF_ROLES = (
-    NodeMetrics, IngestMetrics, KeeperMetrics, NotaryMetrics, ReaderMetrics, ApiMetrics,
-    NodeAccountMetrics, KeeperAccountMetrics,
+    NodeMetrics, IngestMetrics, KeeperMetrics, AuditMetrics, NotaryMetrics, ReaderMetrics,
+    ApiMetrics, NodeAccountMetrics, KeeperAccountMetrics,
 )  # fmt: skip
 # What Grafana puts in place of its variables.
 VARIABLES = {"$node": ".+", "$source": ".+", "$__rate_interval": "1m"}

@@ -232,6 +232,9 @@ metrics_address = "{at["keeper"]}"
 cycle_s = {settings.keeper_cycle_s}
 mends_per_node_hour_max = {settings.mends_per_node_hour_max}
 
+[keeper.audit]
+cycle_s = {5 * settings.keeper_cycle_s}
+
 [view]
 mountpoint = "{layout.mountpoint}"
 metrics_address = "{at["view"]}"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from monitoring.log import get_log
 from storage.canary.proving import prove_check
-from storage.errors import Refusal
 from storage.medium import MediumReader
 from storage.sweep.check_object import Pace, check_object
 from storage.sweep.model import SweptVolume
 from storage.sweep.recording import record_checks, target_of
+from storage.volume.refusals import ObjectUnknown
 
 log = get_log(__name__)
 
@@ -37,19 +37,13 @@ class Recheck:
     read_bytes: int
 
 
-class NotKeptHere(Refusal):
-    """This node's index has no such object, so there is nothing to check it against."""
-
-    code = "object-unknown"
-
-
 def recheck(
     volume: SweptVolume, canaries: Path, object_id: str, began_at: str, pace: Pace
 ) -> Recheck:
-    """Read the copy whole and record what is found. Raises NotKeptHere, VolumeVanished."""
+    """Read the copy whole and record what is found. Raises ObjectUnknown, VolumeVanished."""
     stored = volume.stored_object(object_id)
     if stored is None:
-        raise NotKeptHere("no such object is kept here")
+        raise ObjectUnknown("no such object is kept here")
     broken = prove_check(canaries, volume.verify_mode)
     if broken:
         log.error("sweep.broken", reason=broken)
