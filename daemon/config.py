@@ -34,6 +34,7 @@ PATTERN_WORDS = {
     r"^tcp://": "an endpoint like tcp://10.0.0.11:5570",
     r"^[^/\\s]+:": "an address like 127.0.0.1:9401",
     r"^[0-9a-zA-Z": "a CURVE key of 40 Z85 characters (lantai keys show)",
+    r"^([01]": "hours of a day like 20:00-07:30",
     r"^[0-9a-f]": "a verify key of 64 lower-case hexadecimal digits (lantai keys show)",
 }
 
@@ -82,12 +83,31 @@ class Authority(Section, frozen=True):
     curve_public_key: CurveKey
 
 
+class SweepClass(Section, frozen=True):
+    """[[node.sweep.classes]]: sources whose packages have a deadline of their own."""
+
+    name: Slug
+    deadline_days: Duration
+    sources: Annotated[tuple[Slug, ...], Meta(min_length=1)]
+
+
+_HOUR = r"([01]?[0-9]|2[0-3]):[0-5][0-9]"
+Hours = Annotated[str, Meta(pattern=rf"^{_HOUR}-({_HOUR}|24:00)$")]
+
+
 class SweepSettings(Section, frozen=True):
     """[node.sweep]: how soon every byte is read again, and how fast at most."""
 
-    deadline_days: Duration = 30
+    deadline_days: Duration = 90  # of all that no class below names
+    aim_days: ByteCount = 30  # sooner than the deadline, while the cap allows it; 0: no such aim
+    classes: Annotated[tuple[SweepClass, ...], Meta(max_length=7)] = ()
     read_bytes_per_second_max: ByteCount = 0  # 0: no cap of its own; the deadline sets the pace
+    read_files_per_second_max: ByteCount = 0  # 0: no cap
     tranquility: Annotated[float, Meta(ge=0)] = 0  # rests so many times as long as each read took
+    hours: tuple[Hours, ...] = ()  # of the day, local time, in which it reads; none: all
+    yield_above_read_latency_ms: Annotated[float, Meta(ge=0)] = 50  # of others; 0: never yields
+    yield_above_commit_latency_ms: Annotated[float, Meta(ge=0)] = 1000
+    quick_period_hours: Annotated[float, Meta(ge=0)] = 24  # 0: no quick passes
     workers: Count = 2  # processes
 
 
@@ -175,6 +195,7 @@ class Keeper(Section, frozen=True):
     report_folder: Path | None = None  # where they are filed; without one, only when asked for
     mends_per_node_hour_max: Count = 10  # more damage on one node: stop mending there and call
     damaged_share_per_node_hour_max: Annotated[float, Meta(ge=0, lt=1)] = 0  # likewise; 0: off
+    compare_hours: Duration = 24  # the catalogue is held against all nodes so often
     damaged_nodes_per_hour_max: ByteCount = 0  # damage on more nodes stops all of them; 0: off
     audit: AuditSettings = AuditSettings()
 

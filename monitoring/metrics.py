@@ -145,6 +145,19 @@ class NodeMetrics:
         self.sweep_running = Gauge(
             "lantai_node_sweep_running", "1 while a sweep reads.", registry=registry
         )
+        self.sweep_paused = Gauge(
+            "lantai_node_sweep_paused", "1 while somebody has paused the sweep.", registry=registry
+        )
+        self.sweep_slack_seconds = _by_class(
+            "lantai_node_sweep_slack_seconds",
+            "Room that the forecast leaves before the deadline; below 0 it will be missed.",
+            registry,
+        )
+        self.sweep_forecast_seconds = _by_class(
+            "lantai_node_sweep_forecast_seconds",
+            "Until the class will have been read again.",
+            registry,
+        )
         self.sweep_cycle = Gauge(
             "lantai_node_sweep_cycle", "Number of the present or last cycle.", registry=registry
         )
@@ -355,6 +368,10 @@ class ApiMetrics:
         self.request_seconds = Histogram(
             "lantai_api_request_seconds", "Time to the last byte.", ["route"], registry=registry
         )
+
+
+def _by_class(name: str, help_text: str, registry: CollectorRegistry) -> Gauge:
+    return Gauge(name, help_text, ["class"], registry=registry)
 
 
 def _counter(

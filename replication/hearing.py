@@ -43,7 +43,7 @@ class Hearing:
         client = self._clients[node]
         try:
             account = await self._learn_sweeps(node, client)
-            state, sweep = await client.status(), await client.sweep("status")
+            state, sweep = await client.status(), await client.sweep()
         except WireRefusal as refusal:
             return Away(str(refusal), self._told.get(node))
         self._told[node] = Told(to_text(self._now()), account, state, sweep)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitoring.log import get_log
+from replication.comparison import Comparison, compare
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.repair import Repair
 from replication.repair_plan import RepairPlan
+from replication.sweep_actions import Action, SweepAction, SweepOrderRefused
 from storage.catalogue import leases, orders
 from storage.catalogue.model import Lease, Order, OrderState, Tenure
 from storage.catalogue.timestamps import to_text
@@ -24,8 +26,13 @@ from storage.sweep.model import SweepStatus
 log = get_log(__name__)
 
 SCOPE = "keeper"
-SWEEP_START = "sweep.start"
-_STARTED = "started"
+# Verbs of orders, and what each has the sweeps do.
+SWEEP_ORDERS: dict[str, Action] = {
+    "sweep.start": "start",
+    "sweep.pause": "pause",
+    "sweep.resume": "resume",
+}
+_DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +110,21 @@ class Keeper:
         """Mend what may be mended; returns when all of it has ended. None while another leads."""
         return None if self._lease is None else await self._repair.mend_all(self._lease)
 
+    async def compare(self) -> Comparison | None:
+        """Hold the catalogue against all nodes; None while another leads."""
+        if self._lease is None:
+            return None
+        found = await compare(self._catalogue, self._clients)
+        for object_id in found.catalogue_is_alone:
+            log.error("repair.catalogue_disagrees", object_id=object_id)
+        return found
+
     async def sweep_status(self) -> dict[str, SweepStatus | str]:
         """How each node's sweep goes, or why it does not say."""
 
         async def ask(node: str) -> SweepStatus | str:
             try:
-                return await self._clients[node].sweep("status")
+                return await self._clients[node].sweep()
             except WireRefusal as refusal:
                 return str(refusal)
 
@@ -145,22 +161,27 @@ class Keeper:
         return await self._catalogue.do(orders.start_next, self._holder, at, orders.ALL_OTHERS)
 
     async def _carry_out(self, order: Order) -> tuple[OrderState, str]:
-        if order.verb != SWEEP_START:
+        action = SWEEP_ORDERS.get(order.verb)
+        if action is None:
             return OrderState.FAILED, f"unknown order {order.verb!r}"
         arguments = json.loads(order.arguments or "{}")
+        try:
+            wanted = SweepAction.from_members(action, arguments)
+        except SweepOrderRefused as refusal:
+            return OrderState.FAILED, str(refusal)
         outcomes: dict[str, str] = {}
         for node in [arguments["node"]] if "node" in arguments else self._clients:
-            outcomes[node] = await self._start_sweep(node)
-        all_started = set(outcomes.values()) == {_STARTED}
-        state = OrderState.DONE if all_started else OrderState.FAILED
+            outcomes[node] = await self._sweep(node, wanted)
+        all_done = set(outcomes.values()) == {_DONE}
+        state = OrderState.DONE if all_done else OrderState.FAILED
         return state, json.dumps(outcomes, ensure_ascii=False)
 
-    async def _start_sweep(self, node: str) -> str:
+    async def _sweep(self, node: str, wanted: SweepAction) -> str:
         client = self._clients.get(node)
         if client is None:
             return "no such node"
         try:
-            await client.sweep("start")
+            await client.sweep(wanted)
         except WireRefusal as refusal:
             return str(refusal)
-        return _STARTED
+        return _DONE

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from replication.sweep_account import Ages, Cycles
+from replication.sweep_account import Ages, Cycles, Forecasts
 from storage.audit.framing import BLOCKS_MAX
 from storage.errors import Refusal
 from storage.model import BLOCK_BYTES
@@ -50,6 +50,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=128)]
 CurveKey = Annotated[str, Meta(min_length=40, max_length=40)]
 Text = Annotated[str, Meta(max_length=1024)]
 Moment = Annotated[str, Meta(max_length=40)]
+# Of a sweep: empty, a source, an object id, or a share of all objects.
+Subject = Annotated[str, Meta(max_length=512)]
 
 
 class Message(
@@ -181,7 +183,11 @@ class Listing(Message, frozen=True):
 
 class Sweep(Message, frozen=True):
     request: Count
-    action: Literal["start", "status"]
+    action: Literal["start", "pause", "resume", "status"]
+    kind: Literal["full", "quick"]
+    scope: Literal["node", "source", "package", "sample"]
+    subject: Subject
+    pause_s: Count
 
 
 class Sweeping(Message, frozen=True):
@@ -196,6 +202,13 @@ class Sweeping(Message, frozen=True):
     oldest_checked_at: Moment | None
     last_finished_at: Moment | None
     broken: Text
+    paused_until: Moment | None
+    kind: Name
+    scope: Name
+    subject: Subject
+    reason: Name
+    cache: Name
+    forecasts: Forecasts
 
 
 class Account(Message, frozen=True):

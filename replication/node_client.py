@@ -7,7 +7,7 @@ back are not verified here (reader.py does); signed answers are, against the nod
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -51,7 +51,8 @@ from replication.node_volume import MendOutcome
 from replication.peer_link import Caller, LinkCounts, LinkPatience, PeerLink
 from replication.peers import Peer
 from replication.put_writer import Progress, PutSource, PutWriter
-from replication.sweep_account import to_account
+from replication.sweep_account import from_forecasts, to_account
+from replication.sweep_actions import STATUS, SweepAction
 from replication.transport import Wire
 from storage.audit.framing import Question
 from storage.model import SignedAnswer, StoredObject
@@ -239,10 +240,14 @@ class NodeClient:
         listed = [Finding(**msgspec.structs.asdict(each)) for each in decode_findings(data)]
         return FindingPage(tuple(listed), heard.more)
 
-    async def sweep(self, action: Literal["start", "status"]) -> SweepStatus:
-        """Start a sweep now, or hear how it goes."""
-        heard, _ = await self._ask(Sweep(self._next(), action), Sweeping)
-        return SweepStatus(**_members(heard))
+    async def sweep(self, order: SweepAction = STATUS) -> SweepStatus:
+        """Have this node's sweep do something, and hear how it goes."""
+        asked = Sweep(
+            self._next(), order.action, order.kind, order.scope, order.subject, order.pause_s
+        )
+        heard, _ = await self._ask(asked, Sweeping)
+        members = _members(heard) | {"forecasts": from_forecasts(heard.forecasts)}
+        return SweepStatus(**members)
 
     async def account(self, after: int = 0) -> SweepAccount:
         """How long ago objects were read, and the sweep cycles after number `after`."""

@@ -40,8 +40,9 @@ from replication.messages import (
 )
 from replication.node_volume import DiskThreads, NodeParts
 from replication.roles import Authority
-from replication.sweep_account import CYCLES_MAX, to_cycles
+from replication.sweep_account import CYCLES_MAX, to_cycles, to_forecasts
 from storage.audit.framing import Question
+from storage.sweep.model import PassKind, PassOrder, PassScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +133,19 @@ class RequestDesk:
         sweep = self._parts.sweep
         if sweep is None:
             raise WireRefusal("this node does not sweep", "not-here")
-        if request.action == "start":
-            sweep.start_now()
+        match request.action:
+            case "start":
+                scope = PassScope(request.scope)
+                sweep.start_now(PassOrder(PassKind(request.kind), scope, request.subject))
+            case "pause":
+                sweep.pause(request.pause_s)
+            case "resume":
+                sweep.resume()
+            case "status":
+                pass
         status = await sweep.status()
-        members = asdict(status) | {"broken": shortened(status.broken)}
+        shown = {"broken": shortened(status.broken), "forecasts": to_forecasts(status)}
+        members = asdict(status) | shown
         return Reply(Sweeping(request=request.request, **members))
 
     async def _account(self, request: Account) -> Reply:

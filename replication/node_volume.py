@@ -17,7 +17,7 @@ from storage.audit.answer import AuditAnswer
 from storage.audit.framing import Question
 from storage.model import SignedAnswer, StoredObject
 from storage.sweep.account import SweepAccount
-from storage.sweep.model import SweepStatus
+from storage.sweep.model import PassOrder, SweepStatus
 from storage.sweep.recheck import Recheck
 from storage.volume.findings import Finding
 from storage.volume.order import StoreOrder
@@ -76,7 +76,9 @@ class NodeVolume(Protocol):
 class SweepControl(Protocol):
     """The node's sweep, as far as a keeper may steer it."""
 
-    def start_now(self) -> None: ...
+    def start_now(self, order: PassOrder) -> None: ...
+    def pause(self, for_s: float) -> None: ...
+    def resume(self) -> None: ...
     async def status(self) -> SweepStatus: ...
     async def account(self, after: int, limit: int) -> SweepAccount: ...
 

@@ -135,8 +135,8 @@ class MediumReader:
         self.mode = mode
         self._buffer = memoryview(mmap.mmap(-1, buffer_bytes))  # anonymous maps are page-aligned
 
-    def chunks(self, path: Path) -> Iterator[memoryview]:
-        """The file's bytes in order; each chunk is good until the next is asked for.
+    def chunks(self, path: Path, offset: int = 0) -> Iterator[memoryview]:
+        """The file's bytes from `offset`, a whole MiB, on; a chunk is good until the next.
 
         Follows no link and does not wait for a pipe. Leaves none of the file in the page cache.
         Raises OSError as it comes, and in evicted mode StillCachedError.
@@ -145,7 +145,7 @@ class MediumReader:
         with _opened(path, direct) as descriptor:
             if self.mode is VerifyMode.EVICTED:
                 evict_and_prove(descriptor)
-            yield from self._read(descriptor)
+            yield from self._read(descriptor, offset)
             if self.mode is not VerifyMode.DIRECT:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -170,8 +170,8 @@ class MediumReader:
             if self.mode is not VerifyMode.DIRECT:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def _read(self, descriptor: int) -> Iterator[memoryview]:
-        offset = dropped = 0
+    def _read(self, descriptor: int, offset: int) -> Iterator[memoryview]:
+        dropped = offset
         while read_bytes := os.preadv(descriptor, [self._buffer], offset):
             yield self._buffer[:read_bytes]
             offset += read_bytes

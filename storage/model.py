@@ -73,3 +73,10 @@ class SignedAnswer:
 
     payload: bytes
     signature: bytes  # Ed25519, 64 bytes
+
+
+def source_of(object_id: str) -> str:
+    """The source's part of an object id, "lantai:<source>/<identifier>"; empty if it has none."""
+    _, colon, rest = object_id.partition(":")
+    source, slash, _ = rest.partition("/")
+    return source if colon and slash else ""

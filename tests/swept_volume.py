@@ -9,15 +9,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from storage.model import StoredObject, VerifyMode
+from storage.model import StoredObject, VerifyMode, source_of
 from storage.ocfl.layout import object_folder
 from storage.sweep.model import (
     Damage,
     DamageKind,
+    ForegroundLoad,
     ObjectCheck,
     ObjectToCheck,
+    Progress,
+    Reason,
     RecordsChecker,
+    Selection,
+    SourceHolding,
     SweepCycle,
+    Work,
 )
 from storage.sweep.plan import SweepSettings
 from storage.sweep.sweeper import Sweeper
@@ -40,6 +46,9 @@ class MemoryVolume:
     order: list[str] = field(default_factory=list)
     quarantined: list[str] = field(default_factory=list)
     cycles: list[SweepCycle] = field(default_factory=list)
+    progress: dict[int, Progress] = field(default_factory=dict)
+    changed: list[Reason] = field(default_factory=list)
+    refused_reads: int = 0
     verify_mode: VerifyMode = VerifyMode.EVICTED
 
     @property
@@ -62,9 +71,16 @@ class MemoryVolume:
     def stored_object(self, object_id: str) -> StoredObject | None:
         return self.objects.get(object_id)
 
-    def objects_to_sweep(self, before: str, limit: int) -> list[StoredObject]:
+    def objects_to_sweep(self, selection: Selection, before: str, limit: int) -> list[StoredObject]:
         known_bad = {object_id for object_id, _, _ in self.findings}
-        due = [stored for name, stored in self.objects.items() if self.swept_at[name] < before]
+        after = selection.after or ("", "")
+        due = [
+            stored
+            for name, stored in self.objects.items()
+            if self.swept_at[name] < before
+            and (selection.sources is None or source_of(name) in selection.sources)
+            and (name in known_bad or (stored.checked_at, name) > after)
+        ]
         due.sort(key=lambda stored: (stored.object_id not in known_bad, stored.checked_at))
         return due[:limit]
 
@@ -108,14 +124,50 @@ class MemoryVolume:
     def sweep_cycle(self) -> SweepCycle | None:
         return self.cycles[-1] if self.cycles else None
 
+    def current_passes(self) -> list[SweepCycle]:
+        latest = {cycle.number: cycle for cycle in self.cycles}
+        return sorted(latest.values(), key=lambda cycle: cycle.number)
+
+    def sweep_progress(self, number: int) -> Progress:
+        return self.progress.get(number, Progress())
+
+    def keep_sweep_progress(self, number: int, progress: Progress) -> None:
+        self.progress[number] = progress
+
+    def objects_by_id(self, after: str, limit: int) -> list[StoredObject]:
+        return [self.objects[name] for name in sorted(self.objects) if name > after][:limit]
+
+    def holdings(self) -> list[SourceHolding]:
+        held: dict[str, Work] = {}
+        for stored in self.objects.values():
+            work = Work(1, stored.file_count, stored.content_bytes)
+            source = source_of(stored.object_id)
+            held[source] = held.get(source, Work()) + work
+        return [SourceHolding(source, work) for source, work in held.items()]
+
+    def checked_span(self, sources: Sequence[str], before: str) -> tuple[str, str] | None:
+        left = [
+            stored.checked_at
+            for name, stored in self.objects.items()
+            if source_of(name) in sources and self.swept_at[name] < before
+        ]
+        return (min(left), max(left)) if left else None
+
+    def changes(self) -> list[Reason]:
+        told, self.changed = self.changed, []
+        return told
+
+    def io_errors(self) -> int:
+        return self.refused_reads
+
+    def foreground(self) -> ForegroundLoad:
+        return ForegroundLoad()
+
     def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
         self.cycles.append(cycle)
 
     def object_count(self) -> int:
         return len(self.objects)
-
-    def content_bytes(self) -> int:
-        return sum(stored.content_bytes for stored in self.objects.values())
 
     def oldest_checked_at(self) -> str | None:
         return min((stored.checked_at for stored in self.objects.values()), default=None)

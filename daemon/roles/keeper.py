@@ -5,12 +5,14 @@ DESIGN.md §3. Decisions are replication/repair_plan.py's, acts replication/keep
 
 import asyncio
 import json
+import time
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from daemon.config import Config, required
 from daemon.config import Keeper as KeeperSettings
-from daemon.control import ControlRefused, Request
+from daemon.control import ControlRefused, Request, Verb
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.keeper_audits import KeeperAudits
@@ -19,11 +21,13 @@ from daemon.roles.openings import holder_name, open_clients, open_writer, utc_no
 from daemon.roles.records import Records
 from monitoring.account_metrics import KeeperAccountMetrics
 from monitoring.metrics import AuditMetrics, KeeperMetrics, Totals, new_registry
+from replication.comparison import Comparison
 from replication.hearing import Hearing
-from replication.keeper import SWEEP_START, Keeper, plan_sentence
+from replication.keeper import Keeper, plan_sentence
 from replication.node_client import NodeClient
 from replication.repair import Repair, RepairLimits
 from replication.repair_plan import RepairPlan, StormLimits
+from replication.sweep_actions import Action, SweepAction
 from storage.catalogue import figures, orders
 from storage.catalogue.model import Actor
 from storage.catalogue.timestamps import to_text
@@ -32,6 +36,7 @@ from storage.sweep.model import SweepStatus
 
 ROLE = "keeper"
 NOTHING_PLANNED = RepairPlan()
+NOTHING_COMPARED = Comparison((), (), ())
 
 
 def build(config: Config) -> Role:
@@ -103,6 +108,7 @@ class RunningKeeper:
         self._changed = asyncio.Event()  # something happened that the figures must show
         self._totals = Totals()
         self._plan = NOTHING_PLANNED
+        self._comparison = NOTHING_COMPARED
 
     def work(self, audits: KeeperAudits, reports: KeeperReports) -> Work:
         """Parts and verbs."""
@@ -110,13 +116,16 @@ class RunningKeeper:
             Part("lease", self._lead, silence_s_max=max(30, 2 * self._settings.lease_s)),
             Part("hearing", self._hear),
             Part("repair", self._mend),
+            Part("comparison", self._compare),
             audits.part(),
             *reports.parts(),
             Part("figures", self._measure),
         )
-        verbs = {
+        verbs: dict[str, Verb] = {
             "status": self._status,
-            "sweep-start": self._start_sweep,
+            "sweep-start": partial(self._order_sweep, "start"),
+            "sweep-pause": partial(self._order_sweep, "pause"),
+            "sweep-resume": partial(self._order_sweep, "resume"),
             "sweep-status": self._sweep_status,
         }
         records = Records(self._catalogue.look)
@@ -150,6 +159,23 @@ class RunningKeeper:
                     self._changed.set()
             await part.pause(min(5, self._settings.cycle_s))
 
+    async def _compare(self, part: Part) -> None:
+        """Once when this keeper leads, and then at the configured distance."""
+        due_s = time.monotonic()
+        while True:
+            if time.monotonic() >= due_s:
+                with part.patient("Holding the catalogue against the nodes"):
+                    found = await self._keeper.compare()
+                self._comparison = found or NOTHING_COMPARED
+                if found is not None and not found.away:
+                    due_s = time.monotonic() + self._settings.compare_hours * 3600
+            part.beat(f"{len(self._alone())} objects differ between catalogue and all nodes")
+            await part.pause(min(30, self._settings.cycle_s))
+
+    def _alone(self) -> list[str]:
+        """Objects of which the catalogue says otherwise than all nodes."""
+        return sorted({*self._plan.disagreements, *self._comparison.catalogue_is_alone})
+
     async def _measure(self, part: Part) -> None:
         while True:
             await self._set_figures()
@@ -163,7 +189,7 @@ class RunningKeeper:
         metrics.copies_below_target.set(safety.below_target)
         metrics.packages_at_risk.set(safety.at_risk)
         metrics.objects_without_good_copy.set(safety.without_good_copy)
-        metrics.catalogue_disagreements.set(len(self._plan.disagreements))
+        metrics.catalogue_disagreements.set(len(self._alone()))
         metrics.findings_open.set(safety.findings_open)
         for state, count in safety.bad_copies.items():
             metrics.bad_copies.labels(state).set(count)
@@ -178,10 +204,10 @@ class RunningKeeper:
             "nodes": {name: client.is_connected for name, client in self._clients.items()},
             "suspect_nodes": sorted(self._plan.suspect_nodes),
             "objects_without_a_good_copy": list(self._plan.hopeless),
-            "catalogue_disagrees": list(self._plan.disagreements),
+            "catalogue_disagrees": self._alone(),
         }
 
-    async def _start_sweep(self, request: Request) -> dict[str, Any]:
+    async def _order_sweep(self, action: Action, request: Request) -> dict[str, Any]:
         actor = Actor(request.caller.user_name, "control socket")
         at = to_text(utc_now())
         node = request.text("node", "")
@@ -189,8 +215,10 @@ class RunningKeeper:
             raise ControlRefused(
                 f"there is no node {node!r}; there are: {', '.join(self._clients)}"
             )
-        arguments = json.dumps({"node": node}) if node else ""
-        await self._catalogue.do(orders.place, SWEEP_START, arguments, actor, at)
+        wanted = SweepAction.from_members(action, dict(request.arguments))
+        arguments = wanted.members() | ({"node": node} if node else {})
+        text = json.dumps(arguments, ensure_ascii=False)
+        await self._catalogue.do(orders.place, f"sweep.{action}", text, actor, at)
         self.woken.set()
         return await self._sweep_status(request)
 

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from daemon.config import Config, Node, required
-from daemon.control import ControlRefused, Request
+from daemon.control import ControlRefused, Request, Verb
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.node_door import Door, open_door
@@ -35,12 +36,14 @@ from replication.peers import Peer
 from replication.pull import Piece
 from replication.roles import Authority, RoleTable
 from replication.roles import Role as WireRole
+from replication.sweep_actions import Action, SweepAction
 from replication.tickets import TicketOffice
 from replication.transport import Wire
 from storage.signing import VerifyKey
-from storage.sweep.model import rfc3339
-from storage.sweep.plan import SweepSettings
-from storage.sweep.sweeper import Sweeper
+from storage.sweep.model import PassKind, PassOrder, PassScope, rfc3339
+from storage.sweep.pace import HoursOfDay, Patience
+from storage.sweep.plan import StorageClass, SweepSettings
+from storage.sweep.sweeper import Sweeper, TrailPlace
 from storage.volume.settings import VolumeSettings
 from storage.volume.volume import Volume
 
@@ -97,9 +100,11 @@ class RunningNode:
             Part("sweep", self._sweep),
             Part("figures", self._measure),
         )
-        verbs = {
+        verbs: dict[str, Verb] = {
             "status": self._status,
-            "sweep-start": self._start_sweep,
+            "sweep-start": partial(self._steer_sweep, "start"),
+            "sweep-pause": partial(self._steer_sweep, "pause"),
+            "sweep-resume": partial(self._steer_sweep, "resume"),
             "sweep-status": self._sweep_status,
             "self-test": self._test_itself,
         }
@@ -149,10 +154,17 @@ class RunningNode:
         await asyncio.to_thread(self.volume.self_test)
         return f"passed: read back {self.volume.verify_mode}"
 
-    async def _start_sweep(self, request: Request) -> dict[str, Any]:
+    async def _steer_sweep(self, action: Action, request: Request) -> dict[str, Any]:
         if request.text("node", self.name) != self.name:
             raise ControlRefused(f"this is {self.name}; ask the keeper to have another node swept")
-        self.sweeper.start_now()
+        wanted = SweepAction.from_members(action, dict(request.arguments))
+        if action == "pause":
+            self.sweeper.pause(wanted.pause_s)
+        elif action == "resume":
+            self.sweeper.resume()
+        else:
+            scope = PassScope(wanted.scope)
+            self.sweeper.start_now(PassOrder(PassKind(wanted.kind), scope, wanted.subject))
         return await self._sweep_status(request)
 
     async def _sweep_status(self, _request: Request) -> dict[str, Any]:
@@ -174,9 +186,10 @@ async def _open(
     opening.stack.push_async_callback(asyncio.to_thread, volume.close)
     sweeper = Sweeper(
         volume,
-        _sweep_settings(settings),
+        sweep_settings(settings),
         chance=_chance(settings.name),
         canaries=volume.settings.canaries,
+        trails=TrailPlace(volume.settings.trails),
     )
     wire = open_wire(opening)
     authenticator = Authenticator(wire, role_table(config), time.monotonic)
@@ -239,11 +252,24 @@ class _TicketedSource:
         return Piece(part.data, part.end)
 
 
-def _sweep_settings(settings: Node) -> SweepSettings:
+def sweep_settings(settings: Node) -> SweepSettings:
+    """[node.sweep] as the sweep is told it."""
+    said = settings.sweep
     return SweepSettings(
-        deadline_days=settings.sweep.deadline_days,
-        read_bytes_per_second_max=settings.sweep.read_bytes_per_second_max,
-        workers=settings.workers,
+        deadline_days=said.deadline_days,
+        aim_days=said.aim_days,
+        classes=tuple(
+            StorageClass(each.name, each.deadline_days, each.sources) for each in said.classes
+        ),
+        read_bytes_per_second_max=said.read_bytes_per_second_max,
+        read_files_per_second_max=said.read_files_per_second_max,
+        tranquility=said.tranquility,
+        workers=said.workers,
+        windows=tuple(HoursOfDay.parse(window) for window in said.hours),
+        patience=Patience(
+            said.yield_above_read_latency_ms / 1000, said.yield_above_commit_latency_ms / 1000
+        ),
+        quick_period_hours=said.quick_period_hours,
     )
 
 

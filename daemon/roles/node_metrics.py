@@ -79,6 +79,10 @@ class NodeGauges:
     def _set_sweep(self, status: SweepStatus) -> None:
         metrics = self._metrics
         metrics.sweep_running.set(status.running)
+        metrics.sweep_paused.set(status.paused)
+        for each in status.forecasts:
+            metrics.sweep_slack_seconds.labels(each.name).set(each.slack_s)
+            metrics.sweep_forecast_seconds.labels(each.name).set(-_age_s_signed(each.finish_at))
         metrics.sweep_cycle.set(status.cycle)
         metrics.sweep_broken.set(bool(status.broken))
         metrics.oldest_unchecked_seconds.set(_age_s(status.oldest_checked_at))
@@ -124,6 +128,10 @@ class NodeGauges:
         while page := self._volume.findings(newest, _FINDINGS_PAGE):
             newest = page[-1].sequence
         return newest
+
+
+def _age_s_signed(moment: str) -> float:
+    return (datetime.now(UTC) - to_moment(moment)).total_seconds()
 
 
 def _age_s(moment: str | None) -> float:

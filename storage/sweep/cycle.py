@@ -1,30 +1,46 @@
-"""One pass over all objects of a volume: feed the processes, record what they saw.
+"""One pass over objects of a volume: feed the processes, record what they saw.
 
 Shared state: the sets below, touched from the event loop alone, between two awaits. The volume is
 called through threads, one call at a time; what was seen is put on record by recording.py.
 """
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Set
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.context import BaseContext
+from pathlib import Path
 
 from monitoring.log import get_log
 from storage.errors import Refusal
 from storage.model import StoredObject
-from storage.sweep.model import ObjectCheck, SweepCycle, SweptVolume, rfc3339
-from storage.sweep.plan import SweepSettings, cut_batch
-from storage.sweep.recording import record_checks, target_of
+from storage.sweep.listing import PassList
+from storage.sweep.model import (
+    DamageKind,
+    ObjectCheck,
+    PassKind,
+    SweepCycle,
+    SweptVolume,
+    Work,
+    rfc3339,
+)
+from storage.sweep.plan import RATE_MIN, SweepSettings, cut_batch, looks_for_strays
+from storage.sweep.recording import record_checks, record_quick_looks, target_of
 from storage.sweep.surroundings import Surroundings
-from storage.sweep.worker import SweepControls, check_objects, start_worker
+from storage.sweep.trail import TrailRule
+from storage.sweep.worker import Errand, SweepControls, check_objects, start_worker
 
 log = get_log(__name__)
 
-# Objects asked of the index at once.
-_LISTED_OBJECTS = 256
+# A process is handed what it reads in so long at the pace of the moment.
+_BATCH_S = 20.0
+# How far the pass is, is written down so often.
+_PROGRESS_S = 20.0
+# So often it is asked whether the pass is over, while nothing comes back.
+_LOOK_UP_S = 0.5
 # An object that could not be judged so often waits for the next cycle.
 _TRIES_MAX = 3
 # A machine short of memory may kill a process now and then, but not one after the other.
@@ -47,23 +63,31 @@ class _Batch:
     place: int  # where it counts what it reads
 
 
-class CycleRun:
-    """One run over the objects of one cycle; used once."""
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What runs of one sweeper share."""
 
-    def __init__(
-        self,
-        volume: SweptVolume,
-        settings: SweepSettings,
-        context: BaseContext,
-        controls: SweepControls,
-        cycle: SweepCycle,
-    ) -> None:
-        self._volume = volume
-        self._settings = settings
-        self._context = context
-        self._controls = controls
-        self._cycle = cycle
-        self._read_bytes_before = controls.read_bytes()
+    volume: SweptVolume
+    settings: SweepSettings
+    context: BaseContext
+    controls: SweepControls
+    trails: Path | None  # where checks of large objects leave their trails
+    rule: TrailRule
+
+
+class CycleRun:
+    """One run over the objects of one pass; used once."""
+
+    def __init__(self, workshop: Workshop, cycle: SweepCycle, objects: PassList) -> None:
+        self._workshop = workshop
+        self._volume = workshop.volume
+        self._settings = workshop.settings
+        self._controls = workshop.controls
+        self.cycle = cycle
+        self._objects = objects
+        self._read_bytes_before = self._controls.read_bytes()
+        self._settled_bytes = 0
+        self._kept_s = time.monotonic()
         self._pool = self._new_pool()
         self._listed: list[StoredObject] = []
         self._running: dict[asyncio.Future[list[ObjectCheck]], _Batch] = {}
@@ -72,10 +96,21 @@ class CycleRun:
         self._deaths = 0  # of processes since one last brought something back
         self.checked_objects = 0
         self.damaged_objects = 0
+        self.io_errors = 0  # objects of which the disk refused something
+        self.bytes_per_second = float(RATE_MIN)  # the pace now, which says how much is handed out
+
+    @property
+    def done(self) -> Work:
+        """In this pass, over all restarts."""
+        return self._objects.progress.done
 
     def read_bytes(self) -> int:
         """Bytes read since the beginning, objects that are being read included."""
         return self._controls.read_bytes() - self._read_bytes_before
+
+    def read_ahead_bytes(self) -> int:
+        """Bytes read of objects that are not done yet."""
+        return max(0, self.read_bytes() - self._settled_bytes)
 
     async def run(self, now: Callable[[], datetime], is_over: Callable[[], bool]) -> bool:
         """Look at every object, and for strays. False if `is_over` ended it before.
@@ -88,11 +123,20 @@ class CycleRun:
                 self._feed(rfc3339(now()))
                 if not self._running:
                     break
-                done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-                for future in done:
-                    await self._settle(future, self._running.pop(future))
+                done, _ = await asyncio.wait(
+                    self._running, return_when=asyncio.FIRST_COMPLETED, timeout=_LOOK_UP_S
+                )
+                await self._settle_all(done)
+                await self._keep_progress()
+            if is_over() and self._running:
+                self._controls.stopped = True
+                done, _ = await asyncio.wait(self._running)
+                await self._settle_all(done)
         finally:
             await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+            await self._keep_progress(now=True)
+        if is_over() or not looks_for_strays(self.cycle):
+            return not is_over()
         return await self._look_around(Surroundings(self._volume, self._settings, now, is_over))
 
     async def _look_around(self, surroundings: Surroundings) -> bool:
@@ -102,10 +146,20 @@ class CycleRun:
         finally:
             await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
+    async def _settle_all(self, done: Iterable["asyncio.Future[list[ObjectCheck]]"]) -> None:
+        for future in done:
+            await self._settle(future, self._running.pop(future))
+
+    async def _keep_progress(self, *, now: bool = False) -> None:
+        if now or time.monotonic() - self._kept_s >= _PROGRESS_S:
+            self._kept_s = time.monotonic()
+            number, progress = self.cycle.number, self._objects.progress
+            await asyncio.to_thread(self._volume.keep_sweep_progress, number, progress)
+
     def _new_pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
             self._settings.workers,
-            mp_context=self._context,
+            mp_context=self._workshop.context,
             initializer=start_worker,
             initargs=(self._controls,),
         )
@@ -115,15 +169,13 @@ class CycleRun:
             return
         busy = {stored.object_id for batch in self._running.values() for stored in batch.objects}
         skipped = busy | {name for name, tries in self._tries.items() if tries >= _TRIES_MAX}
-        found = await asyncio.to_thread(
-            self._volume.objects_to_sweep, self._cycle.started_at, _LISTED_OBJECTS + len(skipped)
-        )
-        self._listed = [stored for stored in found if stored.object_id not in skipped]
+        self._listed = await self._objects.more(skipped)
 
     def _feed(self, began_at: str) -> None:
         """Hand out batches: one for each process, and one to go on with."""
         while self._listed and len(self._running) <= self._settings.workers:
-            count = cut_batch(self._listed)
+            soon_bytes = self.bytes_per_second / self._settings.workers * _BATCH_S
+            count = cut_batch(self._listed, soon_bytes)
             alone = next(
                 (at for at in range(count) if self._listed[at].object_id in self._suspects), count
             )
@@ -146,6 +198,13 @@ class CycleRun:
             self._volume.verify_mode,
             self._settings.tranquility,
             batch.place,
+            Errand(
+                self.cycle.kind,
+                self.cycle.started_at,
+                batch.began_at,
+                self._workshop.trails,
+                self._workshop.rule,
+            ),
         )
 
     def _free_place(self) -> int:
@@ -160,18 +219,38 @@ class CycleRun:
             self._suspect(batch)
             return
         self._deaths = 0
-        judged = await asyncio.to_thread(record_checks, self._volume, checks, batch.began_at)
+        record = record_quick_looks if self.cycle.kind is PassKind.QUICK else record_checks
+        judged = await asyncio.to_thread(record, self._volume, checks, batch.began_at)
         self.checked_objects += len(judged)
         self.damaged_objects += sum(not check.intact for check in judged)
+        self.io_errors += sum(_has_io_error(check) for check in judged)
+        self._settled_bytes += sum(check.read_bytes for check in checks)
         judged_ids = {check.object_id for check in judged}
-        for check in checks:
-            if check.object_id not in judged_ids:
-                self._try_again(check.object_id)
+        self._objects.looked_at([each for each in batch.objects if each.object_id in judged_ids])
+        tried = {check.object_id for check in checks} - judged_ids
+        await self._take_back(batch, judged_ids, tried)
 
-    def _try_again(self, object_id: str) -> None:
-        """Replaced while it was read, or held in memory by somebody: not judged."""
+    async def _take_back(self, batch: _Batch, judged: Set[str], tried: Set[str]) -> None:
+        """What the process had no time for, or could not judge, goes out again."""
         if self._controls.stopped:
             return
+        for stored in batch.objects:
+            if stored.object_id in judged:
+                continue
+            current: StoredObject | None = stored
+            if stored.object_id in tried:
+                current = await self._again(stored.object_id)
+            if current is not None:
+                self._listed.append(current)
+
+    async def _again(self, object_id: str) -> StoredObject | None:
+        """Replaced while it was read, or held in memory by somebody: not judged."""
+        self._try_again(object_id)
+        if self._tries[object_id] >= _TRIES_MAX:
+            return None
+        return await asyncio.to_thread(self._volume.stored_object, object_id)
+
+    def _try_again(self, object_id: str) -> None:
         self._tries[object_id] = self._tries.get(object_id, 0) + 1
         if self._tries[object_id] == _TRIES_MAX:
             log.warning("sweep.object.not_judged", object_id=object_id, tries=_TRIES_MAX)
@@ -181,6 +260,9 @@ class CycleRun:
         self._suspects.update(stored.object_id for stored in batch.objects)
         if len(batch.objects) == 1:
             self._try_again(batch.objects[0].object_id)
+        self._listed += [
+            each for each in batch.objects if self._tries.get(each.object_id, 0) < _TRIES_MAX
+        ]
 
     def _replace_pool(self, batch: _Batch) -> None:
         """One pool dies once, however many batches went down with it."""
@@ -192,3 +274,7 @@ class CycleRun:
             raise SweepProcessesDie("the sweep's processes end at once: see the kernel's log")
         self._pool.shutdown(wait=False)
         self._pool = self._new_pool()
+
+
+def _has_io_error(check: ObjectCheck) -> bool:
+    return any(damage.kind is DamageKind.UNREADABLE for damage in check.damages)

@@ -94,6 +94,7 @@ class ObjectCheck:
     file_count: int
     second_looks: int  # files that were wrong at first and right when read again
     finished: bool  # False when the sweep was told to stop before the end: says nothing
+    began_at: str = ""  # when reading began, if that was in an earlier process; else empty
 
     @property
     def intact(self) -> bool:
@@ -108,9 +109,51 @@ class ObjectCheck:
         return Verdict(self.damages[0].kind) if self.damages else Verdict.INTACT
 
 
+class PassKind(StrEnum):
+    """How closely objects are looked at."""
+
+    FULL = "full"  # every byte
+    QUICK = "quick"  # presence, sizes, inventory and sidecar; content is not read
+
+
+class PassScope(StrEnum):
+    """Which objects a pass looks at; what `subject` means stands beside each."""
+
+    CLASS = "class"  # the storage class's name
+    NODE = "node"  # empty: everything on this disk
+    SOURCE = "source"  # the source's name
+    PACKAGE = "package"  # the object id
+    SAMPLE = "sample"  # a share of all objects, "0.05"
+
+
+class Reason(StrEnum):
+    """Why a pass was begun."""
+
+    DEADLINE = "deadline"
+    ASKED = "asked"
+    DEVICE_CHANGED = "device-changed"
+    KERNEL_CHANGED = "kernel-changed"
+    SOFTWARE_CHANGED = "software-changed"
+    UNCLEAN_STOP = "unclean-stop"
+    IO_ERROR = "io-error"
+
+
+DEFAULT_CLASS = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class PassOrder:
+    """A pass as someone wants it, before it has a number."""
+
+    kind: PassKind = PassKind.FULL
+    scope: PassScope = PassScope.NODE
+    subject: str = ""
+    reason: Reason = Reason.ASKED
+
+
 @dataclass(frozen=True, slots=True)
 class SweepCycle:
-    """One pass over all objects. Kept by the volume, so that a restart resumes it."""
+    """One pass over the objects of its scope. Kept by the volume, so that a restart resumes it."""
 
     number: int  # 1, 2, …
     started_at: str  # RFC 3339, UTC
@@ -119,22 +162,103 @@ class SweepCycle:
     checked_objects: int = 0
     read_bytes: int = 0
     damaged_objects: int = 0
+    kind: PassKind = PassKind.FULL
+    scope: PassScope = PassScope.CLASS
+    subject: str = DEFAULT_CLASS
+    reason: Reason = Reason.DEADLINE
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An amount of sweeping."""
+
+    objects: int = 0
+    files: int = 0
+    content_bytes: int = 0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            self.objects + other.objects,
+            self.files + other.files,
+            self.content_bytes + other.content_bytes,
+        )
+
+    def less(self, other: "Work") -> "Work":
+        """What remains, and never less than nothing."""
+        return Work(
+            max(0, self.objects - other.objects),
+            max(0, self.files - other.files),
+            max(0, self.content_bytes - other.content_bytes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHolding:
+    """What one source has on this disk."""
+
+    source: str
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects to list: those of `sources` (None: of all), or one."""
+
+    sources: tuple[str, ...] | None = None
+    object_id: str | None = None
+    # Only those behind this place in the order of (checked_at, object id); known-bad ones anyway.
+    after: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pass is, over all restarts."""
+
+    done: Work = Work()
+    cursor: str = ""  # of a quick pass: everything up to this object id was looked at
+
+
+@dataclass(frozen=True, slots=True)
+class ForegroundLoad:
+    """How long others wait for this disk now; 0 when nobody does."""
+
+    read_latency_s: float = 0.0
+    commit_latency_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClassForecast:
+    """When a class will have been read again, and how much room the deadline leaves."""
+
+    name: str
+    deadline_days: float
+    left_bytes: int  # of the pass that runs, or of the next one
+    rate_bytes_per_second: int
+    finish_at: str
+    slack_s: int  # negative: some object will be older than the deadline before it is read
 
 
 @dataclass(frozen=True, slots=True)
 class SweepStatus:
-    """What an operator, a metric and the keeper are told."""
+    """What an operator, a metric and the keeper are told; counts are of the pass named last."""
 
     running: bool
     paused: bool
-    cycle: int
-    checked_objects: int  # in this cycle
-    checked_bytes: int  # in this cycle, what is being read at this moment included
-    damaged_objects: int  # in this cycle
+    cycle: int  # number of the pass that runs or ran last
+    checked_objects: int
+    checked_bytes: int  # what is being read at this moment included
+    damaged_objects: int
     total_objects: int
     oldest_checked_at: str | None  # None when nothing is stored
-    last_finished_at: str | None
+    last_finished_at: str | None  # of full passes
     broken: str = ""  # why the check is not believed, if its canaries went unseen; empty: it is
+    paused_until: str | None = None
+    kind: str = PassKind.FULL
+    scope: str = PassScope.CLASS
+    subject: str = DEFAULT_CLASS
+    reason: str = Reason.DEADLINE
+    cache: str = ""  # how reads get past the page cache: evicted, direct or unproven
+    forecasts: tuple[ClassForecast, ...] = ()
 
 
 class RecordsChecker(Protocol):
@@ -167,8 +291,8 @@ class SweptVolume(Protocol):
     def stored_object(self, object_id: str) -> StoredObject | None:
         """The object as signed now: a version or a repair may have come since it was listed."""
 
-    def objects_to_sweep(self, before: str, limit: int) -> list[StoredObject]:
-        """Objects that no sweep has looked at since `before` (RFC 3339).
+    def objects_to_sweep(self, selection: Selection, before: str, limit: int) -> list[StoredObject]:
+        """Objects of the selection that no full pass has looked at since `before` (RFC 3339).
 
         Those with an open finding first, then by `checked_at`, oldest first.
         """
@@ -203,17 +327,38 @@ class SweptVolume(Protocol):
         Folders that become empty are removed as well (OCFL E073).
         """
 
-    def sweep_cycle(self) -> SweepCycle | None:
-        """The last cycle that was begun, if any."""
+    def objects_by_id(self, after: str, limit: int) -> list[StoredObject]:
+        """Objects whose id is greater than `after`, by id."""
+
+    def holdings(self) -> list[SourceHolding]:
+        """What each source has here."""
+
+    def checked_span(self, sources: Sequence[str], before: str) -> tuple[str, str] | None:
+        """Oldest and youngest `checked_at` of what no full pass has looked at since `before`."""
+
+    def current_passes(self) -> list[SweepCycle]:
+        """Passes that run, and the last of each kind and scope over a class or the node."""
 
     def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
-        """Remember the cycle over a restart."""
+        """Remember the pass over a restart."""
+
+    def sweep_progress(self, number: int) -> Progress:
+        """How far a pass is."""
+
+    def keep_sweep_progress(self, number: int, progress: Progress) -> None:
+        """Remember how far a pass is; what is lost of this is read twice."""
+
+    def changes(self) -> list[Reason]:
+        """What was different when the volume was opened; each opening tells it once."""
+
+    def io_errors(self) -> int:
+        """How often the disk refused a read to others since the volume was opened."""
+
+    def foreground(self) -> ForegroundLoad:
+        """How long others wait for this disk now."""
 
     def object_count(self) -> int:
         """How many objects the index has."""
-
-    def content_bytes(self) -> int:
-        """How many bytes they hold."""
 
     def oldest_checked_at(self) -> str | None:
         """The smallest `checked_at` of the index."""

@@ -6,6 +6,7 @@ the object counts as looked at, so that a crash in between finds it again. Calle
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from monitoring.log import get_log
 from storage.errors import Refusal
@@ -47,7 +48,20 @@ def record_checks(
         elif check.finished and _is_current(volume, check):
             record_damages(volume, check.object_id, check.damages, began_at)
             judged.append(check)
-    volume.record_swept(judged, began_at)
+    # What a trail was followed for was read from an earlier moment on.
+    for at, together in groupby(judged, key=lambda check: check.began_at or began_at):
+        volume.record_swept(list(together), at)
+    return judged
+
+
+def record_quick_looks(
+    volume: SweptVolume, checks: Sequence[ObjectCheck], began_at: str
+) -> list[ObjectCheck]:
+    """As `record_checks`, of looks that read no content: nothing counts as checked by them."""
+    judged = [check for check in checks if check.finished]
+    for check in judged:
+        if check.damages and _is_current(volume, check):
+            record_damages(volume, check.object_id, check.damages, began_at)
     return judged
 
 

@@ -9,20 +9,24 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from threading import Thread
 
 from storage.medium import MediumReader
 from storage.model import VerifyMode
 from storage.sweep.check_object import SweepStopped, check_object
-from storage.sweep.model import Damage, ObjectCheck, ObjectToCheck, RecordsChecker
-from storage.sweep.plan import Pacer
+from storage.sweep.model import Damage, ObjectCheck, ObjectToCheck, PassKind, RecordsChecker
+from storage.sweep.pace import UNLIMITED, Tranquilizer
+from storage.sweep.trail import Trail, TrailRule
 
 # A pause looks so often whether it is over or everything is to stop.
 _TURN_S = 0.1
-_TURN_MIN_S = 0.01
+_TURN_MIN_S = 0.005
 # Those who store and read go before those who look again.
 _NICENESS = 5
 
@@ -37,9 +41,10 @@ class SweepControls:
     def __init__(self, context: BaseContext, batches: int) -> None:
         """`batches`: how many are under way at most; each counts in a place of its own."""
         self._stopped = context.RawValue("b", 0)
-        self._paused = context.RawValue("b", 0)
-        self._bytes_per_second_max = context.RawValue("d", 1e12)
+        self._granted_bytes = context.RawValue("q", UNLIMITED)
+        self._granted_files = context.RawValue("q", UNLIMITED)
         self._read_bytes = context.RawArray("Q", batches)
+        self._opened_files = context.RawArray("Q", batches)
 
     @property
     def stopped(self) -> bool:
@@ -50,31 +55,48 @@ class SweepControls:
     def stopped(self, stopped: bool) -> None:
         self._stopped.value = int(stopped)
 
-    @property
-    def paused(self) -> bool:
-        """Whether the processes are to wait where they are."""
-        return bool(self._paused.value)
-
-    @paused.setter
-    def paused(self, paused: bool) -> None:
-        self._paused.value = int(paused)
-
-    @property
-    def bytes_per_second_max(self) -> float:
-        """The pace of each process."""
-        return float(self._bytes_per_second_max.value)
-
-    @bytes_per_second_max.setter
-    def bytes_per_second_max(self, rate: float) -> None:
-        self._bytes_per_second_max.value = rate
+    def grant(self, read_bytes: int, opened_files: int) -> None:
+        """What may have been read and opened by now, counted from the first of all."""
+        self._granted_bytes.value = read_bytes
+        self._granted_files.value = opened_files
 
     def count(self, place: int, read_bytes: int) -> None:
         """Called by the one process that has this place now."""
         self._read_bytes[place] += read_bytes
 
+    def count_file(self, place: int) -> None:
+        """As `count`, of a file that is opened."""
+        self._opened_files[place] += 1
+
     def read_bytes(self) -> int:
         """Read by all processes together, ever growing."""
         return sum(self._read_bytes)
+
+    def opened_files(self) -> int:
+        """Opened by all processes together, ever growing."""
+        return sum(self._opened_files)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether everything that was granted is used."""
+        granted_bytes: int = self._granted_bytes.value
+        granted_files: int = self._granted_files.value
+        if granted_bytes < UNLIMITED and self.read_bytes() > granted_bytes:
+            return True
+        return granted_files < UNLIMITED and self.opened_files() > granted_files
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """For what, and under which conditions, objects are checked."""
+
+    kind: PassKind = PassKind.FULL
+    since: str = ""  # when the pass began
+    began_at: str = ""  # when the objects were handed out
+    trails: Path | None = None  # where the checks of large objects leave their trails
+    rule: TrailRule = TrailRule()  # noqa: RUF009 (a frozen value)
+    # A process that is killed takes with it what it did not hand back yet.
+    seconds_max: float = 20.0
 
 
 _controls: SweepControls | None = None
@@ -98,18 +120,24 @@ def _end_with_the_node() -> None:
 
 
 def check_objects(
-    targets: Sequence[ObjectToCheck], mode: VerifyMode, tranquility: float, place: int
+    targets: Sequence[ObjectToCheck],
+    mode: VerifyMode,
+    tranquility: float,
+    place: int,
+    errand: Errand | None = None,
 ) -> list[ObjectCheck]:
-    """Check one object after the other; stops early, with fewer answers, when told to."""
-    controls = _controls
+    """Check one object after the other; fewer answers when told to stop, or out of time."""
+    controls, errand = _controls, errand or Errand()
     assert controls is not None, "start_worker comes first"
     reader = MediumReader(mode)
     pace = _Turnstile(controls, tranquility, place)
     checks: list[ObjectCheck] = []
+    until_s = time.monotonic() + errand.seconds_max
     for target in targets:
-        if controls.stopped:
+        if controls.stopped or (checks and time.monotonic() > until_s):
             break
-        checks.append(check_object(target, reader, pace))
+        trail = _trail(target, errand)
+        checks.append(check_object(target, reader, pace, trail, errand.kind))
     return checks
 
 
@@ -123,36 +151,41 @@ def check_records(check: RecordsChecker, tranquility: float, place: int) -> list
         return None
 
 
+def _trail(target: ObjectToCheck, errand: Errand) -> Trail | None:
+    if errand.trails is None or errand.kind is PassKind.QUICK:
+        return None
+    with suppress(OSError):  # the check itself says that the object is gone
+        return Trail(errand.trails, target, errand.since, errand.began_at, errand.rule)
+    return None
+
+
 class _Turnstile:
-    """Every read passes here: it is counted, and held back as long as the pace demands."""
+    """Every file and every read pass here: counted, and held back as long as the pace demands."""
 
     def __init__(self, controls: SweepControls, tranquility: float, place: int) -> None:
         self._controls = controls
-        self._tranquility = tranquility
         self._place = place
-        self._rate = controls.bytes_per_second_max
-        self._pacer = Pacer(bytes_per_second_max=self._rate, tranquility=tranquility)
+        self._tranquilizer = Tranquilizer(tranquility)
         self._began_s = time.monotonic()
 
     def __call__(self, read_bytes: int) -> None:
-        self._controls.count(self._place, read_bytes)
-        self._follow_rate()
-        pause_s = self._pacer.after_read(read_bytes, self._began_s, time.monotonic())
+        pause_s = 0.0
+        if read_bytes == 0:
+            self._controls.count_file(self._place)
+        else:
+            self._controls.count(self._place, read_bytes)
+            pause_s = self._tranquilizer.after_step(time.monotonic() - self._began_s)
         self._rest(pause_s)
         self._began_s = time.monotonic()
 
-    def _follow_rate(self) -> None:
-        rate = self._controls.bytes_per_second_max
-        if rate != self._rate:
-            self._rate = rate
-            self._pacer = Pacer(bytes_per_second_max=rate, tranquility=self._tranquility)
-
     def _rest(self, pause_s: float) -> None:
         until_s = time.monotonic() + pause_s
+        turn_s = _TURN_MIN_S
         while True:
             if self._controls.stopped:
                 raise SweepStopped
             remaining_s = until_s - time.monotonic()
-            if remaining_s <= 0 and not self._controls.paused:
+            if remaining_s <= 0 and not self._controls.is_exhausted:
                 return
-            time.sleep(min(max(remaining_s, _TURN_MIN_S), _TURN_S))
+            time.sleep(max(_TURN_MIN_S, min(remaining_s, _TURN_S)) if remaining_s > 0 else turn_s)
+            turn_s = min(2 * turn_s, _TURN_S)

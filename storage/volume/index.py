@@ -14,12 +14,25 @@ from typing import Any
 
 from storage.model import StoredObject
 from storage.ocfl.layout import object_folder
+from storage.volume.boot_facts import BootFacts, LastOpening
 from storage.volume.index_records import take_in
 from storage.volume.index_schema import SCHEMA, SCHEMA_VERSION
 from storage.volume.index_sweep import SweepIndex
 from storage.volume.journal_records import Record
 from storage.volume.publish import decoded_folder_name
 from storage.volume.refusals import IndexUnwritable
+
+# Everything that comes from the journal.
+_TABLES = (
+    "objects",
+    "sources",
+    "operations",
+    "findings",
+    "epochs",
+    "sweep_cycles",
+    "sweep_progress",
+    "opening",
+)
 
 _BATCH_RECORDS = 1000
 
@@ -118,8 +131,8 @@ class Index:
         """Forget everything, before the journal is read anew."""
         with self._lock, self._database:
             self._database.execute("BEGIN IMMEDIATE")
-            for table in ("objects", "operations", "findings", "epochs", "sweep_cycles"):
-                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 (five fixed names)
+            for table in _TABLES:
+                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 (fixed names)
             self._database.execute(
                 "UPDATE reached SET sequence=0, segment=1, offset=0, objects=0, content_bytes=0"
             )
@@ -180,6 +193,11 @@ class Index:
         """The highest epoch seen in this scope; 1 when none was recorded."""
         row = self._one("SELECT epoch FROM epochs WHERE scope=?", (scope,))
         return 1 if row is None else int(row[0])
+
+    def last_opening(self) -> LastOpening | None:
+        """How the volume was opened last; None if it never was."""
+        row = self._one("SELECT closed, kernel, device, software FROM opening")
+        return None if row is None else LastOpening(bool(row[0]), BootFacts(*row[1:]))
 
     def close(self) -> None:
         """Close the database."""

@@ -6,8 +6,11 @@ a rebuilt index equals the one that was lost. Runs inside the caller's transacti
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import fields
 
+from storage.model import source_of
 from storage.ocfl.layout import object_folder
+from storage.sweep.model import SweepCycle
 from storage.volume.journal_records import Record
 from storage.volume.publish import decoded_folder_name
 
@@ -28,7 +31,7 @@ def _take_copy(database: sqlite3.Connection, record: Record) -> None:
         members["inventory_sha256"],
     )
     known = database.execute(
-        "SELECT content_bytes FROM objects WHERE object_id=?", (object_id,)
+        "SELECT file_count, content_bytes FROM objects WHERE object_id=?", (object_id,)
     ).fetchone()
     database.execute(
         "INSERT OR REPLACE INTO operations VALUES (?,?,?,?,?,?,?)",
@@ -41,10 +44,12 @@ def _take_copy(database: sqlite3.Connection, record: Record) -> None:
             *place,
         ),
     )
+    source = source_of(str(object_id))
     database.execute(
-        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?,?,?,?,?,0)",
+        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?,?,?,?,?,?,0)",
         (
             object_id,
+            source,
             version,
             inventory_sha256,
             members["file_count"],
@@ -55,11 +60,18 @@ def _take_copy(database: sqlite3.Connection, record: Record) -> None:
             _cut_folder(str(object_id)),
         ),
     )
-    content_bytes = members["content_bytes"]
+    file_count, content_bytes = members["file_count"], members["content_bytes"]
+    assert isinstance(file_count, int), "counts in the journal are numbers"
     assert isinstance(content_bytes, int), "sizes in the journal are numbers"
+    known_files, known_bytes = known or (0, 0)
+    more = (0 if known else 1, file_count - known_files, content_bytes - known_bytes)
     database.execute(
-        "UPDATE reached SET objects=objects+?, content_bytes=content_bytes+?",
-        (0 if known else 1, content_bytes - (known[0] if known else 0)),
+        "INSERT INTO sources VALUES (?1,?2,?3,?4) ON CONFLICT (source) DO UPDATE SET"
+        " objects=objects+?2, files=files+?3, content_bytes=content_bytes+?4",
+        (source, *more),
+    )
+    database.execute(
+        "UPDATE reached SET objects=objects+?, content_bytes=content_bytes+?", (more[0], more[2])
     )
 
 
@@ -120,16 +132,18 @@ def _take_epoch(database: sqlite3.Connection, record: Record) -> None:
 def _take_sweep_cycle(database: sqlite3.Connection, record: Record) -> None:
     members = record.members
     database.execute(
-        "INSERT OR REPLACE INTO sweep_cycles VALUES (?,?,?,?,?,?)",
-        (
-            members["number"],
-            members["started_at"],
-            members["finished_at"],
-            members["checked_objects"],
-            members["read_bytes"],
-            members["damaged_objects"],
-        ),
+        "INSERT OR REPLACE INTO sweep_cycles VALUES (?,?,?,?,?,?,?,?,?,?)",
+        tuple(members[field.name] for field in fields(SweepCycle)),
     )
+
+
+def _take_opened(database: sqlite3.Connection, record: Record) -> None:
+    facts = tuple(record.members[name] for name in ("kernel", "device", "software"))
+    database.execute("INSERT OR REPLACE INTO opening VALUES (1,0,?,?,?)", facts)
+
+
+def _take_closed(database: sqlite3.Connection, _record: Record) -> None:
+    database.execute("UPDATE opening SET closed=1")
 
 
 _TAKERS: dict[str, Callable[[sqlite3.Connection, Record], None]] = {
@@ -140,4 +154,6 @@ _TAKERS: dict[str, Callable[[sqlite3.Connection, Record], None]] = {
     "quarantine": _take_quarantine,
     "epoch": _take_epoch,
     "sweep-cycle": _take_sweep_cycle,
+    "opened": _take_opened,
+    "closed": _take_closed,
 }

@@ -1,11 +1,11 @@
 """The tables of a node's index, column by column.
 
 docs/formats/volume.md: everything here is made from the journal, except the two times of
-checking in `objects`.
+checking in `objects` and how far the passes in `sweep_cycles` are.
 Holds no queries.
 """
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 BEGIN;
@@ -13,6 +13,7 @@ BEGIN;
 -- One row for each object that is kept here. Written from `committed` and `mended` records.
 CREATE TABLE objects (
     object_id        TEXT PRIMARY KEY,
+    source           TEXT NOT NULL,     -- its part of the object id; empty if it has none
     head             INTEGER NOT NULL,  -- newest version
     inventory_sha256 TEXT NOT NULL,     -- of the root inventory with that head
     file_count       INTEGER NOT NULL,
@@ -32,9 +33,17 @@ CREATE TABLE objects (
     -- journal: after a rebuild it is 0, as if none had, which is safe.
     sweeps           INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE INDEX objects_by_age ON objects (checked_at, object_id);
+CREATE INDEX objects_by_age ON objects (source, checked_at, object_id);
 CREATE INDEX objects_never_swept ON objects (checked_at) WHERE sweeps = 0;
 CREATE UNIQUE INDEX objects_by_cut_folder ON objects (folder) WHERE folder IS NOT NULL;
+
+-- Totals of `objects` by source, so that a class of sources is known without counting.
+CREATE TABLE sources (
+    source        TEXT PRIMARY KEY,
+    objects       INTEGER NOT NULL,
+    files         INTEGER NOT NULL,
+    content_bytes INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- One row for each operation that was answered, so that asking again gets the same answer.
 CREATE TABLE operations (
@@ -46,6 +55,18 @@ CREATE TABLE operations (
     segment          INTEGER NOT NULL,
     offset           INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Baselines are append-only (docs/decisions/0009): a version of an object keeps its digest for
+-- ever, whatever a later record or a stranger's statement says.
+CREATE TRIGGER objects_digest_never_updated BEFORE UPDATE OF inventory_sha256 ON objects
+WHEN OLD.inventory_sha256 IS NOT NEW.inventory_sha256 AND OLD.head >= NEW.head
+BEGIN SELECT RAISE(ABORT, 'baselines are append-only'); END;
+CREATE TRIGGER objects_digest_never_replaced BEFORE INSERT ON objects
+WHEN EXISTS (SELECT 1 FROM objects WHERE object_id = NEW.object_id AND head >= NEW.head
+             AND inventory_sha256 IS NOT NEW.inventory_sha256)
+BEGIN SELECT RAISE(ABORT, 'baselines are append-only'); END;
+CREATE TRIGGER operations_never_updated BEFORE UPDATE ON operations
+BEGIN SELECT RAISE(ABORT, 'baselines are append-only'); END;
 
 -- Damage found, for ever; mended_at is null until a good copy took the place of the bad one.
 CREATE TABLE findings (
@@ -66,14 +87,37 @@ CREATE TABLE epochs (
     epoch INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- Sweep cycles, from `sweep-cycle` records.
+-- Passes of the sweep, from `sweep-cycle` records.
 CREATE TABLE sweep_cycles (
     number      INTEGER PRIMARY KEY,
     started_at  TEXT NOT NULL,
     finished_at TEXT,                   -- null while it runs
     checked_objects INTEGER NOT NULL,   -- at least; what was done so far
     read_bytes      INTEGER NOT NULL,
-    damaged_objects INTEGER NOT NULL
+    damaged_objects INTEGER NOT NULL,
+    kind        TEXT NOT NULL,          -- storage.sweep.model.PassKind
+    scope       TEXT NOT NULL,          -- PassScope
+    subject     TEXT NOT NULL,          -- of the scope: a class, a source, an object id, a share
+    reason      TEXT NOT NULL           -- Reason
+);
+CREATE INDEX sweep_cycles_unfinished ON sweep_cycles (number) WHERE finished_at IS NULL;
+
+-- How far a pass is, over all restarts. Not in the journal: what is lost here is read twice.
+CREATE TABLE sweep_progress (
+    number        INTEGER PRIMARY KEY,
+    objects       INTEGER NOT NULL,
+    files         INTEGER NOT NULL,
+    content_bytes INTEGER NOT NULL,
+    cursor        TEXT NOT NULL         -- quick passes: looked at up to this object id
+);
+
+-- One row: the last `opened` record, and whether `closed` followed.
+CREATE TABLE opening (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    closed   INTEGER NOT NULL,
+    kernel   TEXT NOT NULL,             -- empty where it could not be read, as the next two
+    device   TEXT NOT NULL,
+    software TEXT NOT NULL
 );
 
 -- One row: the last journal record taken in, and the totals then.
@@ -87,6 +131,6 @@ CREATE TABLE reached (
 );
 INSERT INTO reached VALUES (1, 0, 1, 0, 0, 0);
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 """

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from storage.ocfl.layout import object_folder
+from storage.volume.foreground import ForegroundMeter
 from storage.volume.index import Index
 from storage.volume.refusals import FileUnknown, FileUnreadable, ObjectUnknown
 
@@ -18,15 +19,17 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class ObjectReader:
     """Thread-safe; keeps nothing open."""
 
-    def __init__(self, root: Path, index: Index) -> None:
+    def __init__(self, root: Path, index: Index, foreground: ForegroundMeter) -> None:
         self._root = root
         self._index = index
+        self._foreground = foreground
 
     def read(self, object_id: str, path: str, offset: int, length: int) -> bytes:
         """Up to `length` bytes; fewer at the end of the file, none behind it."""
         descriptor = self._open(object_id, path)
         try:
-            return os.pread(descriptor, length, offset)
+            with self._foreground.reading():
+                return os.pread(descriptor, length, offset)
         except OSError as error:
             raise FileUnreadable(f"{path!r} of {object_id!r}: {error.strerror}") from error
         finally:

@@ -61,6 +61,11 @@ class VolumeSettings:
         return self.beside / "canaries"
 
     @property
+    def trails(self) -> Path:
+        """How far the checks of large objects are; lost, they begin again."""
+        return self.beside / "sweep"
+
+    @property
     def journal(self) -> Path:
         """The journal's segments."""
         return self.beside / "journal"

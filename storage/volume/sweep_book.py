@@ -4,6 +4,7 @@ storage.sweep.model, `SweptVolume`. Findings and strays go to the journal first 
 after it; times of checking to the index alone.
 """
 
+import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -126,7 +127,10 @@ class SweepBook:
     def records_check(self) -> RecordsCheck:
         """A check of journal and index as they are now, to be run by another process."""
         with self._lock:
-            indexed = self._index.reached().sequence
+            try:
+                indexed = self._index.reached().sequence
+            except sqlite3.DatabaseError:
+                indexed = self._journal.sequence  # the check will find out what is wrong
             segment, end_offset, chain = self._journal.mark()
             return RecordsCheck(
                 self._settings.journal, segment, end_offset, chain, self._settings.index, indexed
@@ -157,7 +161,7 @@ class SweepBook:
         return self._index.sweep.last_cycle()
 
     def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
-        """Remember the cycle over a restart."""
+        """Remember the pass over a restart."""
         self._write(Event("sweep-cycle", asdict(cycle)))
 
     def _is_entangled(self, path: PurePosixPath) -> bool:

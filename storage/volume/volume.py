@@ -9,22 +9,25 @@ import asyncio
 import os
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Self
 
 from storage.canary.planting import plant_canaries
 from storage.model import SignedAnswer, StoredObject, VerifyMode
-from storage.ocfl.layout import object_folder
 from storage.signing import SigningKey
-from storage.sweep.model import Damage, DamageKind, ObjectCheck, SweepCycle
+from storage.sweep.model import (
+    Reason,
+)
 from storage.volume import creation, opening
 from storage.volume.admission import Admission
 from storage.volume.block_lists import BlockLists, StoredFile
+from storage.volume.boot_facts import changes_since, present_facts
 from storage.volume.committer import Committer
 from storage.volume.events import Event, Speaker
 from storage.volume.findings import Finding
+from storage.volume.foreground import ForegroundMeter
 from storage.volume.gate import Gate
 from storage.volume.group import GroupParts, Outcome, commit_group
 from storage.volume.identity import MountGuard, NodeIdentity
@@ -34,7 +37,6 @@ from storage.volume.order import KEEPER_SCOPE, StoreOrder
 from storage.volume.publish import Publisher
 from storage.volume.readers import Readers
 from storage.volume.reading import ObjectReader
-from storage.volume.records_check import RecordsCheck
 from storage.volume.recovery import Recovery
 from storage.volume.refusals import (
     FileUnknown,
@@ -46,6 +48,7 @@ from storage.volume.refusals import (
 )
 from storage.volume.settings import VolumeSettings
 from storage.volume.sweep_book import SweepBook
+from storage.volume.swept_side import SweptSide
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class VolumeState:
     content_bytes: int
 
 
-class Volume:
+class Volume(SweptSide):
     """An open volume. `open` and `create` are the ways to get one; `close` gives it back."""
 
     def __init__(
@@ -85,7 +88,9 @@ class Volume:
         self._stack.callback(self._index.close)
         self._publisher = Publisher(settings)
         self._block_lists = BlockLists(settings.root, settings.blocks)
-        self._reader = ObjectReader(settings.root, self._index)
+        self._foreground = ForegroundMeter()
+        self._changes: list[Reason] = []
+        self._reader = ObjectReader(settings.root, self._index, self._foreground)
         self._admission = Admission(
             settings, self._gate, guard, self._journal, self._index, self._condemn
         )
@@ -277,91 +282,14 @@ class Volume:
         self._admission.condemn_all(OperationClosed("the node is stopping"))
         self._stack.close()
 
-    # What the sweep needs (storage.sweep.model.SweptVolume).
-
-    def object_folder(self, object_id: str) -> PurePosixPath:
-        """Where the object lies, relative to the root."""
-        return object_folder(object_id)
-
-    def stored_object(self, object_id: str) -> StoredObject | None:
-        """As `stat`."""
-        return self._index.stored_object(object_id)
-
-    def takes_records(self) -> bool:
-        """Whether what a sweep finds can be put on record."""
-        return self._journal.takes_records
-
-    def objects_to_sweep(self, before: str, limit: int) -> list[StoredObject]:
-        """Known-bad first, then the longest unchecked."""
-        return self._index.sweep.objects_to_sweep(before, limit)
-
-    def record_swept(self, checks: Sequence[ObjectCheck], at: str) -> None:
-        """Remember that these were looked at."""
-        self._book.record_swept(checks, at)
-
-    def record_finding(self, object_id: str, damage: Damage, at: str) -> bool:
-        """Keep the finding; False if it is open already."""
-        return self._book.record_finding(object_id, damage, at)
-
-    def owns_folder(self, folder: PurePosixPath) -> bool:
-        """Whether something that belongs here lies in `folder`."""
-        return self._book.owns_folder(folder)
-
-    def quarantine_stray(self, path: PurePosixPath) -> None:
-        """Move what nobody owns to quarantine."""
-        self._book.quarantine_stray(path)
-
-    def records_check(self) -> RecordsCheck:
-        """A check of journal and index, to be run in a process of the sweep."""
-        return self._book.records_check()
-
-    def settle_records(self, damages: Sequence[Damage], at: str) -> None:
-        """Put on record what the check found; a damaged index is made anew."""
-        with self._group_lock:
-            self._book.settle_records(damages, at)
-
-    def close_findings(self, kind: DamageKind, outcome: str) -> None:
-        """What was wrong with the volume itself is so no more."""
-        self._book.close_findings(kind, outcome)
-
-    def sweep_cycles(self, after: int, limit: int) -> list[SweepCycle]:
-        """Cycles with a greater number, in their order."""
-        return self._index.sweep.cycles(after, limit)
-
-    def checked_counts(self, edges: Sequence[tuple[str, str]]) -> list[int]:
-        """Swept objects by when they were last found intact."""
-        return self._index.sweep.checked_counts(edges)
-
-    def never_swept_count(self) -> int:
-        """Objects that no sweep has found intact yet."""
-        return self._index.sweep.never_swept_count()
-
-    def sweep_cycle(self) -> SweepCycle | None:
-        """The last cycle that was begun."""
-        return self._book.sweep_cycle()
-
-    def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
-        """Remember the cycle over a restart."""
-        self._book.keep_sweep_cycle(cycle)
-
-    def object_count(self) -> int:
-        """How many objects are kept."""
-        return self._index.reached().objects
-
-    def content_bytes(self) -> int:
-        """How many bytes they hold."""
-        return self._index.reached().content_bytes
-
-    def oldest_checked_at(self) -> str | None:
-        """The smallest `checked_at`."""
-        return self._index.sweep.oldest_checked_at()
-
     def _start(self) -> None:
         """Recover and say so in the journal, where it takes records at all."""
         if self._gate.reason is not None:
             return
         self._recover()
         plant_canaries(self.settings.canaries)
+        facts = present_facts(self.settings.root)
+        self._changes = changes_since(self._index.last_opening(), facts)
         self._record(
             Event(
                 "opened",
@@ -369,9 +297,16 @@ class Volume:
                     "node_uuid": self.identity.node_uuid,
                     "verify_mode": self.verify_mode.value,
                     "torn_bytes": self._journal.torn_bytes,
+                    **asdict(facts),
                 },
             )
         )
+        self._stack.callback(self._say_closed)
+
+    def _say_closed(self) -> None:
+        """Best effort: without this record the next opening takes the stop for an unclean one."""
+        with suppress(VolumeRefusal):
+            self._record(Event("closed"))
 
     def _recover(self) -> None:
         Recovery(
@@ -384,7 +319,7 @@ class Volume:
         ).run()
 
     def _commit_group(self, members: Sequence[Incoming]) -> dict[str, Outcome]:
-        with self._group_lock:
+        with self._group_lock, self._foreground.committing():
             return commit_group(self._parts, members)
 
     def _condemn(self, reason: VolumeRefusal) -> None:

@@ -10,10 +10,18 @@ from replication.node_answers import NodeState
 from replication.node_client import MendOrder, NodeClient, NodeRefused
 from replication.node_volume import MendOutcome, NodeParts
 from replication.sweep_account import CYCLES_MAX
+from replication.sweep_actions import SweepAction
 from storage.errors import Refusal
 from storage.model import SignedAnswer
 from storage.sweep.account import CheckedAges, SweepAccount
-from storage.sweep.model import SweepCycle, SweepStatus
+from storage.sweep.model import (
+    ClassForecast,
+    PassKind,
+    PassOrder,
+    PassScope,
+    SweepCycle,
+    SweepStatus,
+)
 from storage.volume.findings import Finding
 from tests.integration.wire_world import WireNode, World, package, wire_world
 
@@ -28,6 +36,13 @@ SWEEP = SweepStatus(
     total_objects=9,
     oldest_checked_at="2026-11-01T00:00:00Z",
     last_finished_at=None,
+    paused_until="2026-11-24T00:00:00Z",
+    kind="quick",
+    scope="source",
+    subject="政务服务",
+    reason="asked",
+    cache="direct",
+    forecasts=(ClassForecast("default", 90.0, 7000, 100, "2026-11-23T00:00:00Z", -60),),
 )
 
 
@@ -55,13 +70,19 @@ ACCOUNT = SweepAccount(
 class Yard:
     """The parts of a node that are not its volume, as small as can be."""
 
-    started: int = 0
+    steered: list[object] = field(default_factory=list)
     mended: list[tuple[Mend, bytes]] = field(default_factory=list)
     fetched: list[tuple[str, bytes]] = field(default_factory=list)
     outcome: MendOutcome = field(default_factory=lambda: MendOutcome("source-failed", None))
 
-    def start_now(self) -> None:
-        self.started += 1
+    def start_now(self, order: PassOrder) -> None:
+        self.steered.append(order)
+
+    def pause(self, for_s: float) -> None:
+        self.steered.append(for_s)
+
+    def resume(self) -> None:
+        self.steered.append("resume")
 
     async def status(self) -> SweepStatus:
         return SWEEP
@@ -167,10 +188,13 @@ async def test_a_keeper_starts_a_sweep_and_hears_how_it_goes() -> None:
         yard = Yard()
         node = await world.node(parts=lambda volume: NodeParts(volume, sweep=yard))
         keeper = await world.client(node, "keeper")
-        assert await keeper.sweep("status") == SWEEP
-        assert yard.started == 0
-        await keeper.sweep("start")
-        assert yard.started == 1
+        assert await keeper.sweep() == SWEEP
+        assert yard.steered == []
+        await keeper.sweep(SweepAction("start", "quick", "source", "政务服务"))
+        await keeper.sweep(SweepAction("pause", pause_s=60))
+        await keeper.sweep(SweepAction("resume"))
+        quick = PassOrder(PassKind.QUICK, PassScope.SOURCE, "政务服务")
+        assert yard.steered == [quick, 60, "resume"]
 
 
 async def test_a_node_gives_account_of_its_sweeps_in_pages_that_fit_a_header() -> None:
@@ -224,5 +248,5 @@ async def test_what_a_node_does_not_have_is_refused() -> None:
         node = await world.node()
         keeper = await world.client(node, "keeper")
         with pytest.raises(NodeRefused) as caught:
-            await keeper.sweep("start")
+            await keeper.sweep(SweepAction("start"))
         assert caught.value.refusal_code == "not-here"

@@ -39,6 +39,8 @@ PURE = (
     "storage/catalogue/transitions.py",
     "storage/model.py",
     "storage/ocfl/layout.py",
+    "storage/sweep/forecast.py",
+    "storage/sweep/pace.py",
     "storage/sweep/plan.py",
     "storage/view/tree.py",
 )

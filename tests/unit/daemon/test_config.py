@@ -34,7 +34,7 @@ def test_the_sample_is_a_configuration_with_every_role(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, SAMPLE))
     assert config.site.name == "示例市档案馆"
     assert list(config.instance_names()) == ["node", "ingest", "notary", "keeper", "view", "api"]
-    assert required(config.node, "node").sweep.deadline_days == 30
+    assert required(config.node, "node").sweep.deadline_days == 90
     assert required(config.ingest, "ingest").sources[0].formats == ("bagit",)
 
 

@@ -35,7 +35,7 @@ from replication.messages import (
     ToNode,
     Welcome,
 )
-from replication.sweep_account import SweptCycle
+from replication.sweep_account import ListedForecast, SweptCycle
 
 OP_ID = "0123456789abcdef0123456789abcdef"
 DIGEST = "ab" * 32
@@ -66,7 +66,7 @@ TO_NODE: list[ToNode] = [
     Read(2, OBJECT_ID, "v1/content/received/申请表.pdf", 0, 1024),
     Blocks(3, OBJECT_ID, "v1/content/received/申请表.pdf", 0, 32),
     Objects(4, "", 1000),
-    Sweep(5, "start"),
+    Sweep(5, "start", "full", "source", "政务服务", 86400),
     Account(10, 4),
     Findings(6, 0, 1000),
     Mend(7, OBJECT_ID, 1, DIGEST, 3, Source("node-2", "tcp://10.1.0.12:5570", CURVE_KEY)),
@@ -76,6 +76,28 @@ TO_NODE: list[ToNode] = [
     Recheck(12, OBJECT_ID),
 ]
 
+FORECAST = ListedForecast("default", 90.0, 7000, 100, "2026-11-23T00:00:00Z", -60)
+SWEEPING = Sweeping(
+    request=5,
+    running=True,
+    paused=False,
+    cycle=2,
+    checked_objects=10,
+    checked_bytes=1000,
+    damaged_objects=0,
+    total_objects=20,
+    oldest_checked_at="2026-11-01T00:00:00Z",
+    last_finished_at=None,
+    broken="",
+    paused_until=None,
+    kind="full",
+    scope="class",
+    subject="default",
+    reason="deadline",
+    cache="direct",
+    forecasts=(FORECAST,),
+)
+
 FROM_NODE: list[FromNode] = [
     Welcome(1, "node-1", "6f1c", "shelf-a", 3),
     Pong(7),
@@ -84,7 +106,7 @@ FROM_NODE: list[FromNode] = [
     Object(1, OBJECT_ID, 1, DIGEST, 2, 700, "2026-11-22T00:00:00Z"),
     Bytes(2, 0, True),
     Listing(4, False),
-    Sweeping(5, True, False, 2, 10, 1000, 0, 20, "2026-11-01T00:00:00Z", None, ""),
+    SWEEPING,
     Accounted(10, 2592000, None, (1, 2, 3, 4, 5, 6), (CYCLE,)),
     Mended(7, "mended"),
     State(9, "ready", "", 1, 2, 3, 4),

@@ -10,7 +10,14 @@ from storage.blocks import leaf, merkle_root
 from storage.model import BLOCK_BYTES
 from storage.signing import SigningKey
 from storage.sweep.account import bucket_edges
-from storage.sweep.model import Damage, DamageKind, ObjectCheck, SweepCycle, rfc3339
+from storage.sweep.model import (
+    Damage,
+    DamageKind,
+    ObjectCheck,
+    Selection,
+    SweepCycle,
+    rfc3339,
+)
 from storage.volume.refusals import FileUnknown, FileUnreadable, ObjectUnknown
 from storage.volume.sweep_book import StrayOwned
 from storage.volume.volume import Volume
@@ -159,11 +166,13 @@ async def test_the_known_bad_and_the_longest_unchecked_are_swept_first(volume: V
     for name in ("a", "b", "c"):
         await store(volume, make_package({"received/x": b"x"}, f"lantai:s/{name}"))
     volume.record_finding("lantai:s/c", Damage(DamageKind.MISSING, "x", ""), LATER)
-    order = [stored.object_id for stored in volume.objects_to_sweep(LATER, 10)]
+    order = [stored.object_id for stored in volume.objects_to_sweep(Selection(), LATER, 10)]
     assert order == ["lantai:s/c", "lantai:s/a", "lantai:s/b"]
     looked_at = [check(volume, "lantai:s/a", damages=()), check(volume, "lantai:s/c")]
     volume.record_swept(looked_at, LATER)
-    assert [stored.object_id for stored in volume.objects_to_sweep(LATER, 10)] == ["lantai:s/b"]
+    assert [stored.object_id for stored in volume.objects_to_sweep(Selection(), LATER, 10)] == [
+        "lantai:s/b"
+    ]
     intact, damaged = volume.stat("lantai:s/a"), volume.stat("lantai:s/c")
     assert intact is not None
     assert damaged is not None

@@ -37,7 +37,8 @@ class Crashed:
         """Take away the last journal line, and the index with it."""
         segment = self.volume.settings.journal / "00000001.log"
         content = segment.read_bytes()
-        segment.write_bytes(content[: content[:-1].rfind(b"\n") + 1])
+        closed = content[:-1].rfind(b"\n") + 1
+        segment.write_bytes(content[: content[: closed - 1].rfind(b"\n") + 1])
         for part in self.volume.settings.beside.glob("index.sqlite*"):
             part.unlink()
 
@@ -86,7 +87,9 @@ def test_published_but_not_recorded_is_read_back_and_recorded(crashed: Crashed) 
 
 def test_a_torn_record_of_a_published_object_is_made_again(crashed: Crashed) -> None:
     segment = crashed.volume.settings.journal / "00000001.log"
-    segment.write_bytes(segment.read_bytes()[:-30])
+    content = segment.read_bytes()
+    closed = content[:-1].rfind(b"\n") + 1
+    segment.write_bytes(content[: closed - 30])
     shutil.rmtree(crashed.put_staging_back().object)
     volume = crashed.open()
     assert isinstance(volume.begin(crashed.package.order), SignedAnswer)
