@@ -18,7 +18,7 @@ from storage.blocks import FileHasher
 from storage.digests import CHUNK_BYTES, sha256_of_file
 from storage.errors import VerificationFailed
 from storage.file_list import FileListSummary, read_file_list, write_file_list
-from storage.model import FileEntry
+from storage.model import FileEntry, ObservedDigest
 from storage.ocfl.inventory import INVENTORY_NAME, content_path, files_of_head
 from storage.volume.order import INVENTORY_BYTES_MAX
 
@@ -97,10 +97,8 @@ class Pull:
             raise VerificationFailed(f"{path} as sent does not have its signed digest")
 
     def _write_file_list(self) -> FileListSummary:
-        records = [
-            _hashed(self._work, f"{RECORDS_PREFIX}{path.name}")
-            for path in sorted((self._work / "lantai").iterdir())
-        ]
+        named = sorted(_records(self.inventory), key=lambda record: record.path.encode())
+        records = [_entry(self._work, record) for record in named]
         listed = read_file_list(self._work / LISTED)
         merged = heapq.merge(records, listed, key=lambda entry: entry.path.encode())
         return write_file_list(merged, self.file_list)
@@ -137,12 +135,18 @@ def _records(inventory: Path) -> list[_Record]:
     ]
 
 
-def _hashed(work: Path, path: str) -> FileEntry:
+def _entry(work: Path, record: _Record) -> FileEntry:
+    """A line of the file list: the digest is the inventory's, never one computed from the disk.
+
+    Raises VerificationFailed if the fetched record is not what the inventory names any more.
+    """
     hasher = FileHasher()
-    for chunk in _chunks(work / path):
+    for chunk in _chunks(work / record.path):
         hasher.update(chunk)
-    digest = hasher.finish()
-    return FileEntry(path, digest.size_bytes, digest.sha256, digest.block_root)
+    seen = hasher.finish()
+    if not ObservedDigest(seen.sha256).is_that_of(record.sha256):
+        raise VerificationFailed(f"{record.path} changed after it was fetched")
+    return FileEntry(record.path, seen.size_bytes, record.sha256, seen.block_root)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from storage.sweep.model import Damage, DamageKind
@@ -45,11 +46,11 @@ class RecordsCheck:
         return found
 
     def _check_database(self) -> Iterator[Damage]:
-        _drop_from_memory(self.index)
         try:
+            _drop_from_memory(self.index)
             with closing(sqlite3.connect(f"file:{self.index}?mode=ro", uri=True)) as database:
                 (answer,) = database.execute("PRAGMA quick_check(1)").fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             answer = str(error)
         if answer != "ok":
             yield _index_damage(answer)
@@ -71,12 +72,18 @@ class RecordsCheck:
             except (JournalRotten, OSError) as error:
                 yield Damage(DamageKind.JOURNAL_DAMAGED, f"journal/{path.name}", str(error))
                 return
+        yield from islice(self._judge_end(chain), 1)
+
+    def _judge_end(self, chain: bytes) -> Iterator[Damage]:
+        """What may be wrong with a journal whose every record is right."""
+        kind = DamageKind.JOURNAL_DAMAGED
+        # The next segment may have been begun since.
+        expected = {f"{number:08d}.log" for number in range(1, self.segment + 2)}
+        for name in sorted({path.name for path in self.journal.iterdir()} - expected):
+            yield Damage(kind, f"journal/{name}", "nothing of this name belongs here")
         if chain != self.chain:
-            yield Damage(
-                DamageKind.JOURNAL_DAMAGED,
-                f"journal/{self.segment:08d}.log",
-                "the journal ends before its last record",
-            )
+            last = f"journal/{self.segment:08d}.log"
+            yield Damage(kind, last, "the journal ends before its last record")
 
     def _records(self, path: Path, number: int, chain: bytes) -> Iterator[Record]:
         _drop_from_memory(path)

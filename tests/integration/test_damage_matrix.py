@@ -7,7 +7,7 @@ happened and must be current.
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class Story:
 
     world: RepairWorld
     found: set[tuple[str, str]]
-    before: dict[tuple[str, str], object]  # copies of objects that have no good one
+    before: Mapping[tuple[str, str], Mapping[str, bytes]]  # copies of objects that have no good one
     hopeless: tuple[str, ...]
     alarm_s: float
     damaged: list[Cell]
