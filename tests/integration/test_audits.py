@@ -19,6 +19,7 @@ from daemon.control_client import ask
 from daemon.demo.layout import SOURCE, DemoLayout, DemoSettings, lay_out
 from daemon.demo.processes import Instance, Processes, lantai
 from daemon.demo.samples import bag, write_folder
+from storage.canary.flock import SMALL
 from storage.catalogue import events
 from storage.catalogue.audits import AUDIT_COMPARED
 from storage.catalogue.engine import Catalogue
@@ -91,6 +92,12 @@ def flip_a_bit(path: Path) -> None:
 
 def open_findings(layout: DemoLayout) -> list[dict[str, Any]]:
     return [each for each in ask(layout.socket("keeper"), "findings") if not each["mended_at"]]
+
+
+def oldest_checked(layout: DemoLayout, node: str) -> str:
+    oldest = ask(layout.socket(node), "status")["detail"]["oldest_checked_at"]
+    assert isinstance(oldest, str)
+    return oldest
 
 
 def outcomes_of_findings(layout: DemoLayout, number: int) -> set[tuple[str, str]]:
@@ -220,6 +227,39 @@ async def test_a_node_that_is_away_is_missing_and_not_doubted(
     assert list(audited["missing"]) == ["node-1"]
     assert audited["doubted"] == {}
     assert open_findings(layout) == []
+
+
+async def test_a_node_whose_canaries_are_spoilt_says_so_and_counts_nothing_as_checked(
+    layout: DemoLayout, wait_until: WaitUntil
+) -> None:
+    """1. A sound canary of node-2 is damaged by hand; a sweep is ordered.
+    2. The node says that its sweep is broken, and none of its objects becomes younger.
+    3. A copy of it that differs is doubted, but its re-check is not believed; nothing is mended.
+    4. The canary is as planted again: the sweep finds the damage, and it is mended."""
+    beside, address = layout.root("node-2").parent, layout.addresses["node-2"]
+    canary = beside / "canaries" / object_folder("lantai-canary:sound") / SMALL
+    flip_a_bit(canary)
+    before = oldest_checked(layout, "node-2")
+    ask(layout.socket("node-2"), "sweep-start")
+    await wait_until(lambda: figure(address, "lantai_node_sweep_broken") == 1, within_s=30)
+    status = ask(layout.socket("node-2"), "status")["detail"]
+    assert "lantai-canary:sound has nothing wrong" in status["sweep_broken"]
+    assert oldest_checked(layout, "node-2") == before
+
+    flip_a_bit(payload(layout, "node-2", 0))
+    audited = audit_one(layout, 0)
+    assert audited["outcome"] == "located"
+    assert audited["doubted"] == {"node-2": "not-judged"}
+    assert open_findings(layout) == []
+
+    flip_a_bit(canary)
+    ask(layout.socket("node-2"), "sweep-start")
+    await wait_until(
+        lambda: payload(layout, "node-2", 0).read_bytes() == bytes(300_000), within_s=60
+    )
+    await wait_until(lambda: open_findings(layout) == [], within_s=60)
+    assert audit_one(layout, 0)["outcome"] == "agreed"
+    await wait_until(lambda: figure(address, "lantai_node_sweep_broken") == 0, within_s=30)
 
 
 def test_every_audit_is_on_record_with_its_evidence(layout: DemoLayout) -> None:
