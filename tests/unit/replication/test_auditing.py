@@ -10,6 +10,7 @@ import pytest
 
 from replication.auditing import RUNNING_MAX, WAITING_MAX, CopyAuditor
 from replication.messages import WireRefusal
+from storage.audit.answer import AuditAnswer
 from storage.audit.framing import Question
 from storage.model import StoredObject
 from storage.ocfl.layout import object_folder
@@ -55,8 +56,11 @@ async def test_more_audits_than_it_can_take_are_refused_until_some_are_answered(
         slow.gate.set()
 
     asked = [slow.auditor.audit(question()) for _ in range(RUNNING_MAX + WAITING_MAX + 1)]
-    *answers, last, _ = await asyncio.gather(*asked, open_the_gate(), return_exceptions=True)
+    *told, last, _ = await asyncio.gather(*asked, open_the_gate(), return_exceptions=True)
+    assert isinstance(last, WireRefusal)
     assert (last.refusal_code, last.retry) == ("busy", True)
+    answers = [answer for answer in told if isinstance(answer, AuditAnswer)]
+    assert len(answers) == RUNNING_MAX + WAITING_MAX
     assert len({answer.digest for answer in answers}) == 1
     assert (await slow.auditor.audit(question())).unread_files > 0
 
