@@ -94,14 +94,10 @@ EVENT_TYPES = {
     "order": ORDER,
 }
 
-_SUCCEEDED = frozenset(
-    {"done", "placed", "started", "clean", "agreed", "settled", "passed", "intact"}
-)
+_SUCCEEDED = frozenset({"done", "placed", "started", "clean", "agreed", "passed", "intact"})
 _WARNED = frozenset(
     {
         "incomplete",
-        "partial",
-        "unanswered",
         "could-not-run",
         "away",
         "stopped",
