@@ -23,6 +23,13 @@ def bad_blocks(entry: FileEntry, leaves_file: Path, observed: bytes, size: int) 
 
     None when nothing signed says more than that the whole file is bad.
     """
+    leaves = signed_leaves(entry, leaves_file)
+    bad = [] if leaves is None else differing(leaves, observed)
+    return range_of(bad, max(size, entry.size_bytes)) if bad else None
+
+
+def signed_leaves(entry: FileEntry, leaves_file: Path) -> bytes | None:
+    """The block list, if its root is the signed one."""
     if entry.block_root is None:
         return None
     try:
@@ -31,11 +38,18 @@ def bad_blocks(entry: FileEntry, leaves_file: Path, observed: bytes, size: int) 
         return None
     if len(leaves) % LEAF_BYTES or merkle_root(leaves) != entry.block_root:
         return None
+    return leaves
+
+
+def differing(leaves: bytes, observed: bytes) -> list[int]:
+    """The blocks whose leaves are not the same."""
     count = max(len(leaves), len(observed)) // LEAF_BYTES
-    bad = [index for index in range(count) if _leaf(leaves, index) != _leaf(observed, index)]
-    if not bad:
-        return None
-    end_offset = min((bad[-1] + 1) * BLOCK_BYTES, max(size, entry.size_bytes))
+    return [index for index in range(count) if leaf_of(leaves, index) != leaf_of(observed, index)]
+
+
+def range_of(bad: list[int], size_bytes: int) -> BadRange:
+    """From the first of these blocks to the last, of a file of this size."""
+    end_offset = min((bad[-1] + 1) * BLOCK_BYTES, size_bytes)
     return BadRange(bad[0] * BLOCK_BYTES, end_offset, BLOCK_BYTES, len(bad))
 
 
@@ -67,5 +81,6 @@ def unreadable_range(path: Path, from_offset: int) -> BadRange | None:
     return BadRange(refused[0], refused[-1] + _PAGE_BYTES, _PAGE_BYTES, len(refused))
 
 
-def _leaf(leaves: bytes, index: int) -> bytes:
+def leaf_of(leaves: bytes, index: int) -> bytes:
+    """One leaf of a list; empty behind its end."""
     return leaves[index * LEAF_BYTES : (index + 1) * LEAF_BYTES]

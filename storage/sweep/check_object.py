@@ -25,7 +25,7 @@ from storage.ocfl.inventory import (
 from storage.ocfl.inventory_stream import InventoryUnreadable
 from storage.sweep.expected_paths import ExpectedPaths
 from storage.sweep.judging import Altered, Judge, Seen, is_gone
-from storage.sweep.large_file import LargeFiles
+from storage.sweep.large_file import LargeFiles, Outcome
 from storage.sweep.model import Damage, DamageKind, ObjectCheck, ObjectToCheck, PassKind
 from storage.sweep.quick_look import absent, is_file_list, wrong_sizes
 from storage.sweep.trail import Trail
@@ -195,19 +195,30 @@ class _Check:
         if trail is None:
             large, done, suspects = None, 0, frozenset[str]()
         else:
-            large = LargeFiles(self._target, self._reader, trail, inventory)
+            large = LargeFiles(self._target, self._reader, trail, inventory, self._judge)
             done, suspects = trail.at.files_done, frozenset(trail.at.suspects)
         for number, (sha256, path) in enumerate(inventory.manifest()):
             self._expected.add_file(path)
             self.file_count += 1
             if number < done and path not in suspects:
                 continue
-            found = [*altered, *(damage.path for damage in self.damages)]
-            if large is None or not large.proves(path, number, found, self._count):
+            if large is None or not self._is_judged(large, path, number, altered):
                 yield sha256, path
             if trail is not None and number >= done and trail.is_due:
-                found = [*altered, *(damage.path for damage in self.damages)]
-                trail.after_file(number + 1, found)
+                trail.after_file(number + 1, self._suspects(altered))
+
+    def _is_judged(
+        self, large: LargeFiles, path: str, number: int, altered: dict[str, Altered]
+    ) -> bool:
+        outcome = large.look(path, number, self._suspects(altered), self._count)
+        if isinstance(outcome, Damage):
+            self._append(outcome)
+        elif outcome is Outcome.INTACT_AFTER_ALL:
+            self.second_looks += 1
+        return outcome is not Outcome.UNKNOWN
+
+    def _suspects(self, altered: dict[str, Altered]) -> list[str]:
+        return [*altered, *(damage.path for damage in self.damages)]
 
     def _count(self, read_bytes: int) -> None:
         self.read_bytes += read_bytes

@@ -35,8 +35,6 @@ from storage.sweep.worker import Errand, SweepControls, check_objects, start_wor
 
 log = get_log(__name__)
 
-# A process is handed what it reads in so long at the pace of the moment.
-_BATCH_S = 20.0
 # How far the pass is, is written down so often.
 _PROGRESS_S = 20.0
 # So often it is asked whether the pass is over, while nothing comes back.
@@ -174,7 +172,8 @@ class CycleRun:
     def _feed(self, began_at: str) -> None:
         """Hand out batches: one for each process, and one to go on with."""
         while self._listed and len(self._running) <= self._settings.workers:
-            soon_bytes = self.bytes_per_second / self._settings.workers * _BATCH_S
+            batch_s = self._workshop.rule.batch_s
+            soon_bytes = self.bytes_per_second / self._settings.workers * batch_s
             count = cut_batch(self._listed, soon_bytes)
             alone = next(
                 (at for at in range(count) if self._listed[at].object_id in self._suspects), count

@@ -123,6 +123,10 @@ class Sweeper:
         """Go on reading."""
         self._pacing.paused_until = None
 
+    def read_bytes(self) -> int:
+        """Read by all processes since this sweeper was made."""
+        return self._controls.read_bytes()
+
     async def status(self) -> SweepStatus:
         """Where the sweep stands; the counts are those of the pass that runs or ran last."""
         return await asyncio.to_thread(self._status)

@@ -24,9 +24,13 @@ _DIGEST_CHARACTERS = 64
 
 @dataclass(frozen=True, slots=True)
 class TrailRule:
-    """How much reading may be lost, and from which size on a file has a trail of its own."""
+    """How much reading a kill may cost, and from which size on a file has a trail of its own.
 
-    seconds_max: float = 30.0
+    The two times together, and with them what is read twice, stay under a minute.
+    """
+
+    batch_s: float = 20.0  # a process hands back what it checked after so long
+    seconds_max: float = 30.0  # and writes down where it is in an object after so long
     bytes_max: int = GIBIBYTE
     large_file_bytes: int = GIBIBYTE
 

@@ -95,8 +95,6 @@ class Errand:
     began_at: str = ""  # when the objects were handed out
     trails: Path | None = None  # where the checks of large objects leave their trails
     rule: TrailRule = TrailRule()  # noqa: RUF009 (a frozen value)
-    # A process that is killed takes with it what it did not hand back yet.
-    seconds_max: float = 20.0
 
 
 _controls: SweepControls | None = None
@@ -132,7 +130,7 @@ def check_objects(
     reader = MediumReader(mode)
     pace = _Turnstile(controls, tranquility, place)
     checks: list[ObjectCheck] = []
-    until_s = time.monotonic() + errand.seconds_max
+    until_s = time.monotonic() + errand.rule.batch_s
     for target in targets:
         if controls.stopped or (checks and time.monotonic() > until_s):
             break
