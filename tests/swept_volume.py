@@ -107,7 +107,9 @@ class MemoryVolume:
         """A journal without records, and the index that is made of it."""
         index = self.root.parent / "index.sqlite"
         Index(index).close()
-        return RecordsCheck(self.root.parent / "journal", 0, 0, FIRST_CHAIN, index, 0)
+        journal = self.root.parent / "journal"
+        journal.mkdir(exist_ok=True)
+        return RecordsCheck(journal, 0, 0, FIRST_CHAIN, index, 0)
 
     def settle_records(self, damages: Sequence[Damage], at: str) -> None:
         for damage in damages:

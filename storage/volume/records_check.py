@@ -79,7 +79,12 @@ class RecordsCheck:
         kind = DamageKind.JOURNAL_DAMAGED
         # The next segment may have been begun since.
         expected = {f"{number:08d}.log" for number in range(1, self.segment + 2)}
-        for name in sorted({path.name for path in self.journal.iterdir()} - expected):
+        try:
+            names = {path.name for path in self.journal.iterdir()}
+        except OSError as error:
+            yield Damage(kind, "journal", str(error))
+            return
+        for name in sorted(names - expected):
             yield Damage(kind, f"journal/{name}", "nothing of this name belongs here")
         if chain != self.chain:
             last = f"journal/{self.segment:08d}.log"
