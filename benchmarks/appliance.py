@@ -19,6 +19,8 @@ from daemon.demo.processes import Processes, instances
 
 _POLL_S = 0.02
 _WITHIN_S = 900.0
+# At full speed: how fast a site lets it run is the site's choice.
+_UNPACED = "\n[node.sweep]\nread_bytes_per_second_max = 1000000000000\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +33,19 @@ class Usage:
 
 
 @contextmanager
-def running(ground: Ground) -> Iterator[Processes]:
-    """Start it on `ground`; everything is well when the block begins."""
+def running(ground: Ground, sweep: str = _UNPACED) -> Iterator[Processes]:
+    """Start it on `ground`; everything is well when the block begins.
+
+    `sweep` is what the nodes' configuration says of sweeping.
+    """
     # A marker says at once that a package is whole: no quiet time is part of what is measured.
     settings = DemoSettings(complete_when="marker", mount=False, keeper_cycle_s=30, scan_s=10)
     layout = lay_out(ground.folder / "site", settings)
     for node in NODES:
         ground.mount(layout.root(node).parent)
-    # At full speed: how fast a site lets it run is the site's choice.
-    unpaced = "\n[node.sweep]\nread_bytes_per_second_max = 1000000000000\n"
     for node in NODES:
         config = layout.node_config(node)
-        config.write_text(config.read_text() + unpaced)
+        config.write_text(config.read_text() + sweep)
     with Processes(layout) as processes:
         processes.create_nodes()
         processes.start_all(lambda _name: None)
