@@ -221,6 +221,7 @@ async def _everybody_is_called(observer: Observer) -> None:
     await observer.sees({'lantai_keeper_node_reachable{node="node-3"}': 0})
     await observer.sees_firing(
         "LantaiMendingStopped",
+        "LantaiNodeSuspect",
         "LantaiReaderFoundWrongBytes",
         "LantaiStrangersKnock",
         "LantaiNotaryRefuses",
