@@ -61,6 +61,7 @@ def judge(config: Config) -> list[Problem]:
         _peers,
         _authorities,
         _node,
+        _sweep,
         _clients,
         _ingest,
         _notary,
@@ -161,6 +162,28 @@ def _node(config: Config) -> Iterator[Problem]:
         yield warning("node.keeper_verify_key", "missing: no copy is mended here", "无法修复副本")
     if node.allow_unproven:
         yield warning("node.allow_unproven", "is on; every receipt will say so", "介质未经验证")
+
+
+def _sweep(config: Config) -> Iterator[Problem]:
+    if config.node is None:
+        return
+    sweep = config.node.sweep
+    names = [each.name for each in sweep.classes]
+    sources = [source for each in sweep.classes for source in each.sources]
+    for name, count in Counter(["default", *names]).items():
+        if count > 1:
+            yield error("node.sweep.classes", f"{name} is the name of two classes", "类别重名")
+    for source, count in Counter(sources).items():
+        if count > 1:
+            yield error("node.sweep.classes", f"{source} is in two classes", "来源属于两个类别")
+    for window in sweep.hours:
+        start, _, end = window.partition("-")
+        if start == end:
+            yield error("node.sweep.hours", f"{window} never opens, or always", "时段起止相同")
+    if sweep.aim_days > sweep.deadline_days:
+        yield warning(
+            "node.sweep.aim_days", "is after the deadline: no aim", "目标晚于期限"
+        )
 
 
 def _clients(config: Config) -> Iterator[Problem]:

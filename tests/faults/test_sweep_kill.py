@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pytest
+
 from storage.ocfl.layout import object_folder
 from storage.signing import SigningKey
 from storage.sweep.trail import TrailRule
@@ -96,6 +98,7 @@ async def filled(folder: Path, key: SigningKey) -> dict[str, str]:
     return damaged
 
 
+@pytest.mark.timeout(200 + 10 * KILLS)
 async def test_a_sweep_killed_at_random_points_skips_nothing_and_repeats_little(
     tmp_path: Path, wait_until: Callable[..., Awaitable[None]]
 ) -> None:

@@ -45,6 +45,10 @@ def test_the_sample_has_no_error_and_warns_about_its_own_keys() -> None:
         ("gov-portal/return", "gov-portal/drop/return", "ingest.sources[0].return_folder: lies in"),
         ('name = "api"\nbind', 'name = "view"\nbind', "view.name: view is the name of two roles"),
         ("sqlite:////var", "mysql:////var", "catalogue.url: must begin with"),
+        ('name = "vital"', 'name = "default"', "node.sweep.classes: default is the name of two"),
+        ('["gov-portal"]\n', '["a", "a"]\n', "node.sweep.classes: a is in two classes"),
+        ("hours = []", 'hours = ["7:00-7:00"]', "node.sweep.hours: 7:00-7:00 never opens"),
+        ("hours = []", 'hours = ["7-8"]', "node.sweep.hours[0]: "),
         ('"/run/lantai"', f'"/run/{"x" * 100}"', "site.run_folder: too long for a socket"),
     ],
 )
