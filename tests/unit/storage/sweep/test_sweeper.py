@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -20,9 +20,13 @@ from storage.ocfl.layout import object_folder
 from storage.sweep.account import CheckedAges
 from storage.sweep.model import (
     ObjectToCheck,
+    PassOrder,
+    PassScope,
+    Reason,
     Selection,
     rfc3339,
 )
+from storage.sweep.pace import HoursOfDay
 from storage.sweep.plan import SweepSettings
 from storage.sweep.recording import VolumeVanished
 from storage.sweep.sweeper import Sweeper
@@ -226,6 +230,7 @@ import asyncio, pathlib, sys
 sys.path[:0] = [{project!r}, {tests!r}]
 from swept_volume import MemoryVolume
 from storage.sweep.model import ObjectToCheck
+from storage.sweep.pace import HoursOfDay
 from storage.sweep.plan import SweepSettings
 from storage.sweep.sweeper import Sweeper
 
@@ -301,3 +306,45 @@ async def test_a_canary_that_is_not_as_planted_stops_the_sweep_until_it_is_again
         await wait_until(has_finished(volume, 2))
         assert (await sweeper.status()).broken == ""
     assert volume.objects["lantai:a/1"].checked_at > COMMITTED_AT
+
+
+async def test_an_io_error_that_a_reader_met_is_followed_by_a_sweep_of_everything(
+    volume: MemoryVolume, wait_until: WaitUntil
+) -> None:
+    async with sweeping(volume, SweepSettings(quick_period_hours=0)) as sweeper:
+        await wait_until(has_finished(volume, 1), within_s=60)
+        volume.refused_reads = 3
+        sweeper.resume()
+        sweeper.start_now(PassOrder(scope=PassScope.PACKAGE, subject="lantai:s/1"))
+        await wait_until(has_finished(volume, 3), within_s=60)
+    whole = volume.current_passes()[2]
+    assert (whole.scope, whole.reason) == (PassScope.NODE, Reason.IO_ERROR)
+    assert whole.checked_objects == 39  # the package has just been looked at
+
+
+async def test_what_changed_under_a_node_is_looked_at_when_it_starts(
+    volume: MemoryVolume, wait_until: WaitUntil
+) -> None:
+    volume.changed = [Reason.DEVICE_CHANGED]
+    async with sweeping(volume, SweepSettings(quick_period_hours=0)):
+        await wait_until(has_finished(volume, 1), within_s=60)
+    first = volume.current_passes()[0]
+    assert (first.scope, first.reason) == (PassScope.NODE, Reason.DEVICE_CHANGED)
+
+
+async def test_nothing_is_read_in_closed_hours(volume: MemoryVolume, wait_until: WaitUntil) -> None:
+    """The window opens in an hour, by a clock that then is set on."""
+    ahead = timedelta()
+    local = datetime.now(UTC).astimezone() + timedelta(hours=1)
+    window = HoursOfDay.parse(f"{local:%H}:00-{(local + timedelta(hours=2)):%H}:00")
+    settings = SweepSettings(windows=(window,), quick_period_hours=0)
+    stop = asyncio.Event()
+    sweeper = Sweeper(volume, settings, chance=0.5, now=lambda: datetime.now(UTC) + ahead)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(sweeper.run(stop))
+        await wait_until(lambda: volume.cycles, within_s=60)
+        await wait_until(lambda: sweeper.read_bytes() > 0 or volume.progress, within_s=60)
+        assert volume.order == []
+        ahead = timedelta(hours=1)
+        await wait_until(has_finished(volume, 1), within_s=60)
+        stop.set()
