@@ -92,8 +92,10 @@ class Processes:
 
     def start(self, instance: Instance) -> None:
         """Start one role; what it writes goes to its log."""
-        # Whatever ends this process, the roles are asked to stop: nobody else would ask them.
-        tied = ["setpriv", "--pdeathsig", "TERM", "--"]
+        # Whatever ends this process, the roles are asked to stop: nobody else would ask them. One
+        # that it has just started may come too late to be told, and looks for itself.
+        looking = ["sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid())]
+        tied = ["setpriv", "--pdeathsig", "TERM", "--", *looking]
         program = instance.program or lantai()
         command = [*tied, *program, "run", instance.role, "--config", str(instance.config)]
         with (self.layout.logs / f"{instance.name}.log").open("ab") as log:

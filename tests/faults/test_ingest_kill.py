@@ -64,12 +64,16 @@ async def test_packages_end_once_however_often_the_intake_is_killed(
         await wait_until(all_stored, 120, "a receipt for each package")
         await wait_until(lambda: not list(layout.drop.iterdir()), 30, "an empty drop folder")
         await wait_until(lambda: not staged(layout), 30, "empty staging")
+        await wait_until(
+            lambda: all(transfer.closed_at for transfer in transfers_of(layout)),
+            30,
+            "every transfer closed",
+        )
 
         transfers = transfers_of(layout)
         ends = Counter(transfer.name for transfer in transfers if transfer.state != "withdrawn")
         assert ends == {package.name: 1 for package in sender.sent}
         assert {transfer.state.value for transfer in transfers} <= {"stored", "withdrawn"}
-        assert all(transfer.closed_at for transfer in transfers)
         for package in sender.sent:
             expect_kept(layout, package)
         for node in NODES:

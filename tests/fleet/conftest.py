@@ -1,7 +1,9 @@
 """One machine with the whole appliance on it, booted and deployed once for all tests."""
 
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,8 @@ class Fleet:
     first_run: Recap
 
 
-@pytest.fixture(scope="session")
+# Of the module, so that the machine is gone before the next heavy test begins.
+@pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A machine on which the playbook ran once; mark the test `needs_machine`."""
     work = tmp_path_factory.mktemp("fleet")
@@ -34,6 +37,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         try:
             yield Fleet(machine, release, work, deploy(machine, release, work))
         finally:
-            # The machine goes; what it said stays with the test run.
-            journal = machine.ask("journalctl --no-pager --boot --output=short-precise")
-            (work / "journal.log").write_text(journal.stdout)
+            # The machine goes; what it said stays with the test run, if it still answers.
+            with suppress(subprocess.TimeoutExpired):
+                journal = machine.ask("journalctl --no-pager --boot --output=short-precise")
+                (work / "journal.log").write_text(journal.stdout)

@@ -71,7 +71,7 @@ def test_memory_files_and_tasks_of_a_role_are_bounded(unit: str) -> None:
 
 
 def test_no_two_roles_share_a_user_and_every_user_is_declared() -> None:
-    users = []
+    users: list[str] = []
     for unit in ROLES:
         named = [line.split("=")[1] for line in lines_of(unit) if line.startswith("User=")]
         users += named or re.findall(r"--user (\S+)", (UNITS / unit).read_text())
