@@ -181,9 +181,7 @@ def _sweep(config: Config) -> Iterator[Problem]:
         if start == end:
             yield error("node.sweep.hours", f"{window} never opens, or always", "时段起止相同")
     if sweep.aim_days > sweep.deadline_days:
-        yield warning(
-            "node.sweep.aim_days", "is after the deadline: no aim", "目标晚于期限"
-        )
+        yield warning("node.sweep.aim_days", "is after the deadline: no aim", "目标晚于期限")
 
 
 def _clients(config: Config) -> Iterator[Problem]:
