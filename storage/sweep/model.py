@@ -348,6 +348,9 @@ class SweptVolume(Protocol):
     def keep_sweep_progress(self, number: int, progress: Progress) -> None:
         """Remember how far a pass is; what is lost of this is read twice."""
 
+    def forget_future(self, now: str) -> None:
+        """Times of checking, and beginnings of unfinished passes, after `now` become `now`."""
+
     def changes(self) -> list[Reason]:
         """What was different when the volume was opened; each opening tells it once."""
 

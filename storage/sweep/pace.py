@@ -14,7 +14,7 @@ from storage.sweep.model import ForegroundLoad
 
 _DAY_MINUTES = 24 * 60
 # Time in which nothing was read is no credit for a rush beyond this.
-_BURST_S = 1.0
+_BURST_S = 0.25
 # What is granted when there is no cap: more than any disk gives in a year.
 UNLIMITED = 2**62
 # Below this share the sweep never goes: some of it gets done beside any load.
@@ -116,7 +116,7 @@ class Allowance:
     def grant(self, now_s: float, rate: float | None, used: int) -> int:
         """The total that may be used by now; `rate` is per second, None for no limit.
 
-        What went unused for longer than a second is forfeited.
+        What went unused for longer than a quarter of a second is forfeited.
         """
         if self._at_s is None:
             self._at_s, self._granted = now_s, float(used)

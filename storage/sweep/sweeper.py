@@ -205,6 +205,8 @@ class Sweeper:
     def _decide(self, asked: list[PassOrder]) -> Sweep | Wait:
         """What to do now, with what was asked for and what events call for put on record first."""
         volume, settings, now = self._volume, self._settings, self._now()
+        # A clock that was set back must not leave anything checked in the future.
+        volume.forget_future(rfc3339(now))
         passes = volume.current_passes()
         held = held_by_class(volume, settings)
         ordered = [
@@ -239,8 +241,7 @@ class Sweeper:
         if self._is_over():
             return
         self._controls.stopped = self._gives_way = False
-        progress = await asyncio.to_thread(volume.sweep_progress, cycle.number)
-        objects = PassList(volume, self._settings, cycle, progress, chance=self._chance)
+        objects = await asyncio.to_thread(self._list, cycle)
         log.info("sweep.cycle.started", started_at=cycle.started_at, **_named(cycle))
         run = CycleRun(self._workshop, cycle, objects)
         self._running = self._latest = run
@@ -274,6 +275,10 @@ class Sweeper:
                 cache=self._volume.verify_mode,
                 **_named(cycle),
             )
+
+    def _list(self, cycle: SweepCycle) -> PassList:
+        progress = self._volume.sweep_progress(cycle.number)
+        return PassList(self._volume, self._settings, cycle, progress, chance=self._chance)
 
     def _forget_trails(self) -> None:
         if self._trails is not None and self._trails.folder is not None:

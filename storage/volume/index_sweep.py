@@ -147,6 +147,20 @@ class SweepIndex:
             return None
         return min(oldest for oldest, _ in spans), max(youngest for _, youngest in spans)
 
+    def forget_future(self, now: str) -> None:
+        """Whatever was checked after `now` was checked by a clock that has been set back."""
+        with self._lock:
+            for source in self._sources(Selection()):
+                future = self._database.execute(
+                    "SELECT 1 FROM objects WHERE source=? AND checked_at>? LIMIT 1", (source, now)
+                ).fetchone()
+                if future is not None:
+                    self._database.execute(
+                        "UPDATE objects SET checked_at=?2, swept_at=?2"
+                        " WHERE source=?1 AND checked_at>?2",
+                        (source, now),
+                    )
+
     def mark_swept(self, looked_at: Iterable[tuple[str, str, bool]], at: str) -> None:
         """`(object_id, inventory_sha256, intact)` for each; other inventories change nothing."""
         with self._transaction():

@@ -5,6 +5,7 @@ storage.sweep.model, `SweptVolume`. Hands on to index, book and meter; decides n
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from storage.model import StoredObject
@@ -125,6 +126,13 @@ class SweptSide:
     def keep_sweep_progress(self, number: int, progress: Progress) -> None:
         """Remember how far a pass is."""
         self._index.sweep.keep_progress(number, progress)
+
+    def forget_future(self, now: str) -> None:
+        """Nothing has been checked after `now`, and no pass that runs began then."""
+        self._index.sweep.forget_future(now)
+        for cycle in self._index.sweep.current_passes():
+            if cycle.finished_at is None and cycle.started_at > now:
+                self._book.keep_sweep_cycle(replace(cycle, started_at=now))
 
     def changes(self) -> list[Reason]:
         """What was different when this volume was opened; told once."""

@@ -36,10 +36,10 @@ async def main(spec: dict[str, Any]) -> None:
     stop = asyncio.Event()
     log = os.open(spec["log"], os.O_WRONLY | os.O_CREAT)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(sweeper.run(stop))
+        sweeping = tasks.create_task(sweeper.run(stop))
         while not any(each.number == 1 and each.finished_at for each in volume.current_passes()):
             os.pwrite(log, b"%20d" % sweeper.read_bytes(), 0)
-            await asyncio.sleep(_TICK_S)
+            await asyncio.wait([sweeping], timeout=_TICK_S)
         os.pwrite(log, b"%20d" % sweeper.read_bytes(), 0)
         stop.set()
     volume.close()
