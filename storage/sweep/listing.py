@@ -93,8 +93,8 @@ class PassList:
         """Write down how far this pass is, and what it did of others. Called in a thread."""
         volume = self._volume
         volume.keep_sweep_progress(self._cycle.number, self.progress)
-        credits, self._credits = self._credits, {}
-        for number, work in credits.items():
+        earned, self._credits = self._credits, {}
+        for number, work in earned.items():
             progress = volume.sweep_progress(number)
             volume.keep_sweep_progress(number, replace(progress, done=progress.done + work))
 

@@ -235,7 +235,6 @@ class Sweeper:
         self._controls.grant(UNLIMITED, UNLIMITED)
         if not await self._sees_canaries():
             return
-        volume = self._volume
         await asyncio.to_thread(self._forget_trails)
         await self._pacing.prepare()
         if self._is_over():

@@ -5,13 +5,21 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from storage.ocfl.layout import object_folder
 from storage.signing import SigningKey
-from storage.sweep.model import PassKind, PassOrder, PassScope, Reason, SweepCycle
+from storage.sweep.model import (
+    PassKind,
+    PassOrder,
+    PassScope,
+    Reason,
+    SweepCycle,
+    rfc3339,
+)
 from storage.sweep.plan import StorageClass, SweepSettings
 from storage.sweep.sweeper import Sweeper, TrailPlace
 from storage.sweep.trail import TrailRule
@@ -194,3 +202,47 @@ async def test_a_pass_that_gives_way_goes_on_where_it_stopped(
         await wait_until(lambda: passes(volume, scope=PassScope.CLASS), within_s=60)
     whole = passes(volume, scope=PassScope.CLASS)[0]
     assert whole.checked_objects == 19
+
+
+async def test_a_clock_set_back_by_a_year_makes_nothing_look_checked(
+    volume: Volume, wait_until: WaitUntil
+) -> None:
+    """1. A pass half done by a clock that is a year ahead. 2. The right time: the pass ends, and
+    no object is said to have been checked after now."""
+
+    def ahead() -> datetime:
+        return datetime.now(UTC) + timedelta(days=365)
+
+    slow = replace(QUIET, read_bytes_per_second_max=60_000)
+    stop = asyncio.Event()
+    place = TrailPlace(volume.settings.trails, TrailRule(batch_s=0.2))
+    early = Sweeper(volume, slow, chance=0.5, now=ahead, trails=place)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(early.run(stop))
+
+        async def has_begun() -> bool:
+            return (await early.status()).checked_objects > 3
+
+        await wait_until(has_begun, within_s=60)
+        stop.set()
+    async with sweeping(volume):
+        await wait_until(lambda: passes(volume, scope=PassScope.CLASS), within_s=60)
+    now = rfc3339(datetime.now(UTC))
+    assert all(each.checked_at <= now for each in volume.objects("", 100))
+    assert passes(volume, scope=PassScope.CLASS)[0].checked_objects == 20
+
+
+async def test_what_another_pass_has_read_is_not_forecast_again(
+    volume: Volume, wait_until: WaitUntil
+) -> None:
+    """A slow pass over a class gives way to its only source; then little of it is left."""
+    slow = replace(QUIET, read_bytes_per_second_max=60_000)
+    async with sweeping(volume, slow) as sweeper:
+        sweeper.start_now(PassOrder(scope=PassScope.SOURCE, subject="b"))
+        await wait_until(lambda: passes(volume, scope=PassScope.SOURCE), within_s=60)
+        (unfinished,) = [each for each in volume.current_passes() if each.finished_at is None]
+        done = volume.sweep_progress(unfinished.number).done
+        left = (await sweeper.status()).forecasts[0].left_bytes
+    held = sum(each.content_bytes for each in volume.objects("", 100))
+    assert done.objects >= 10
+    assert left <= held / 2
