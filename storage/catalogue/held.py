@@ -5,7 +5,7 @@ storage/view/holdings.py gives the shapes. Reads only; stored versions only.
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from storage.catalogue import tallies
 from storage.catalogue.model import CopyState, Package, PackageState
@@ -17,13 +17,11 @@ _STORED = packages.c.state == PackageState.STORED
 
 def held_after(connection: Connection, source: str, after: int, limit: int) -> list[HeldPackage]:
     """Packages of `source` in the order in which their first versions were taken in."""
-    first = func.min(packages.c.id)
+    # Every package has a first version, so these are the packages, each once.
     query = (
         select(packages.c.identifier)
-        .where(packages.c.source == source, _STORED)
-        .group_by(packages.c.identifier)
-        .having(first > after)
-        .order_by(first)
+        .where(packages.c.source == source, packages.c.version == 1, packages.c.id > after, _STORED)
+        .order_by(packages.c.id)
         .limit(limit)
     )
     identifiers = [row.identifier for row in connection.execute(query)]
