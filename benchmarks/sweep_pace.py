@@ -40,7 +40,7 @@ MIB = 1024 * 1024
 NODE = "node-1"
 CAPS_MIB = (10, 40, 120)
 # A forecast is judged while so much of the pass is left: of the last second any part is much.
-_JUDGED_SHARE = 0.1
+_JUDGED_SHARE = 0.2
 
 
 def main() -> None:
@@ -206,7 +206,8 @@ async def _sweep(volume: Volume, cap_mib: int, ahead: timedelta) -> None:
         while not read or (await sweeper.status()).running:
             await asyncio.sleep(0.25)
             status = await sweeper.status()
-            if status.running and status.reason == "deadline" and status.checked_bytes:
+            grown = status.checked_bytes > (read[-1][1] if read else 0)
+            if status.running and status.reason == "deadline" and grown:
                 read.append((time.monotonic(), status.checked_bytes))
                 finish = datetime.fromisoformat(status.forecasts[0].finish_at)
                 said.append((time.monotonic(), (finish - now()).total_seconds()))
