@@ -108,15 +108,18 @@ def outcomes_of_findings(layout: DemoLayout, number: int) -> set[tuple[str, str]
 
 @contextmanager
 def lying(appliance: Processes, node: str, how: str) -> Iterator[None]:
-    """For the length of the block, a node that lies runs in place of `node`."""
+    """For the length of the block, a node that lies runs in place of `node`.
+
+    Both are stopped cleanly: after a kill the honest node would sweep by itself and find it all.
+    """
     config = appliance.layout.node_config(node)
-    appliance.kill(node)
+    appliance.stop(node)
     appliance.start(Instance(node, "node", config, (sys.executable, str(LIAR), how)))
     appliance.wait_until_well(node)
     try:
         yield
     finally:
-        appliance.kill(node)
+        appliance.stop(node)
         appliance.start(Instance(node, "node", config))
         appliance.wait_until_well(node)
 
