@@ -95,6 +95,7 @@ class CycleRun:
         self.checked_objects = 0
         self.damaged_objects = 0
         self.io_errors = 0  # objects of which the disk refused something
+        self.reads_objects = True  # and not journal, index and folders, which come after them
         self.bytes_per_second = float(RATE_MIN)  # the pace now, which says how much is handed out
 
     @property
@@ -138,6 +139,7 @@ class CycleRun:
         return await self._look_around(Surroundings(self._volume, self._settings, now, is_over))
 
     async def _look_around(self, surroundings: Surroundings) -> bool:
+        self.reads_objects = False
         pool = self._new_pool()
         try:
             return await surroundings.look(pool)

@@ -115,6 +115,10 @@ class SpeedMeter:
             self._seconds -= old[0]
             self._cost -= old[1]
 
+    def interrupt(self) -> None:
+        """The time since it was last asked was not spent on reading."""
+        self._last = None
+
     def bytes_per_second(self, planned: float) -> float:
         """As measured; `planned` before enough was."""
         if self._seconds < _MEASURED_S_MIN or self._cost <= 0:

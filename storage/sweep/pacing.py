@@ -75,6 +75,7 @@ class Pacing:
     async def run(self, run: CycleRun) -> None:
         """Until it is cancelled."""
         prepared_s = time.monotonic()
+        self._meter.interrupt()
         while True:
             if time.monotonic() - prepared_s > _PREPARE_EVERY_S:
                 prepared_s = time.monotonic()
@@ -96,4 +97,4 @@ class Pacing:
         cap = self._settings.read_files_per_second_max
         granted_files = self._files.grant(now_s, cap * share, opened_files) if cap else UNLIMITED
         self._controls.grant(granted_bytes, granted_files)
-        self._meter.measure(now_s, read_bytes, let_go=goes)
+        self._meter.measure(now_s, read_bytes, let_go=goes and run.reads_objects)

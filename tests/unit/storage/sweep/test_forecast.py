@@ -123,6 +123,16 @@ def test_a_pause_is_not_taken_for_a_slow_disk() -> None:
     assert meter.bytes_per_second(1.0) == pytest.approx(MIB, rel=0.02)
 
 
+def test_the_time_between_two_passes_is_not_taken_for_a_slow_disk() -> None:
+    meter = SpeedMeter()
+    for second in range(0, 60, 5):
+        meter.measure(second, second * MIB, let_go=True)
+    meter.interrupt()
+    for second in range(0, 60, 5):
+        meter.measure(5000 + second, (60 + second) * MIB, let_go=True)
+    assert meter.bytes_per_second(1.0) == pytest.approx(MIB)
+
+
 def test_before_enough_was_read_the_pace_that_was_set_is_believed() -> None:
     meter = SpeedMeter()
     assert meter.bytes_per_second(5.0) == 5.0
