@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.digests import sha256_of, sha256_of_file
+from storage.digests import sha256_of
 from storage.durable import SyncDescriptor, fsync_file
 from storage.medium import MediumReader, evict_and_prove
 from storage.model import VerifyMode
@@ -62,13 +62,13 @@ def test_every_descriptor_opened_before_the_writes_hears_of_the_loss(losing_disk
         assert caught.value.errno in {errno.EIO, errno.ENOSPC}
 
 
-def test_the_loss_is_reported_once_hidden_by_the_cache_and_seen_on_the_medium(
+def test_a_lost_write_is_seen_on_the_medium_whatever_the_cache_still_holds(
     losing_disk: Path,
 ) -> None:
+    """The kernel may keep the pages it could not write, or drop them: no promise may rest on it."""
     file = write_too_much(losing_disk)
     with pytest.raises(OSError, match=r"No space left|Input/output error"):
         fsync_file(file)
-    assert is_whole(sha256_of_file(file))
     descriptor = os.open(file, os.O_RDONLY)
     with suppress(OSError):
         os.fsync(descriptor)
