@@ -22,6 +22,7 @@ from replication.fixity_report import (
     Finding,
     Findings,
     FixityReport,
+    Forecast,
     Node,
     Packages,
     Repairs,
@@ -116,7 +117,7 @@ def _node(name: str, known: NodeHeard, made_at: str) -> Node:
         assert isinstance(heard, Away)
         return Node(
             name, known.domain, False, heard.reason, None, None, None, None, None, None, None,
-            "not-known", None, None,
+            "not-known", None, [],
         )  # fmt: skip
     account = told.account
     return Node(
@@ -133,7 +134,10 @@ def _node(name: str, known: NodeHeard, made_at: str) -> Node:
         deadline_days=account.deadline_s / _DAY_S,
         deadline=_deadline(heard, made_at),
         sweep_broken=told.sweep.broken,
-        forecast=None,
+        forecasts=[
+            Forecast(each.name, each.deadline_days, each.left_bytes, each.finish_at, each.slack_s)
+            for each in told.sweep.forecasts
+        ],
     )
 
 

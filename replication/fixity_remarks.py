@@ -143,6 +143,15 @@ def _of_its_check(node: Node, report: FixityReport) -> Iterator[Remark]:
             f"已超过 {node.deadline_days:g} 天期限",
             node.node,
         )
+    for each in node.forecasts:
+        if each.slack_s < 0:
+            yield _exception(
+                "forecast-late",
+                f"{node.node} will miss the deadline of class {each.name} at this pace: through"
+                f" with it at {each.finish_at}",
+                f"{node.node} 类别 {each.name} 按目前速度将逾期，预计 {each.finish_at} 完成",
+                node.node,
+            )
     if not any(sweep.node == node.node for sweep in report.sweeps):
         yield _no_sweep(node, report)
 

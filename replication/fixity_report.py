@@ -78,8 +78,11 @@ class Ages(Member, frozen=True):
 
 
 class Forecast(Member, frozen=True):
-    """When the node's sweep will be through, as the node reckons it."""
+    """When one class will have been read again, as the node reckons it."""
 
+    name: str  # of the class
+    deadline_days: float
+    left_bytes: Count  # of the pass that runs, or of the next one
     finish_at: Moment
     slack_s: int  # to the deadline; negative: it will be missed
 
@@ -100,7 +103,7 @@ class Node(Member, frozen=True):
     deadline_days: float | None
     deadline: Deadline  # judged only on what was heard for this very report
     sweep_broken: str | None  # why the node's own check is not believed; empty: it is
-    forecast: Forecast | None
+    forecasts: list[Forecast]  # none of a node that was never heard, or whose check is not believed
 
 
 class Sweep(Member, frozen=True):

@@ -122,6 +122,7 @@ async def test_a_report_tells_of_damage_and_its_mending_and_openssl_verifies_it(
     assert [node.deadline for node in report.nodes] == ["kept"] * len(NODES)
     assert [sum_of(node.ages) for node in report.nodes] == [2, 2, 2], report.nodes
     assert [(each.domains, each.packages) for each in report.packages.by_domains] == [(3, 2)]
+    _forecasts_leave_room(report)
 
     page = file.with_suffix(".html")
     assert verifies(layout, file)
@@ -136,6 +137,16 @@ async def test_a_report_tells_of_damage_and_its_mending_and_openssl_verifies_it(
     assert second.conclusion == "exceptions"
     away = next(node for node in second.nodes if node.node == "node-3")
     assert (away.answered, away.deadline) == (False, "not-known")
+
+
+def _forecasts_leave_room(report: FixityReport) -> None:
+    """Each node gives one for the only class there is, by its own reckoning."""
+    for node in report.nodes:
+        (forecast,) = node.forecasts
+        assert (forecast.name, forecast.deadline_days) == ("default", node.deadline_days)
+        assert forecast.slack_s > 0
+        assert report.made_at < forecast.finish_at
+        assert forecast.left_bytes > 0
 
 
 def counted_objects(layout: DemoLayout, node: str) -> float:

@@ -16,6 +16,7 @@ from storage.catalogue.fixity import CopyGroup, FixityFacts, Period
 from storage.catalogue.model import CopyState, Suspect
 from storage.model import VerifyMode
 from storage.sweep.account import CheckedAges
+from storage.sweep.model import ClassForecast
 from tests.unit.replication.fixity_samples import (
     END,
     FACTS,
@@ -82,6 +83,22 @@ def test_a_sweep_that_is_not_believed_proves_nothing() -> None:
     report = made(told(broken="3 planted damages were not seen"))
     assert report.nodes[1].deadline == "not-known"
     assert codes(report) == [("sweep-broken", "node-2")]
+
+
+def test_the_forecast_of_each_class_is_passed_on_as_the_node_gave_it() -> None:
+    later = ClassForecast("default", 90.0, 5_000, 1_000, "2026-12-09T00:00:00.000000Z", 400_000)
+    late = ClassForecast("urgent", 30.0, 9_000, 1_000, "2027-01-09T00:00:00.000000Z", -1)
+    report = made(told(forecasts=(later,)))
+    (given,) = report.nodes[1].forecasts
+    assert (given.name, given.left_bytes, given.finish_at, given.slack_s) == (
+        "default",
+        5_000,
+        later.finish_at,
+        400_000,
+    )
+    assert report.conclusion == "no-exceptions"
+    slips = made(told(forecasts=(later, late)))
+    assert codes(slips) == [("forecast-late", "node-2")]
 
 
 def test_an_empty_node_keeps_no_deadline_and_misses_none() -> None:

@@ -14,7 +14,7 @@ from replication.fixity_report import FixityReport, decode
 from replication.told import Away
 from storage.catalogue.fixity import Period
 from storage.signing import SigningKey
-from storage.sweep.model import DamageKind
+from storage.sweep.model import ClassForecast, DamageKind
 from tests.unit.replication.fixity_samples import FACTS, FINDING, HEADING, told, two_nodes
 
 
@@ -72,6 +72,15 @@ def test_a_page_shows_every_remark_and_claims_nothing_of_a_node_that_is_away() -
     assert all(each.message_zh in page and each.code in page for each in made.remarks)
     assert "No answer: not known" in page
     assert "无例外" not in page
+
+
+def test_a_page_shows_the_forecast_of_each_class_and_which_will_be_late() -> None:
+    late = ClassForecast("urgent", 30.0, 9_000, 1_000, "2027-01-09T00:00:00.000000Z", -864_000)
+    page = shown(assemble(HEADING, FACTS, two_nodes(told(forecasts=(late,)))))
+    assert "预计完成" in page
+    assert "2027-01-09 00:00:00 UTC" in page
+    assert "-10.0 d<br><small>将逾期 late" in page
+    assert "没有预测 None is given" in page, "node-1 gave none"
 
 
 def test_what_a_stranger_named_is_escaped() -> None:
