@@ -1,12 +1,13 @@
 """Write and read the inventory of an object: OCFL 1.1 section 3.5, SHA-256, memory flat.
 
-What this product writes is in docs/formats/package.md: one version, content path =
-`v1/content/` + logical path, no content shared between files, so that one digest may list several
-content paths. The same header and files always give the same bytes. Nothing here makes a file
+What this product writes is in docs/formats/package.md: content path = `vN/content/` + logical path,
+no content shared between files or versions, so that one digest may list several content paths. The
+same header, files and earlier inventory always give the same bytes. Nothing here makes a file
 durable (storage.durable does), and nothing judges somebody else's inventory (validate.py does).
 """
 
 import hashlib
+import heapq
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,10 +16,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from storage.model import FileEntry
-from storage.ocfl.inventory_stream import InventoryUnreadable, digests_and_paths, read_head
+from storage.ocfl.inventory_stream import (
+    InventoryUnreadable,
+    VersionDescription,
+    described_versions,
+    digests_and_paths,
+    read_head,
+)
 from storage.ocfl.sorted_records import Record, SortedRecords
 
 OBJECT_DECLARATION_NAME = "0=ocfl_object_1.1"
@@ -75,23 +82,39 @@ class Inventory:
     versions: dict[str, InventoryVersion]
 
 
+@dataclass(frozen=True, slots=True)
+class _VersionBlock:
+    """One version as it is written: what is said of it, and its state by digest."""
+
+    description: VersionDescription
+    state: Iterable[tuple[str, ...]]
+
+
 def content_path(logical_path: str, version: str = FIRST_VERSION) -> str:
     return f"{version}/{CONTENT_DIRECTORY}/{logical_path}"
 
 
 def write_inventory(
-    target: Path, header: InventoryHeader, entries: Iterable[FileEntry], work: Path
+    target: Path,
+    header: InventoryHeader,
+    entries: Iterable[FileEntry],
+    work: Path,
+    previous: Path | None = None,
 ) -> str:
-    """Write a version-1 inventory to `target` and its sidecar beside it; return its SHA-256.
+    """Write an inventory to `target` and its sidecar beside it; return its SHA-256.
 
-    `entries` may come in any order; `work` is a folder for temporary runs when there are many.
+    Of version 1; or of the version after the head of `previous`, a proven inventory of the same
+    object that was written here: all it says is said again. `entries` are the new version's alone.
+    They may come in any order; `work` is a folder for temporary runs when there are many.
     The sidecar is written last (OCFL E062). Existing files are replaced: the caller gives a
     folder of its own and makes both files durable.
     """
     digest = hashlib.sha256()
     files = ((entry.sha256, entry.path) for entry in entries)
-    with SortedRecords(files, work) as by_digest, target.open("wb") as inventory:
-        for line in _document(header, by_digest):
+    with ExitStack() as stack:
+        by_digest = stack.enter_context(SortedRecords(files, work))
+        inventory = stack.enter_context(target.open("wb"))
+        for line in _next_document(header, by_digest, previous, stack):
             data = line.encode("utf-8")
             digest.update(data)
             inventory.write(data)
@@ -132,28 +155,63 @@ def files_of_head(path: Path) -> Iterator[InventoryFile]:
             yield InventoryFile(logical, content, sha256)
 
 
-def _document(header: InventoryHeader, by_digest: SortedRecords) -> Iterator[str]:
+def _next_document(
+    header: InventoryHeader, by_digest: SortedRecords, previous: Path | None, stack: ExitStack
+) -> Iterator[str]:
+    """The inventory whose newest version holds `by_digest`, after whatever `previous` says."""
+    earlier = [] if previous is None else _blocks_of(previous, stack)
+    head = f"v{len(earlier) + 1}"
+    prefix = content_path("", head)
+    own: Iterator[tuple[str, ...]] = ((sha256, prefix + path) for sha256, path in by_digest)
+    if previous is not None:
+        # Both are sorted, so nothing is held.
+        own = heapq.merge(digests_and_paths(_opened(previous, stack), "manifest"), own)
+    said = (head, header.created, header.message, header.user_name, header.user_address)
+    newest = _VersionBlock(VersionDescription(*said), by_digest)
+    return _document(header.object_id, own, [*earlier, newest])
+
+
+def _blocks_of(previous: Path, stack: ExitStack) -> list[_VersionBlock]:
+    return [
+        _VersionBlock(
+            said, digests_and_paths(_opened(previous, stack), "versions", said.name, "state")
+        )
+        for said in described_versions(_opened(previous, stack))
+    ]
+
+
+def _opened(path: Path, stack: ExitStack) -> IO[bytes]:
+    return stack.enter_context(path.open("rb"))
+
+
+def _document(
+    object_id: str, manifest: Iterable[tuple[str, ...]], versions: list[_VersionBlock]
+) -> Iterator[str]:
     yield "{\n"
-    yield f'  "id": {_as_json(header.object_id)},\n'
+    yield f'  "id": {_as_json(object_id)},\n'
     yield f'  "type": {_as_json(INVENTORY_TYPE)},\n'
     yield f'  "digestAlgorithm": {_as_json(DIGEST_ALGORITHM)},\n'
-    yield f'  "head": {_as_json(FIRST_VERSION)},\n'
+    yield f'  "head": {_as_json(versions[-1].description.name)},\n'
     yield '  "manifest": {'
-    prefix = content_path("")
-    yield from _block(((sha256, prefix + path) for sha256, path in by_digest), "    ")
+    yield from _block(manifest, "    ")
     yield "\n  },\n"
-    yield '  "versions": {\n'
-    yield f'    "{FIRST_VERSION}": {{\n'
-    yield f'      "created": {_as_json(header.created)},\n'
-    yield f'      "message": {_as_json(header.message)},\n'
-    yield f'      "user": {{"name": {_as_json(header.user_name)}, '
-    yield f'"address": {_as_json(header.user_address)}}},\n'
-    yield '      "state": {'
-    yield from _block(((sha256, path) for sha256, path in by_digest), "        ")
-    yield "\n      }\n    }\n  }\n}\n"
+    yield '  "versions": {'
+    separator = "\n"
+    for version in versions:
+        said = version.description
+        yield f"{separator}    {_as_json(said.name)}: {{\n"
+        yield f'      "created": {_as_json(said.created)},\n'
+        yield f'      "message": {_as_json(said.message)},\n'
+        yield f'      "user": {{"name": {_as_json(said.user_name)}, '
+        yield f'"address": {_as_json(said.user_address)}}},\n'
+        yield '      "state": {'
+        yield from _block(version.state, "        ")
+        yield "\n      }\n    }"
+        separator = ",\n"
+    yield "\n  }\n}\n"
 
 
-def _block(by_digest: Iterator[tuple[str, str]], indent: str) -> Iterator[str]:
+def _block(by_digest: Iterable[tuple[str, ...]], indent: str) -> Iterator[str]:
     """The members of a manifest or state; a digest's paths one at a time, for they may be many."""
     separator = "\n"
     for sha256, group in groupby(by_digest, key=itemgetter(0)):

@@ -1,8 +1,9 @@
-"""Does an inventory name exactly the files of a file list? A node asks this before it commits.
+"""Does an inventory name exactly the files of a file list, and all that was said before it?
 
-docs/formats/package.md (content path = `vN/content/` + logical path) against docs/wire/put.md
-(the file list that travels ahead). Memory flat: both sides are sorted on disk when they are
-large. Compares names and digests only: it opens no content file.
+A node asks this before it commits. docs/formats/package.md ("Versions"; content path =
+`vN/content/` + logical path) against docs/wire/put.md (the file list that travels ahead). Memory
+flat: both sides are sorted on disk when they are large. Compares names and digests only: it opens
+no content file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,12 @@ from pathlib import Path
 
 from storage.model import FileEntry
 from storage.ocfl.inventory import DIGEST_ALGORITHM, INVENTORY_TYPE, content_path
-from storage.ocfl.inventory_stream import InventoryUnreadable, digests_and_paths, read_head
+from storage.ocfl.inventory_stream import (
+    InventoryUnreadable,
+    described_versions,
+    digests_and_paths,
+    read_head,
+)
 from storage.ocfl.sorted_records import Record, SortedRecords
 
 _END: Record = ("", "")
@@ -41,6 +47,51 @@ def compare_inventory(
         )
     except InventoryUnreadable as error:
         return InventoryMismatch(str(error))
+
+
+def compare_history(inventory: Path, previous: Path, version: int) -> InventoryMismatch | None:
+    """None if `inventory` says of every version before `version` what `previous` says.
+
+    `previous` is the proven inventory of the version before. Order counts too: both are written by
+    `write_inventory`. Memory flat.
+    """
+    try:
+        return _description_mismatch(inventory, previous, version) or _past_mismatch(
+            inventory, previous, version
+        )
+    except InventoryUnreadable as error:
+        return InventoryMismatch(str(error))
+
+
+def _description_mismatch(
+    inventory: Path, previous: Path, version: int
+) -> InventoryMismatch | None:
+    with inventory.open("rb") as new, previous.open("rb") as old:
+        said, said_before = described_versions(new), described_versions(old)
+    names = [f"v{number}" for number in range(1, version + 1)]
+    if [each.name for each in said] != names:
+        return InventoryMismatch(f"its versions are not v1 to v{version}, in this order")
+    if said[:-1] != said_before:
+        return InventoryMismatch("an earlier version is described otherwise than it was")
+    return None
+
+
+def _past_mismatch(inventory: Path, previous: Path, version: int) -> InventoryMismatch | None:
+    own = content_path("", f"v{version}")
+    with inventory.open("rb") as new, previous.open("rb") as old:
+        kept = (pair for pair in digests_and_paths(new, "manifest") if not pair[1].startswith(own))
+        if not _are_equal(kept, digests_and_paths(old, "manifest")):
+            return InventoryMismatch("the manifest has other files of earlier versions than it had")
+    for number in range(1, version):
+        state = ("versions", f"v{number}", "state")
+        with inventory.open("rb") as new, previous.open("rb") as old:
+            if not _are_equal(digests_and_paths(new, *state), digests_and_paths(old, *state)):
+                return InventoryMismatch(f"the state of v{number} is not what it was")
+    return None
+
+
+def _are_equal(some: Iterable[Record], others: Iterable[Record]) -> bool:
+    return all(one == other for one, other in zip_longest(some, others, fillvalue=_END))
 
 
 def _head_mismatch(inventory: Path, object_id: str, version: int) -> InventoryMismatch | None:

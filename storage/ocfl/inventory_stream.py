@@ -53,6 +53,26 @@ def read_head(stream: IO[bytes]) -> InventoryHead:
         raise InventoryUnreadable(f"the inventory has no {error.args[0]!r}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class VersionDescription:
+    """What an inventory says of one version, apart from its files."""
+
+    name: str  # "v1"
+    created: str
+    message: str
+    user_name: str
+    user_address: str
+
+
+def described_versions(stream: IO[bytes]) -> list[VersionDescription]:
+    """Every version, in the inventory's order. Raises InventoryUnreadable if one has no date."""
+    found: dict[str, dict[str, str]] = {}
+    for trail, value in _strings(stream):
+        if trail[:1] == ("versions",) and len(trail) in (3, 4) and trail[2] != "state":
+            found.setdefault(trail[1], {})[".".join(trail[2:])] = value
+    return [_description(name, said) for name, said in found.items()]
+
+
 def digests_and_paths(stream: IO[bytes], *block: str) -> Iterator[tuple[str, str]]:
     """(digest in lower case, path) for each path in a block shaped like the manifest.
 
@@ -63,6 +83,18 @@ def digests_and_paths(stream: IO[bytes], *block: str) -> Iterator[tuple[str, str
     for trail, value in _strings(stream):
         if len(trail) == depth + 2 and trail[:depth] == block and trail[-1] == _ELEMENT:
             yield trail[depth].lower(), value
+
+
+def _description(name: str, said: dict[str, str]) -> VersionDescription:
+    if "created" not in said:
+        raise InventoryUnreadable(f"version {name!r} has no 'created'")
+    return VersionDescription(
+        name=name,
+        created=said["created"],
+        message=said.get("message", ""),
+        user_name=said.get("user.name", ""),
+        user_address=said.get("user.address", ""),
+    )
 
 
 def _strings(stream: IO[bytes]) -> Iterator[tuple[Trail, str]]:
