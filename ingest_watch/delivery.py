@@ -7,13 +7,13 @@ round: answers first, then the original moves, then the transfer is closed. Deci
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest_watch import outbox
-from ingest_watch.drop_folder import move_aside, present_fingerprint
-from ingest_watch.settle import SettleRule
+from ingest_watch.answer_files import Place, place_of
+from ingest_watch.drop_folder import DropFolder, FolderAway, move_aside
 from monitoring.log import get_log
 from storage.catalogue import answers, transfer_lists, transfers
 from storage.catalogue.model import Answer, Transfer
@@ -33,10 +33,28 @@ class SourceFolders:
     """Where one sender's things lie."""
 
     name: str
-    drop: Path
+    drop: DropFolder
     returned: Path
     accepted: Path
-    rule: SettleRule
+    platform_receipts: bool = False
+
+
+@dataclass(slots=True)
+class Failures:
+    """What could not be written in one round."""
+
+    by_source: Counter[str] = field(default_factory=Counter)
+    names: set[tuple[str, bytes]] = field(default_factory=set)
+
+    def note(self, answer: Answer) -> None:
+        """`answer` could not be written."""
+        self.by_source[answer.source] += 1
+        self.names.add((answer.source, answer.name_raw))
+
+    def stand_before(self, answer: Answer) -> bool:
+        """Whether it must wait: nothing is told of a name before what was said earlier."""
+        named = (answer.source, answer.name_raw) in self.names
+        return named or self.by_source[answer.source] >= _FAILURES_MAX
 
 
 class Delivery:
@@ -66,35 +84,39 @@ class Delivery:
 
     async def _deliver_answers(self) -> int:
         written, after, more = 0, 0, True
-        failures: Counter[str] = Counter()
+        failures = Failures()
         while more:
             waiting = await self._catalogue.look(answers.outbox, after=after, limit=_PAGE)
             more = len(waiting) == _PAGE
             after = waiting[-1].id if waiting else after
             for source in self._sources.values():
                 mine = [answer for answer in waiting if answer.source == source.name]
-                for begun in range(0, len(mine), _BATCH):
-                    batch = mine[begun : begun + _BATCH]
+                for batch in _batches(mine):
                     written += await self._deliver_batch(source, batch, failures)
         return written
 
     async def _deliver_batch(
-        self, source: SourceFolders, batch: Sequence[Answer], failures: Counter[str]
+        self, source: SourceFolders, batch: Sequence[Answer], failures: Failures
     ) -> int:
         """Write them together; if that fails, each by itself, so that one is in nobody's way."""
-        if failures[source.name] >= _FAILURES_MAX:
+        batch = [answer for answer in batch if not failures.stand_before(answer)]
+        if not batch:
             return 0
+        told = await self._catalogue.look(
+            answers.signatures, {answer.transfer_id for answer in batch}
+        )
+        returning = outbox.Returning(source.returned, source.platform_receipts)
         try:
-            await asyncio.to_thread(outbox.deliver, source.returned, batch)
+            await asyncio.to_thread(outbox.deliver, returning, batch, told)
         except OSError as error:
             if len(batch) > 1:
                 return sum(
                     [await self._deliver_batch(source, [answer], failures) for answer in batch]
                 )
-            failures[source.name] += 1
+            failures.note(batch[0])
             log.error(
                 "delivery.answer.unwritable", source=source.name, transfer=batch[0].transfer_id,
-                error=str(error),
+                error=_why(error),
             )  # fmt: skip
             return 0
         written = [answer.id for answer in batch]
@@ -120,17 +142,40 @@ class Delivery:
             except OSError as error:
                 log.error(
                     "delivery.original.unmovable", source=source.name, transfer=transfer.id,
-                    error=str(error),
+                    error=_why(error),
                 )  # fmt: skip
             else:
                 moved.append(transfer.id)
         return moved
 
     def _clear_away(self, source: SourceFolders, transfer: Transfer) -> None:
-        name = transfer.name_raw
-        if present_fingerprint(source.drop, name) in (None, transfer.fingerprint):
-            move_aside(source.drop, name, source.accepted, source.rule.marker_beside(name))
+        name, drop = transfer.name_raw, source.drop
+        present = drop.fingerprint(name)
+        if present in (None, transfer.fingerprint):
+            marker = drop.rule.marker_beside(name)
+            moved = move_aside(drop.folder, name, source.accepted, marker)
+            if moved is None and present is not None:
+                raise FolderAway(f"{drop.folder} went away before {transfer.name} was moved")
         else:
             # The sender has put something else there since: it is the next transfer, not this one.
             log.info("delivery.original.replaced", source=source.name, transfer=transfer.id)
         shutil.rmtree(self._staging / str(transfer.id), ignore_errors=True)
+
+
+def _batches(waiting: Sequence[Answer]) -> Iterator[list[Answer]]:
+    """Answers to be written together, in order: few, and of each name one transfer's only."""
+    batch: list[Answer] = []
+    owners: dict[Place, int] = {}
+    for answer in waiting:
+        owner = owners.setdefault(place_of(answer.name), answer.transfer_id)
+        if len(batch) == _BATCH or owner != answer.transfer_id:
+            yield batch
+            batch, owners = [], {place_of(answer.name): answer.transfer_id}
+        batch.append(answer)
+    if batch:
+        yield batch
+
+
+def _why(error: OSError) -> str:
+    """What failed, without the path: a package's name may name people, and this is logged."""
+    return error.strerror or type(error).__name__

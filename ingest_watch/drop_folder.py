@@ -8,7 +8,8 @@ an entry with a million files leaves one digest. Deciding is settle.py's affair.
 import errno
 import os
 import stat
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -27,13 +28,17 @@ _CLASHES_MAX = 10_000
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
+class FolderAway(OSError):
+    """The drop folder is not there, or another one is in its place. Says nothing of its entries."""
+
+
 class DropFolder:
     """One source's drop folder, with the identity it had when it was first seen."""
 
     def __init__(self, folder: Path, state_file: Path, rule: SettleRule) -> None:
         self.folder = folder
+        self.rule = rule
         self._state_file = state_file
-        self._rule = rule
 
     def scan(self, skip: Container[bytes] = ()) -> Scan | Unavailable:
         """Look at every entry but those to `skip`, which are only named. Blocks; call in a thread.
@@ -41,28 +46,48 @@ class DropFolder:
         Unavailable if the folder is not there, cannot be read, or is not the one first seen.
         """
         try:
-            descriptor = os.open(self.folder, FOLDER_FLAGS)
-        except OSError as error:
-            return Unavailable(f"{self.folder} cannot be opened: {error.strerror}")
-        try:
-            return self._stranger(descriptor) or self._scan(descriptor, skip)
+            with self._opened() as descriptor:
+                return self._scan(descriptor, skip)
+        except FolderAway as away:
+            return Unavailable(str(away))
         except OSError as error:
             return Unavailable(f"{self.folder} cannot be read: {error.strerror}")
+
+    def fingerprint(self, name: bytes) -> str | None:
+        """The fingerprint that a scan would give the entry now; None when it is not there.
+
+        An entry that changes meanwhile has one that no scan ever gave. Raises OSError, FolderAway
+        among them: what is missing from a folder that is away has not gone.
+        """
+        with self._opened() as descriptor:
+            return _present_fingerprint(descriptor, name)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The folder, open, and known to be the right one."""
+        try:
+            descriptor = os.open(self.folder, FOLDER_FLAGS)
+        except OSError as error:
+            raise FolderAway(f"{self.folder} cannot be opened: {error.strerror}") from error
+        try:
+            self._expect_known(descriptor)
+            yield descriptor
         finally:
             os.close(descriptor)
 
-    def _stranger(self, descriptor: int) -> Unavailable | None:
+    def _expect_known(self, descriptor: int) -> None:
         present = identity_of(descriptor)
         try:
             known = first_seen_identity(self._state_file, present)
         except ValueError as error:
-            return Unavailable(f"{error}; restore it, or delete it if {self.folder} is right")
-        if known.is_same(present):
-            return None
-        return Unavailable(
-            f"{self.folder} is not the folder that it was: is its share mounted? "
-            f"If it was replaced on purpose, delete {self._state_file}"
-        )
+            raise FolderAway(
+                f"{error}; restore it, or delete it if {self.folder} is right"
+            ) from error
+        if not known.is_same(present):
+            raise FolderAway(
+                f"{self.folder} is not the folder that it was: is its share mounted? "
+                f"If it was replaced on purpose, delete {self._state_file}"
+            )
 
     def _scan(self, descriptor: int, skip: Container[bytes]) -> Scan:
         with os.scandir(descriptor) as entries:
@@ -82,18 +107,18 @@ class DropFolder:
 
     def _markers(self, names: set[bytes]) -> set[bytes]:
         """Done-markers beside packages, and those whose package is not there (yet, or any more)."""
-        suffix = self._rule.marker_beside(b"")
+        suffix = self.rule.marker_beside(b"")
         if suffix is None:
             return set()
         return {name for name in names if name.endswith(suffix) and name != suffix}
 
     def _observe(self, folder: int, name: bytes, names: set[bytes]) -> Observation | None:
         try:
-            walk = _EntryWalk(self._rule.marker)
+            walk = _EntryWalk(self.rule.marker)
             walk.run(folder, name)
         except OSError as error:
             return _unobserved(folder, name, error)
-        marker = self._rule.marker_beside(name)
+        marker = self.rule.marker_beside(name)
         return Observation(
             name,
             walk.is_folder,
@@ -119,6 +144,9 @@ def _unobserved(folder: int, name: bytes, error: OSError) -> Observation | None:
 
 class _EntryWalk:
     """Names, kinds, sizes, times and inodes of one entry, folded into one number.
+
+    Not the device's own number: a share that was mounted anew has another (stat(2)), and what was
+    answered would pass for something new.
 
     The order of a folder's listing is nobody's promise, so the digests of all entries are added
     up (mod 2^256); only one branch of open folders is kept.
@@ -178,7 +206,7 @@ class _EntryWalk:
     def _fold(self, path: bytes, status: os.stat_result) -> None:
         attributes = (
             f"\0{status.st_mode}:{status.st_size}:{status.st_mtime_ns}"
-            f":{status.st_ctime_ns}:{status.st_ino}:{status.st_dev}"
+            f":{status.st_ctime_ns}:{status.st_ino}:{status.st_dev == self._device}"
         )
         digest = blake2b(path + attributes.encode(), digest_size=32).digest()
         self._sum = (self._sum + int.from_bytes(digest)) % (1 << 256)
@@ -188,24 +216,18 @@ class _EntryWalk:
             self.content_bytes += status.st_size
 
 
-def present_fingerprint(folder: Path, name: bytes) -> str | None:
-    """The fingerprint that a scan would give the entry now; None when it is not there.
-
-    An entry that changes meanwhile has one that no scan ever gave. Raises OSError.
-    """
-    descriptor = os.open(folder, FOLDER_FLAGS)
+def _present_fingerprint(folder: int, name: bytes) -> str | None:
     try:
-        os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-        walk = _EntryWalk(b"")
-        walk.run(descriptor, name)
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
-        return "changing" if os.path.lexists(folder / os.fsdecode(name)) else None
+        return None
+    walk = _EntryWalk(b"")
+    try:
+        walk.run(folder, name)
     except OSError as error:
         if error.errno not in _VANISHED:
             raise
         return "changing"
-    finally:
-        os.close(descriptor)
     return walk.fingerprint()
 
 

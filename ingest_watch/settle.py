@@ -4,7 +4,7 @@ DESIGN.md §4 (settle). Silence alone proves nothing: a source declares how its 
 complete, and a copy is compared and judged afterwards (staging.py, judge.py). What this module
 promises is only never to be early: an entry that is still changing is never handed on.
 
-    marker    a done-marker is there                            -> Settled
+    marker    a done-marker is there, and nothing changes on    -> Settled
     renamed   quiet: unchanged over two full scans and `quiet_s` -> Settled
     proven    quiet likewise                                    -> Quiet: try to prove it
 
@@ -130,6 +130,8 @@ class History:
     unchanged_since_s: float
     scans_unchanged: int
     unproven: bool = False  # it was tried as it is now, and did not prove whole
+    marked: bool = False  # its marker was there
+    changed_after_marker: bool = False  # so the marker came too early, and alone says nothing
 
 
 # Two looks at the same thing are the least that can be called unchanged.
@@ -140,8 +142,17 @@ def carry_on(history: History | None, observation: Observation, now_s: float) ->
     """What is known of an entry after one more look at it."""
     comparable = observation.fingerprint is not None or observation.trouble != ""
     if history is None or not comparable or history.fingerprint != observation.fingerprint:
-        return History(observation.fingerprint, now_s, 1)
-    return replace(history, scans_unchanged=history.scans_unchanged + 1)
+        early = history is not None and history.marked and observation.has_marker
+        return History(
+            observation.fingerprint, now_s, 1,
+            marked=observation.has_marker, changed_after_marker=early,
+        )  # fmt: skip
+    return replace(
+        history,
+        scans_unchanged=history.scans_unchanged + 1,
+        marked=observation.has_marker,
+        changed_after_marker=history.changed_after_marker and observation.has_marker,
+    )
 
 
 def judge_arrival(
@@ -165,10 +176,11 @@ def _reason_to_wait(
 ) -> WaitReason | None:
     if observation.fingerprint is None:
         return WaitReason.UNREADABLE if observation.trouble else WaitReason.CHANGING
-    if rule.complete_when is CompleteWhen.MARKER:
-        if not observation.has_marker:
-            return WaitReason.NO_MARKER
-    elif history.scans_unchanged < _SCANS_MIN or unchanged_s < rule.quiet_s:
+    by_marker = rule.complete_when is CompleteWhen.MARKER
+    if by_marker and not observation.has_marker:
+        return WaitReason.NO_MARKER
+    is_quiet = history.scans_unchanged >= _SCANS_MIN and unchanged_s >= rule.quiet_s
+    if not is_quiet and (history.changed_after_marker or not by_marker):
         return WaitReason.CHANGING
     if observation.has_unfinished_files:
         return WaitReason.UNFINISHED_FILES
@@ -215,20 +227,6 @@ class Settler:
         history = self._histories.get(name)
         if history is not None and history.fingerprint == fingerprint:
             self._histories[name] = replace(history, unproven=True)
-
-    def due_s(self, now_s: float) -> float | None:
-        """How long until some entry will have been quiet long enough; None if none is on its way.
-
-        A scan then, instead of at the usual interval, saves the sender that much waiting.
-        """
-        if self._rule.complete_when is CompleteWhen.MARKER:
-            return None
-        waits = [
-            history.unchanged_since_s + self._rule.quiet_s - now_s
-            for history in self._histories.values()
-            if history.fingerprint is not None and not history.unproven
-        ]
-        return min((wait_s for wait_s in waits if wait_s > 0), default=None)
 
     def _take(self, observation: Observation, now_s: float) -> Outcome:
         history = carry_on(self._histories.get(observation.name), observation, now_s)

@@ -6,10 +6,14 @@ name is never (part of) a package (durability, attack A34). Names are bytes, as 
 
 import re
 
-# rsync `.name.AbC123` and its partial folder; WinSCP; Firefox, curl and KGet; Chrome; Safari; Edge.
+# rsync `.name.AbC123` and its partial folder; ProFTPD and lftp `.in.name`; Pure-FTPd; GNOME; files
+# that NFS and FUSE keep because somebody still writes them; WinSCP; Firefox, curl and KGet; Chrome;
+# Safari; Edge; aria2; Xunlei 迅雷.
 _BEING_WRITTEN = re.compile(
     rb"\..+\.[A-Za-z0-9]{6}|\.~tmp~|\.rsync-partial"
-    rb"|.+\.(?:filepart|part|partial|crdownload|download|opdownload)",
+    rb"|\.in\..+|\.pureftpd-upload\..+|\.goutputstream-[A-Z0-9]{6}"
+    rb"|\.nfs[0-9a-f]{16,}|\.fuse_hidden[0-9a-f]{8,}"
+    rb"|.+\.(?:filepart|part|partial|crdownload|download|opdownload|aria2|xltd)",
     re.DOTALL,
 )
 # Our own folders, when a site keeps them inside the drop folder.

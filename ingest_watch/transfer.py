@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ingest_watch import answers as statements
 from ingest_watch.answers import Reason, TransferFacts
+from ingest_watch.drop_folder import DropFolder
 from ingest_watch.keeping import Keeping
 from ingest_watch.prepare import (
     Acceptable,
@@ -64,8 +65,9 @@ class Led(Enum):
 class SenderSettings:
     """What intake must know of one source."""
 
-    drop: Path
+    drop: DropFolder
     profile: Profile
+    unit: str | None = None  # what the registration form calls the sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class TransferLead:
 
     async def _judge(self, transfer: Transfer, *, final: bool) -> Led:
         await self._catalogue.do(verdicts.begin_again, transfer.claim, self._tools.now())
+        reason = await self._why_not_now(transfer)
+        if reason:
+            await self._wait(transfer.claim, reason)
+            return Led.LATER
         led = Led.DONE
         match await self._tools.prepare(self._job(transfer)):
             case Acceptable() as package:
@@ -123,6 +129,15 @@ class TransferLead:
                 await self._wait(transfer.claim, reason)
         await self.discard(transfer.id)
         return led
+
+    async def _why_not_now(self, transfer: Transfer) -> str:
+        """Empty when it is as it settled: it waited for its turn, and its sender may have gone on."""
+        drop = self._tools.senders[transfer.source].drop
+        try:
+            present = await asyncio.to_thread(drop.fingerprint, transfer.name_raw)
+        except OSError as error:
+            return f"it cannot be read now: {error}"
+        return "" if present == transfer.fingerprint else "it changed after it had settled"
 
     async def _finish(self, transfer: Transfer) -> Led:
         """Go on with what was accepted before: from the staged copy, as long as there is one."""
@@ -148,7 +163,7 @@ class TransferLead:
             source=transfer.source,
             name_raw=transfer.name_raw,
             name=transfer.name,
-            drop=sender.drop,
+            drop=sender.drop.folder,
             work=self._work(transfer.id),
             received_at=transfer.created_at[: len("2026-11-22T08:00:00")] + "Z",
             profile=sender.profile,
@@ -227,6 +242,7 @@ class TransferLead:
             object_id=facts.object_id,
             file_count=facts.file_count,
             content_bytes=facts.content_bytes,
+            unit=self._tools.senders[transfer.source].unit,
         )
 
 

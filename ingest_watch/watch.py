@@ -26,6 +26,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from ingest_watch.folder_identity import polled_only
+from ingest_watch.network_shares import reason_to_poll
 from ingest_watch.safe_open import FOLDER_FLAGS
 from monitoring.log import get_log
 
@@ -100,9 +101,12 @@ class FolderWatch:
     def _reason_to_poll(self) -> str | None:
         if self._polling_ordered:
             return "configured"
+        reason = reason_to_poll(self._folder)
+        if reason is not None:
+            return reason
         descriptor = os.open(self._folder, FOLDER_FLAGS)
         try:
-            return polled_only(descriptor)
+            return polled_only(descriptor)  # where /proc is hidden from us
         finally:
             os.close(descriptor)
 

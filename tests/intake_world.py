@@ -161,12 +161,13 @@ class IntakeWorld:
 
     def _assemble(self) -> "RunningIntake":
         desk = SigningDesk(self.notary.socket)
+        drop = DropFolder(self.drop, self.folder / "drop.json", self.rule)
         clients = {node.name: node for node in self.nodes}
         writer = CopyWriter(clients, [node.peer for node in self.nodes], len(self.nodes))
         tools = IntakeTools(
             archive="馆",
             staging=self.staging,
-            senders={SOURCE: SenderSettings(self.drop, self.profile)},
+            senders={SOURCE: SenderSettings(drop, self.profile)},
             catalogue=self.catalogue,
             desk=desk,
             keeping=Keeping(self.catalogue, writer, desk, len(self.nodes), now),
@@ -174,11 +175,10 @@ class IntakeWorld:
             take_up=lambda job: asyncio.to_thread(take_up, job),
             now=now,
         )
-        drop = DropFolder(self.drop, self.folder / "drop.json", self.rule)
         arrivals = Arrivals(
             SOURCE, drop, Settler(self.rule), self.catalogue, now, lambda: self.now_s
         )
-        folders = SourceFolders(SOURCE, self.drop, self.returned, self.accepted, self.rule)
+        folders = SourceFolders(SOURCE, drop, self.returned, self.accepted)
         return RunningIntake(
             self,
             Intake(

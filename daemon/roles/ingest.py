@@ -62,7 +62,7 @@ def build(config: Config) -> Role:
         tools = IntakeTools(
             archive=config.site.name,
             staging=settings.staging_folder,
-            senders={source.name: _sender(source) for source in settings.sources},
+            senders={source.name: _sender(settings, source) for source in settings.sources},
             catalogue=catalogue,
             desk=desk,
             keeping=Keeping(catalogue, writer, desk, config.site.copies, _now),
@@ -94,7 +94,7 @@ class RunningIngest:
             self._answered.set,
         )  # fmt: skip
         self._decisions = Decisions(tools.archive, catalogue, tools.desk, _now)
-        folders = {source.name: _folders(source) for source in settings.sources}
+        folders = {source.name: _folders(settings, source) for source in settings.sources}
         self._delivery = Delivery(catalogue, folders, settings.staging_folder, _now)
         self._figures = IngestFigures(metrics, catalogue, settings)
 
@@ -204,18 +204,23 @@ def _rule(source: Source) -> SettleRule:
 
 
 def _arrivals(settings: Ingest, source: Source, catalogue: CatalogueWriter) -> Arrivals:
-    rule = _rule(source)
+    folder = _drop_folder(settings, source)
+    return Arrivals(source.name, folder, Settler(folder.rule), catalogue, _now, time.monotonic)
+
+
+def _drop_folder(settings: Ingest, source: Source) -> DropFolder:
     state_file = settings.staging_folder / _STATE_FOLDER / f"{source.name}.json"
-    folder = DropFolder(source.drop_folder, state_file, rule)
-    return Arrivals(source.name, folder, Settler(rule), catalogue, _now, time.monotonic)
+    return DropFolder(source.drop_folder, state_file, _rule(source))
 
 
-def _sender(source: Source) -> SenderSettings:
-    return SenderSettings(source.drop_folder, Profile(source.formats, source.identifier))
+def _sender(settings: Ingest, source: Source) -> SenderSettings:
+    profile = Profile(source.formats, source.identifier)
+    return SenderSettings(_drop_folder(settings, source), profile, source.unit)
 
 
-def _folders(source: Source) -> SourceFolders:
+def _folders(settings: Ingest, source: Source) -> SourceFolders:
     accepted = source.accepted_folder or source.drop_folder.parent / "accepted"
+    drop = _drop_folder(settings, source)
     return SourceFolders(
-        source.name, source.drop_folder, source.return_folder, accepted, _rule(source)
+        source.name, drop, source.return_folder, accepted, source.platform_receipts
     )
