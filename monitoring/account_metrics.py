@@ -1,4 +1,4 @@
-"""How long ago objects were read, and how copies lie over failure domains, for Prometheus.
+"""How old readings are, how copies lie over domains, who is away, what report is due.
 
 The rest of what the appliance tells is metrics.py's. A gauge for each bucket, not a histogram:
 objects grow older without any event. Measures nothing itself.
@@ -31,12 +31,23 @@ class NodeAccountMetrics:
 
 
 class KeeperAccountMetrics:
-    """What the nodes that answer hold, by failure domain."""
+    """What the nodes hold by failure domain, who is away by plan, and a report that waits."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.domain_objects = Gauge(
             "lantai_keeper_domain_objects",
             "Objects that the answering nodes of a failure domain hold.",
             ["domain"],
+            registry=registry,
+        )
+        self.node_away = Gauge(
+            "lantai_keeper_node_away",
+            "1 while the node is away by plan: its silence is no alarm, its copies no good ones.",
+            ["node"],
+            registry=registry,
+        )
+        self.report_overdue_seconds = Gauge(
+            "lantai_keeper_report_overdue_seconds",
+            "How long a fixity report has been due and not filed; 0: none is.",
             registry=registry,
         )

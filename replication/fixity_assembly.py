@@ -14,6 +14,7 @@ from replication.fixity_remarks import remarks_of
 from replication.fixity_report import (
     FORMAT,
     LISTED_MAX,
+    Absence,
     Act,
     Ages,
     Audits,
@@ -33,6 +34,7 @@ from replication.fixity_report import (
     Sweep,
 )
 from replication.told import Away, Heard, Told
+from storage.catalogue.absences import Absence as PlannedAbsence
 from storage.catalogue.acts import RecordedAct
 from storage.catalogue.fixity import FixityFacts, Period
 
@@ -55,6 +57,7 @@ class NodeHeard:
 
     domain: str
     heard: Heard
+    absence: PlannedAbsence | None = None  # that lasts at the moment of the report
 
 
 def assemble(heading: Heading, facts: FixityFacts, nodes: Mapping[str, NodeHeard]) -> FixityReport:
@@ -117,7 +120,7 @@ def _node(name: str, known: NodeHeard, made_at: str) -> Node:
         assert isinstance(heard, Away)
         return Node(
             name, known.domain, False, heard.reason, None, None, None, None, None, None, None,
-            "not-known", None, [],
+            "not-known", None, [], _absence(known.absence),
         )  # fmt: skip
     account = told.account
     return Node(
@@ -138,7 +141,12 @@ def _node(name: str, known: NodeHeard, made_at: str) -> Node:
             Forecast(each.name, each.deadline_days, each.left_bytes, each.finish_at, each.slack_s)
             for each in told.sweep.forecasts
         ],
+        absence=_absence(known.absence),
     )
+
+
+def _absence(planned: PlannedAbsence | None) -> Absence | None:
+    return None if planned is None else Absence(planned.since, planned.until, planned.reason)
 
 
 def _deadline(heard: Heard, made_at: str) -> Deadline:

@@ -97,7 +97,15 @@ def _of_audits(report: FixityReport) -> Iterator[Remark]:
 
 
 def _of_node(node: Node, report: FixityReport) -> Iterator[Remark]:
-    if not node.answered:
+    if node.absence is not None:
+        until = node.absence.until
+        yield _exception(
+            "away-by-plan",
+            f"{node.node} is away by plan until {until}: its copies are not counted as good",
+            f"{node.node} 按计划离线至 {until}，其副本不计为完好",
+            node.node,
+        )
+    elif not node.answered:
         since = f"; last heard {node.heard_at}" if node.heard_at else ""
         since_zh = f"；最近一次应答 {node.heard_at}" if node.heard_at else ""
         yield _exception(
@@ -106,6 +114,7 @@ def _of_node(node: Node, report: FixityReport) -> Iterator[Remark]:
             f"{node.node} 无应答，其副本现状不明{since_zh}",
             node.node,
         )
+    if not node.answered:
         return
     yield from _of_its_check(node, report)
     if node.state != "ready":

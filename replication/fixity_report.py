@@ -87,6 +87,14 @@ class Forecast(Member, frozen=True):
     slack_s: int  # to the deadline; negative: it will be missed
 
 
+class Absence(Member, frozen=True):
+    """What an operator said of a node that is away by plan."""
+
+    since: Moment
+    until: Moment
+    reason: str
+
+
 class Node(Member, frozen=True):
     """One node: what it said at `heard_at`, or that it did not answer."""
 
@@ -104,6 +112,7 @@ class Node(Member, frozen=True):
     deadline: Deadline  # judged only on what was heard for this very report
     sweep_broken: str | None  # why the node's own check is not believed; empty: it is
     forecasts: list[Forecast]  # none of a node that was never heard, or whose check is not believed
+    absence: Absence | None  # away by plan at `made_at`: its copies are no damage, and not good
 
 
 class Sweep(Member, frozen=True):

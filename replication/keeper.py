@@ -17,7 +17,7 @@ from replication.node_client import NodeClient
 from replication.repair import Repair
 from replication.repair_plan import RepairPlan
 from replication.sweep_actions import Action, SweepAction, SweepOrderRefused
-from storage.catalogue import leases, orders
+from storage.catalogue import absences, leases, orders
 from storage.catalogue.model import Lease, Order, OrderState, Tenure
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
@@ -40,13 +40,15 @@ class Heard:
     """What one round over the nodes brought."""
 
     new_findings: int
-    away: tuple[str, ...]  # nodes that did not answer
+    silent: tuple[str, ...]  # nodes that did not answer and should
+    away: tuple[str, ...]  # nodes that are away by plan
     orders: int  # carried out
 
     def sentence(self) -> str:
         """One line an operator can read for each round."""
-        silent = f", no answer from {', '.join(self.away)}" if self.away else ""
-        return f"Leading: {self.new_findings} new findings, {self.orders} orders{silent}"
+        silent = f", no answer from {', '.join(self.silent)}" if self.silent else ""
+        away = f", away by plan: {', '.join(self.away)}" if self.away else ""
+        return f"Leading: {self.new_findings} new findings, {self.orders} orders{silent}{away}"
 
 
 def plan_sentence(plan: RepairPlan) -> str:
@@ -102,9 +104,12 @@ class Keeper:
         """Record what the nodes have found and carry out orders; None while another leads."""
         if self._lease is None:
             return None
-        learned = await asyncio.gather(*map(self._learn, self._clients))
-        away = tuple(node for node, new in zip(self._clients, learned, strict=True) if new is None)
-        return Heard(sum(new or 0 for new in learned), away, await self._carry_out_orders())
+        away = await self._away()
+        asked = [node for node in self._clients if node not in away]
+        learned = await asyncio.gather(*map(self._learn, asked))
+        silent = tuple(node for node, new in zip(asked, learned, strict=True) if new is None)
+        new_findings = sum(new or 0 for new in learned)
+        return Heard(new_findings, silent, tuple(sorted(away)), await self._carry_out_orders())
 
     async def mend(self) -> RepairPlan | None:
         """Mend what may be mended; returns when all of it has ended. None while another leads."""
@@ -114,7 +119,9 @@ class Keeper:
         """Hold the catalogue against all nodes; None while another leads."""
         if self._lease is None:
             return None
-        found = await compare(self._catalogue, self._clients)
+        away = await self._away()
+        asked = {name: client for name, client in self._clients.items() if name not in away}
+        found = await compare(self._catalogue, asked)
         for object_id in found.catalogue_is_alone:
             log.error("repair.catalogue_disagrees", object_id=object_id)
         return found
@@ -137,6 +144,11 @@ class Keeper:
             at = to_text(self._now() - timedelta(seconds=1))
             await self._catalogue.do(leases.release, self._lease, at)
             self._lease = None
+
+    async def _away(self) -> frozenset[str]:
+        """Nodes that are away by plan: nothing is asked of them, and nothing missed."""
+        at = to_text(self._now())
+        return absences.nodes_of(await self._catalogue.look(absences.present, at))
 
     async def _learn(self, node: str) -> int | None:
         try:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.repair_plan import BadCopy, Holding, StormLimits, Weather
-from storage.catalogue import acts, copies, findings, packages, repairs, suspects
+from storage.catalogue import absences, acts, copies, findings, packages, repairs, suspects
 from storage.catalogue.model import CopyState, Package, PackageState
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
@@ -91,7 +91,7 @@ class RepairFacts:
         due = {
             copy.object_id
             for copy in bad
-            if copy.node not in weather.suspects and copy.not_before <= weather.now
+            if copy.node not in weather.suspects | weather.away and copy.not_before <= weather.now
         }
         places = asyncio.Semaphore(_ASKED_AT_ONCE)
 
@@ -122,6 +122,7 @@ class RepairFacts:
                 since = await self._catalogue.look(repairs.mended_since, at)
                 mended[node] = since.get(node, 0)
         named = await self._catalogue.look(suspects.all_of)
+        away = await self._catalogue.look(absences.present, to_text(now))
         return Weather(
             to_text(now),
             hour_ago,
@@ -129,6 +130,7 @@ class RepairFacts:
             await self._object_counts(),
             frozenset(suspect.node for suspect in named),
             released,
+            absences.nodes_of(away),
         )
 
     async def _object_counts(self) -> dict[str, int]:

@@ -62,6 +62,7 @@ class Weather:
     objects: Mapping[str, int] = field(default_factory=dict)  # node → how many it keeps
     suspects: frozenset[str] = frozenset()  # from before; only a person releases them
     released_at: Mapping[str, str] = field(default_factory=dict)  # older damage does not count
+    away: frozenset[str] = frozenset()  # by plan: neither mended nor read from, and not doubted
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def plan_repairs(
     known = [copy for copy in copies if copy.object_id in holdings]
     bad = {(copy.node, copy.object_id) for copy in copies}
     suspects = weather.suspects | _storming(copies, weather, limits)
+    resting = suspects | weather.away
     disputed = {name for name, holding in holdings.items() if stands_alone(holding)}
     mends: list[Mend] = []
     hopeless: set[str] = set()
@@ -110,10 +112,10 @@ def plan_repairs(
         if holding.object_id in disputed:
             continue
         good = [node for node in holding.good_nodes if (node, copy.object_id) not in bad]
-        sources = [node for node in good if _may_give(node, holding, suspects)]
+        sources = [node for node in good if _may_give(node, holding, resting)]
         if not good:
             hopeless.add(copy.object_id)
-        elif copy.node in suspects or not sources or copy.not_before > weather.now:
+        elif copy.node in resting or not sources or copy.not_before > weather.now:
             waiting += 1
         else:
             mends.append(_mend(copy, holding, sources))
@@ -170,8 +172,8 @@ def _is_too_much(node: str, count: int, weather: Weather, limits: StormLimits) -
     return share > 0 and objects > 0 and count > max(1, share * objects)
 
 
-def _may_give(node: str, holding: Holding, suspects: frozenset[str]) -> bool:
-    if node in suspects or node not in holding.sources:
+def _may_give(node: str, holding: Holding, resting: frozenset[str]) -> bool:
+    if node in resting or node not in holding.sources:
         return False
     return holding.testimony.get(node, holding.inventory_sha256) == holding.inventory_sha256
 

@@ -91,6 +91,12 @@ def show(object_id: str, config_file: Path, as_json: bool) -> None:
         ("NODE 节点", "DOMAIN 故障域", "STATE 状态", "READ BACK 回读", "LAST CHECKED 最近检查"),
         (tuple(copy[member] or "-" for member in COPY_MEMBERS) for copy in answer["copies"]),
     )
+    for copy in answer["copies"]:
+        if copy["away_until"]:
+            click.echo(
+                f"· {shown(copy['node'])}: away by plan until {copy['away_until']},"
+                " neither damaged nor good 按计划离线"
+            )
 
 
 COPY_MEMBERS = ("node", "domain", "state", "verify_mode", "checked_at")

@@ -95,12 +95,22 @@ def _print(config: Config, answers: list[dict[str, Any]]) -> None:
         ),
     )
     for answer in answers:
+        _say_who_is_away(answer)
         _call_a_person(answer)
         for part in answer["parts"]:
             if not part["alive"]:
                 silent = age(part["last_beat_age_s"])
                 name = shown(f"{answer['name']}: {part['name']}")
                 click.echo(f"✗ {name} has been silent for {silent} 长时间无响应")
+
+
+def _say_who_is_away(answer: dict[str, Any]) -> None:
+    """Nodes that are away by plan, one line each: no fault, and nothing to be done."""
+    for each in (answer["detail"] or {}).get("away", ()):
+        click.echo(
+            shown(f"· {each['node']}: away by plan until {each['until']} 按计划离线: ")
+            + shown(each["reason"])
+        )
 
 
 def _call_a_person(answer: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ no address outside: the page is one HTML document. Every byte of a file is verif
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Protocol, Self
 from urllib.parse import quote
@@ -21,8 +22,9 @@ from daemon.control import ControlRefused
 from daemon.lifecycle import Part
 from monitoring.log import get_log
 from monitoring.metrics import ApiMetrics
-from storage.catalogue import figures, findings, held, tallies, transfer_lists
+from storage.catalogue import absences, figures, findings, held, tallies, transfer_lists
 from storage.catalogue.engine import Catalogue
+from storage.catalogue.timestamps import to_text
 from storage.errors import LantaiError
 from storage.model import BLOCK_BYTES
 from storage.view.reader import ViewFile
@@ -114,11 +116,13 @@ class Console:
     async def _show_page(self, _request: web.Request) -> web.Response:
         look = self._catalogue.look
         nodes = await self._nodes.all()
+        at = to_text(datetime.now(UTC))
+        absent = await asyncio.to_thread(look, absences.present, at)
         facts = {
             "nodes": nodes,
             "domains": objects_by_domain(nodes),
             "archive": self._archive,
-            "safety": await asyncio.to_thread(look, figures.safety),
+            "safety": await asyncio.to_thread(look, figures.safety, absences.nodes_of(absent)),
             "sources": await asyncio.to_thread(look, tallies.holdings),
             "transfers": await asyncio.to_thread(look, transfer_lists.page, limit=_SHOWN),
             "findings": await asyncio.to_thread(look, findings.page, limit=_SHOWN),

@@ -17,15 +17,16 @@ from daemon.console.server import Console, ConsoleServer
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.holdings import open_reader_of, reader_figures
-from daemon.roles.openings import open_catalogue, open_clients
+from daemon.roles.openings import open_catalogue, open_clients, utc_now
 from daemon.roles.records import Records
 from daemon.roles.salvage_verbs import SalvageVerbs
 from monitoring.metrics import ApiMetrics, ReaderMetrics, new_registry
 from replication.reader import VerifiedReader
 from replication.salvage import Salvage
-from storage.catalogue import copies, held, packages, transfer_lists
+from storage.catalogue import absences, copies, held, packages, transfer_lists
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.model import Package, PackageState, Transfer, TransferState
+from storage.catalogue.timestamps import to_text
 from storage.model import BLOCK_BYTES
 from storage.view.holdings import HeldVersion
 from storage.view.listing import ListedFile
@@ -91,6 +92,8 @@ class Answers:
         """One package and where each copy lies."""
         package = await self._package(request.text("object_id"), 0)
         held_copies = await self.look(copies.of_package, package.id)
+        absent = await self.look(absences.present, to_text(utc_now()))
+        away = {each.node: each.until for each in absent}
         listed = [
             {
                 "node": copy.node,
@@ -99,6 +102,7 @@ class Answers:
                 "verify_mode": copy.verify_mode,
                 "committed_at": copy.committed_at,
                 "checked_at": copy.checked_at,
+                "away_until": away.get(copy.node),
             }
             for copy in held_copies
         ]

@@ -6,7 +6,7 @@ DESIGN.md §3. Decisions are replication/repair_plan.py's, acts replication/keep
 import asyncio
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from daemon.config import Keeper as KeeperSettings
 from daemon.control import ControlRefused, Request, Verb
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
+from daemon.roles.keeper_absences import KeeperAbsences
 from daemon.roles.keeper_audits import KeeperAudits
 from daemon.roles.keeper_reports import KeeperReports, Maker
 from daemon.roles.openings import holder_name, open_clients, open_writer, utc_now
@@ -55,11 +56,13 @@ def build(config: Config) -> Role:
         repair = Repair(catalogue, clients, key, limits, utc_now)
         keeper = Keeper(catalogue, clients, repair, holder_name(ROLE), settings.lease_s, utc_now)
         opening.stack.push_async_callback(keeper.release)
-        running = RunningKeeper(settings, catalogue, clients, keeper, repair, metrics)
+        domains = {peer.name: peer.domain for peer in config.peers}
+        absences = KeeperAbsences(catalogue, domains, account_metrics)
+        tools = Tools(catalogue, clients, keeper, repair, absences)
+        running = RunningKeeper(settings, tools, metrics)
         audits = KeeperAudits(
             settings.audit, catalogue, clients, audit_metrics, lambda: keeper.leads, running.woken
         )
-        domains = {peer.name: peer.domain for peer in config.peers}
         maker = Maker(config.site.name, holder_name(ROLE), key, domains)
         hearing = Hearing(catalogue, clients, utc_now)
         reports = KeeperReports(
@@ -86,23 +89,27 @@ def sweep_members(node: str, status: SweepStatus | str) -> dict[str, Any]:
     return {"node": node, **asdict(status)}
 
 
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the keeper's loops work with."""
+
+    catalogue: CatalogueWriter
+    clients: dict[str, NodeClient]
+    keeper: Keeper
+    repair: Repair
+    absences: KeeperAbsences
+
+
 class RunningKeeper:
     """The keeper's loops and its answers to operators."""
 
-    def __init__(
-        self,
-        settings: KeeperSettings,
-        catalogue: CatalogueWriter,
-        clients: dict[str, NodeClient],
-        keeper: Keeper,
-        repair: Repair,
-        metrics: KeeperMetrics,
-    ) -> None:
+    def __init__(self, settings: KeeperSettings, tools: Tools, metrics: KeeperMetrics) -> None:
         self._settings = settings
-        self._catalogue = catalogue
-        self._clients = clients
-        self._keeper = keeper
-        self._repair = repair
+        self._catalogue = tools.catalogue
+        self._clients = tools.clients
+        self._keeper = tools.keeper
+        self._repair = tools.repair
+        self._absences = tools.absences
         self._metrics = metrics
         self.woken = asyncio.Event()
         self._changed = asyncio.Event()  # something happened that the figures must show
@@ -129,7 +136,8 @@ class RunningKeeper:
             "sweep-status": self._sweep_status,
         }
         records = Records(self._catalogue.look)
-        return Work(parts, verbs | audits.verbs() | reports.verbs() | records.verbs())
+        verbs |= self._absences.verbs() | audits.verbs()
+        return Work(parts, verbs | reports.verbs() | records.verbs())
 
     async def _lead(self, part: Part) -> None:
         while True:
@@ -184,7 +192,8 @@ class RunningKeeper:
 
     async def _set_figures(self) -> None:
         metrics = self._metrics
-        safety = await self._catalogue.look(figures.safety)
+        away = await self._absences.measure()
+        safety = await self._catalogue.look(figures.safety, away)
         metrics.packages.set(safety.packages)
         metrics.copies_below_target.set(safety.below_target)
         metrics.packages_at_risk.set(safety.at_risk)
@@ -202,6 +211,7 @@ class RunningKeeper:
     async def _status(self, _request: Request) -> dict[str, Any]:
         return {
             "nodes": {name: client.is_connected for name, client in self._clients.items()},
+            "away": await self._absences.shown(),
             "suspect_nodes": sorted(self._plan.suspect_nodes),
             "objects_without_a_good_copy": list(self._plan.hopeless),
             "catalogue_disagrees": self._alone(),

@@ -26,7 +26,7 @@ from replication.fixity_assembly import Heading, NodeHeard, assemble
 from replication.fixity_report import LISTED_MAX
 from replication.hearing import Hearing
 from replication.told import Told
-from storage.catalogue import acts, events, fixity
+from storage.catalogue import absences, acts, events, fixity
 from storage.catalogue.fixity import Period
 from storage.catalogue.model import Actor, NewEvent
 from storage.catalogue.timestamps import to_moment, to_text
@@ -81,10 +81,14 @@ class KeeperReports:
     async def make(self, period: Period) -> SignedReport:
         """Ask every node now, and sign what it and the catalogue say."""
         heard = await self._hearing.hear_all()
-        known = await self._catalogue.look(fixity.facts, period, LISTED_MAX)
-        maker = self._maker
-        heading = Heading(maker.archive, to_text(utc_now()), maker.holder, period)
-        nodes = {node: NodeHeard(maker.domains[node], answer) for node, answer in heard.items()}
+        maker, at = self._maker, to_text(utc_now())
+        away = {each.node: each for each in await self._catalogue.look(absences.present, at)}
+        known = await self._catalogue.look(fixity.facts, period, LISTED_MAX, frozenset(away))
+        heading = Heading(maker.archive, at, maker.holder, period)
+        nodes = {
+            node: NodeHeard(maker.domains[node], answer, away.get(node))
+            for node, answer in heard.items()
+        }
         report = assemble(heading, known, nodes)
         return await asyncio.to_thread(sign_report, report, self._page, maker.key)
 
@@ -115,9 +119,12 @@ class KeeperReports:
         if folder is None:
             return "No report_folder is configured"
         if not self._leads():
+            self._metrics.report_overdue_seconds.set(0)
             return "Standing by"
         period = await self._due()
-        return "No report is due" if period is None else await self._file_one(period, folder)
+        said = "No report is due" if period is None else await self._file_one(period, folder)
+        self._metrics.report_overdue_seconds.set(_overdue_s(await self._due(), utc_now()))
+        return said
 
     async def _file_one(self, period: Period, folder: Path) -> str:
         """Likewise. A folder that takes no file is no reason to end."""
@@ -160,6 +167,10 @@ class KeeperReports:
         }
         event = NewEvent(act, "done", detail=json.dumps(detail))
         await self._catalogue.do(events.append, event, actor, to_text(utc_now()))
+
+
+def _overdue_s(due: Period | None, now: datetime) -> float:
+    return 0.0 if due is None else (now - to_moment(due.end)).total_seconds()
 
 
 def _asked_period(start: str, end: str, now: datetime) -> Period:

@@ -3,9 +3,10 @@
 What they mean is monitoring/metrics.py's; a hundred million packages must not make a scrape slow.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, literal, select
 
 from storage.catalogue import tallies
 from storage.catalogue.model import CopyState, PackageState
@@ -19,19 +20,23 @@ class SafetyFigures:
 
     packages: int
     below_target: int
-    at_risk: int  # packages with at most one good copy
+    at_risk: int  # packages with at most one good copy on nodes that are not away by plan
     without_good_copy: int  # AT_RISK: nothing is left to mend from
     bad_copies: dict[CopyState, int]
     findings_open: int
 
 
-def safety(connection: Connection) -> SafetyFigures:
-    """Count what is wrong; `ix_packages_below_target` and `ix_findings_open` answer."""
+def safety(connection: Connection, away: Set[str] = frozenset()) -> SafetyFigures:
+    """Count what is wrong; `ix_packages_below_target` and `ix_findings_open` answer.
+
+    Copies on nodes that are `away` by plan count neither as bad nor as good. Only packages that
+    lack a copy besides are counted at risk: of the others nothing is worse than was planned.
+    """
     below = (
         packages.c.copies_committed < packages.c.copies_wanted,
         packages.c.state == PackageState.STORED,
     )
-    at_risk = (*below, packages.c.copies_committed <= 1)
+    at_risk = (*below, packages.c.copies_committed - _copies_on(away) <= 1)
     by_state = (
         select(copies.c.state, func.count().label("copies"))
         .join(packages, packages.c.id == copies.c.package_id)
@@ -60,6 +65,22 @@ def oldest_unanswered(connection: Connection) -> str | None:
     )
     oldest: str | None = connection.scalar(query)
     return oldest
+
+
+def _copies_on(away: Set[str]) -> ColumnElement[int]:
+    """How many good copies of a package lie there."""
+    if not away:
+        return literal(0)
+    return (
+        select(func.count())
+        .where(
+            copies.c.package_id == packages.c.id,
+            copies.c.state == CopyState.COMMITTED,
+            copies.c.node.in_(sorted(away)),
+        )
+        .correlate(packages)
+        .scalar_subquery()
+    )
 
 
 def _count(connection: Connection, *where: object) -> int:

@@ -6,6 +6,7 @@ nothing.
 """
 
 from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, or_, select
@@ -73,14 +74,19 @@ class FixityFacts:
     audits_by_outcome: Counter[str]
 
 
-def facts(connection: Connection, period: Period, listed_max: int) -> FixityFacts:
-    """Everything that is known of `period`, and of the copies as they are now."""
+def facts(
+    connection: Connection, period: Period, listed_max: int, away: Set[str] = frozenset()
+) -> FixityFacts:
+    """Everything that is known of `period`, and of the copies as they are now.
+
+    What lies on nodes that are `away` by plan is no good copy.
+    """
     repairs, audits = acts.of_acts(REPAIR_ACTS), acts.of_noun(AUDIT_ACTS)
     return FixityFacts(
         holdings=tallies.holdings(connection),
-        safety=figures.safety(connection),
+        safety=figures.safety(connection, away),
         copies=_copies(connection),
-        spread=_spread(connection),
+        spread=_spread(connection, away),
         suspects=suspects.all_of(connection),
         sweeps=sweeps.finished_between(connection, period.start, period.end, listed_max),
         findings=_findings(connection, period, listed_max),
@@ -104,8 +110,8 @@ def _copies(connection: Connection) -> list[CopyGroup]:
     return [CopyGroup(*row) for row in connection.execute(query)]
 
 
-def _spread(connection: Connection) -> list[DomainSpread]:
-    good = copies.c.state == CopyState.COMMITTED
+def _spread(connection: Connection, away: Set[str]) -> list[DomainSpread]:
+    good = (copies.c.state == CopyState.COMMITTED) & copies.c.node.not_in(sorted(away))
     each = (
         select(
             packages.c.id,

@@ -78,6 +78,8 @@ EVENT_TYPES = {
     "audit": FIXITY,
     "canary": FIXITY,
     "node": FIXITY,
+    "node.away": ORDER,
+    "node.back": ORDER,
     "copy": REPLICATION,
     "copy.mended": RECOVERY,
     "copy.mend-failed": RECOVERY,

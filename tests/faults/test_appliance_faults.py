@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.appliance import (
     staged,
     stored,
 )
+from tests.appliance_figures import figure
 
 FILES = 20_000
 # A process that read nothing yet has some 60 MiB; a list of 20 000 files held whole, twice that.
@@ -116,6 +118,44 @@ async def test_a_mend_ends_well_although_a_source_is_killed(
     await wait_until(lambda: _mended(layout, package) == {"node-3"}, 90, "the mend")
     restart(appliance, "node-1")
     appliance.wait_until_well("node-1")
+    expect_kept(layout, package)
+
+
+async def test_a_node_away_by_plan_is_not_missed_and_its_copy_is_neither_bad_nor_good(
+    appliance: Processes, sender: Sender, wait_until: WaitUntil
+) -> None:
+    """1. Said to be away, and stopped. 2. Both other copies rot. 3. Back: both are mended from it."""
+    layout = appliance.layout
+    (package,) = await _stored_packages(appliance, sender, wait_until)
+    until = f"{datetime.now(UTC).astimezone() + timedelta(days=1):%Y-%m-%dT%H:%M}"
+    words = ("--until", until, "--reason", "the rack is moved")
+    assert _cli(layout.config, "node", "away", "node-3", *words).returncode == 0
+    assert _cli(layout.config, "node", "away", "node-2", *words).returncode == 1
+    keeper = layout.addresses["keeper"]
+    missing = 'lantai_keeper_node_away{node="node-3"}'
+    await wait_until(lambda: figure(keeper, missing) == 1, 30, "the figure for Prometheus")
+    silent_before = _log(layout, "keeper").count("keeper.node.silent")
+    assert appliance.stop("node-3") == 0
+    for node in ("node-1", "node-2"):
+        _rot(layout, node, package)
+    ask(layout.socket("keeper"), "sweep-start", node="node-1")
+    ask(layout.socket("keeper"), "sweep-start", node="node-2")
+    await wait_until(lambda: _open_findings(layout) == 2, 60, "both findings")
+    at_risk = "lantai_keeper_packages_at_risk"
+    await wait_until(lambda: figure(keeper, at_risk) == 1, 30, "the package at risk")
+    status = ask(layout.socket("keeper"), "status")["detail"]
+    assert [each["node"] for each in status["away"]] == ["node-3"]
+    assert status["objects_without_a_good_copy"] == [], "the absent copy is not given up"
+    assert "按计划离线" in _cli(layout.config, "status").stdout
+    object_id = f"lantai:{SOURCE}/{package.name}"
+    shown = json.loads(_cli(layout.config, "package", "show", object_id, "--json").stdout)
+    assert [copy["node"] for copy in shown["copies"] if copy["away_until"]] == ["node-3"]
+    assert _log(layout, "keeper").count("keeper.node.silent") == silent_before
+    restart(appliance, "node-3")
+    appliance.wait_until_well("node-3")
+    assert _cli(layout.config, "node", "back", "node-3", "--reason", "done").returncode == 0
+    await wait_until(lambda: _mended(layout, package) == {"node-1", "node-2"}, 60, "both mends")
+    await wait_until(lambda: figure(keeper, missing) == 0, 30, "the figure for Prometheus")
     expect_kept(layout, package)
 
 

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from storage.catalogue import (
+    absences,
     answers,
     audits,
     copies,
     events,
+    figures,
     findings,
     orders,
     packages,
@@ -98,6 +100,8 @@ _LOOKS: list[Callable[[Connection], object]] = [
     audits.page,
     audits.still_open,
     tallies.holdings,
+    lambda connection: absences.present(connection, moment(1)),
+    lambda connection: figures.safety(connection, frozenset({"node-1"})),
 ]
 
 

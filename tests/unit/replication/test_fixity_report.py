@@ -11,6 +11,7 @@ import pytest
 from replication.fixity_assembly import assemble
 from replication.fixity_report import LISTED_MAX, FixityReport, decode, encode, schema
 from replication.told import Away, Heard
+from storage.catalogue.absences import Absence
 from storage.catalogue.figures import SafetyFigures
 from storage.catalogue.fixity import CopyGroup, FixityFacts, Period
 from storage.catalogue.model import CopyState, Suspect
@@ -71,6 +72,20 @@ def test_what_a_node_said_before_it_went_away_does_not_count_as_kept() -> None:
     away = report.nodes[1]
     assert (away.deadline, away.heard_at, away.objects) == ("not-known", told().at, 10)
     assert codes(report) == [("node-away", "node-2")]
+
+
+def test_a_node_away_by_plan_is_told_apart_from_one_that_is_lost() -> None:
+    until = "2026-12-02T00:00:00.000000Z"
+    planned = Absence("node-2", SWEPT_AT, until, "the rack is moved", "zhang")
+    nodes = two_nodes(Away("no answer", told()))
+    nodes["node-2"] = replace(nodes["node-2"], absence=planned)
+    report = assemble(HEADING, FACTS, nodes)
+    assert codes(report) == [("away-by-plan", "node-2")]
+    assert report.conclusion == "exceptions", "nobody looked at its copies, planned or not"
+    absence = report.nodes[1].absence
+    assert absence is not None
+    assert (absence.until, absence.reason) == (until, "the rack is moved")
+    assert (report.nodes[0].absence, report.nodes[1].deadline) == (None, "not-known")
 
 
 def test_a_reading_older_than_the_deadline_is_missed() -> None:

@@ -78,6 +78,17 @@ def test_a_silent_node_is_no_source_and_its_copy_is_not_given_up() -> None:
     assert (outcome.mends, outcome.hopeless, outcome.waiting) == ((), (), 2)
 
 
+def test_a_node_that_is_away_by_plan_is_no_source_no_target_and_not_given_up() -> None:
+    planned = replace(NOW, away=frozenset({"node-3"}))
+    bad = [BadCopy("node-1", "object-1"), BadCopy("node-2", "object-1")]
+    outcome = plan(bad, [holding(1, ("node-3",))], planned)
+    assert (outcome.mends, outcome.hopeless, outcome.waiting) == ((), (), 2)
+    assert outcome.suspect_nodes == frozenset()
+    assert plan([BadCopy("node-3", "object-1")], [holding(1, NODES[:2])], planned).waiting == 1
+    (mend,) = plan(bad[:1], [holding(1, NODES[1:])], planned).mends
+    assert mend.source == "node-2"
+
+
 def test_an_object_that_the_catalogue_does_not_know_is_left_alone() -> None:
     assert plan([BadCopy("node-1", "object-9")], []).mends == ()
 
