@@ -163,6 +163,9 @@ class Ingest(Section, frozen=True):
     workers: Count = 2
     scan_s: Duration = 10  # a full rescan at least so often; events only make it sooner
     staging_reserve_bytes: ByteCount = 1 << 30
+    # Longer than half an hour and so much for each TiB, and the package's reader is taken to hang.
+    opening_hours_per_tebibyte: Duration = 4
+    unconfined_workers_allowed: bool = False  # open packages even where seccomp is lacking
 
 
 class Notary(Section, frozen=True):

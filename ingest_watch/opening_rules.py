@@ -138,6 +138,12 @@ TAR_UNSUPPORTED = _refusal(
     "tar 使用了不接受的功能：{detail}；请以普通 tar 重新打包",
     _TAR,
 )
+KILLED_THE_READER = _refusal(
+    "opening-killed-the-reader",
+    "the program that opens packages died of this one, twice ({cause}); if the package is in "
+    "order, ask the archive to look at it",
+    "打开该信息包的程序两次异常终止（{cause}）；如信息包无误，请联系档案馆查看",
+)
 NAME_FROM_GB18030 = Rule(
     "name-from-gb18030",
     Severity.NOTE,

@@ -142,8 +142,7 @@ def prepare(job: Job) -> Preparation:
         job.work.mkdir(mode=0o700, parents=True)
         return _prepare(job)
     except PackageRejected as rejection:
-        report = judge_refusal(rejection, _check_profile(job))
-        return Unacceptable(Facts(), _checks(report), _reasons(report))
+        return refused(job, rejection)
     except PackageChanged as change:
         return Changed(str(change))
     except StagingFull as full:
@@ -152,6 +151,12 @@ def prepare(job: Job) -> Preparation:
         return Changed("the package went away while it was read")
     except (OSError, sqlite3.OperationalError) as error:
         return _passing(error)
+
+
+def refused(job: Job, rejection: PackageRejected) -> Unacceptable:
+    """What is said of a package that could not be opened."""
+    report = judge_refusal(rejection, _check_profile(job))
+    return Unacceptable(Facts(), _checks(report), _reasons(report))
 
 
 def take_up(job: Job) -> Preparation:

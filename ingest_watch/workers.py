@@ -1,20 +1,28 @@
-"""Worker processes that prepare packages, so that what a package does to its reader stays there.
+"""Confined worker processes for jobs on strangers' packages: what one does stays with it.
 
-A process that dies takes its pool with it, and the jobs in it are tried once more, each in a
-process of its own: so a package that kills its reader takes no other along. Knows nothing of what
-a job is.
+A pool of single processes, each with one job at a time: when one dies, no other job notices. The
+job it died of is tried once more in a process that has seen nothing else, and then it is that
+job's affair. Knows nothing of what a job is.
 """
 
 import asyncio
-import multiprocessing
-import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
-from typing import ClassVar, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar, cast
 
+from ingest_watch.confinement import Confinement
+from ingest_watch.worker_process import (
+    Allowance,
+    Died,
+    Failed,
+    Outcome,
+    Overdue,
+    Raised,
+    Returned,
+    WorkerProcess,
+)
 from monitoring.log import get_log
 from storage.errors import LantaiError, Refusal
 
@@ -23,11 +31,26 @@ log = get_log(__name__)
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+_TRIES = 2
+
 
 class WorkerDied(Refusal):
     """The process that read the package died each time it was tried."""
 
     code: ClassVar[str] = "worker-died"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"the process that read this package died, twice ({self.cause}): look at it"
+
+
+class WorkerOverdue(Refusal):
+    """Reading the package took longer than its size explains, and was ended."""
+
+    code: ClassVar[str] = "worker-overdue"
 
 
 class WorkerFailed(Refusal):
@@ -36,72 +59,139 @@ class WorkerFailed(Refusal):
     code: ClassVar[str] = "worker-failed"
 
 
-class Workers:
-    """A pool of processes."""
+class WorkersUnconfined(Refusal):
+    """This machine cannot confine worker processes, and nobody said that it may be so."""
 
-    def __init__(self, processes: int) -> None:
-        self._processes = processes
-        self._pool = _new_pool(processes)
+    code: ClassVar[str] = "workers-unconfined"
+
+
+class WorkersClosed(LantaiError):
+    """The workers were ended while the job ran; it may be repeated."""
+
+    code: ClassVar[str] = "workers-closed"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKind:
+    """What one kind of worker is for and may use."""
+
+    name: str
+    confinement: Confinement
+    allowance: Allowance
+    preload: tuple[str, ...] = ()  # modules that the fork server loads once for all
+    # After so many jobs a process makes room for a new one, so that nothing gathers in it.
+    jobs_max: int = 100
+
+
+class Workers:
+    """A pool of processes of one kind."""
+
+    def __init__(self, processes: int, kind: WorkerKind) -> None:
+        self.processes = processes
+        self.kind = kind
+        self.deaths = 0
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix=kind.name)
+        self._lock = threading.Lock()
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._closed = False
+
+    async def lacking(self) -> tuple[str, ...]:
+        """Start a process; return what this machine could not restrict it in."""
+        lacking: tuple[str, ...] = await self._in_thread(self._tried)
+        return lacking
 
     async def run(self, call: Callable[[Job], Result], job: Job) -> Result:
         """Return `call(job)`, run in a worker.
 
-        Raises LantaiError and OSError as `call` raised them, WorkerDied, or WorkerFailed.
+        Raises LantaiError and OSError as `call` raised them, WorkerDied, WorkerOverdue,
+        WorkerFailed or WorkersClosed.
         """
-        pool = self._pool
-        try:
-            return await _run_in(pool, call, job)
-        except BrokenProcessPool:
-            log.error("intake.worker.died", attempt=1)
-        if self._pool is pool:
-            self._pool = _new_pool(self._processes)
-        return await self._run_apart(call, job)
+        outcome: Outcome = await self._in_thread(self._done, call, job)
+        if isinstance(outcome, Returned):
+            return cast("Result", outcome.value)
+        raise _reported(outcome)
 
     def close(self) -> None:
         """End the processes, in the middle of whatever they do: every job may be repeated."""
-        for process in multiprocessing.active_children():
-            process.terminate()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            self._closed = True
+            for process in (*self._idle, *self._busy):
+                process.kill()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for process in self._idle:
+            process.retire()
 
-    async def _run_apart(self, call: Callable[[Job], Result], job: Job) -> Result:
-        pool = _new_pool(1)
-        try:
-            return await _run_in(pool, call, job)
-        except BrokenProcessPool:
-            log.error("intake.worker.died", attempt=2)
-        finally:
-            pool.shutdown(wait=False)
-        raise WorkerDied("the process that read this package died, twice: have someone look at it")
+    async def _in_thread(self, work: Callable[..., Any], *arguments: object) -> Any:
+        if self._closed:
+            raise WorkersClosed("the workers are ended")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def _tried(self) -> tuple[str, ...]:
+        process = self._take()
+        self._give_back(process, reusable=True)
+        return process.lacking
+
+    def _done(self, call: Callable[[Any], object], job: object) -> Outcome:
+        outcome: Outcome = Died("it was never tried")
+        for attempt in range(1, _TRIES + 1):
+            process = self._take()
+            outcome = process.carry_out(call, job, self.kind.allowance)
+            ended = isinstance(outcome, Died | Overdue)
+            self._give_back(process, reusable=not ended)
+            if not ended:
+                break
+            self._count(outcome, attempt)
+            if isinstance(outcome, Overdue):
+                break
+        return outcome
+
+    def _count(self, outcome: Outcome, attempt: int) -> None:
+        """Put a death on record. Raises WorkersClosed if it was our own doing."""
+        with self._lock:
+            if self._closed:
+                raise WorkersClosed("the workers were ended")
+            self.deaths += 1
+        cause = outcome.cause if isinstance(outcome, Died) else "time limit"
+        log.error("intake.worker.died", kind=self.kind.name, attempt=attempt, cause=cause)
+
+    def _take(self) -> WorkerProcess:
+        with self._lock:
+            if self._closed:
+                raise WorkersClosed("the workers are ended")
+            if self._idle:
+                process = self._idle.pop()
+                self._busy.add(process)
+                return process
+        return self._begin(WorkerProcess(self.kind.confinement, self.kind.preload))
+
+    def _begin(self, process: WorkerProcess) -> WorkerProcess:
+        with self._lock:
+            self._busy.add(process)
+            if self._closed:
+                process.kill()
+        return process
+
+    def _give_back(self, process: WorkerProcess, *, reusable: bool) -> None:
+        with self._lock:
+            self._busy.discard(process)
+            if reusable and not self._closed and process.jobs < self.kind.jobs_max:
+                self._idle.append(process)
+                return
+        process.retire()
 
 
-async def _run_in(pool: ProcessPoolExecutor, call: Callable[[Job], Result], job: Job) -> Result:
-    try:
-        return await asyncio.get_running_loop().run_in_executor(pool, call, job)
-    except (LantaiError, OSError, BrokenProcessPool):
-        raise
-    except Exception as error:  # a stranger's package must not end the intake
-        log.exception("intake.worker.failed")
-        raise WorkerFailed(f"reading this package failed: {type(error).__name__}") from error
-
-
-def _new_pool(processes: int) -> ProcessPoolExecutor:
-    # Never fork a process that has threads and open sockets.
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["ingest_watch.prepare"])
-    return ProcessPoolExecutor(processes, mp_context=context, initializer=_die_with_parent)
-
-
-def _die_with_parent() -> None:
-    """A worker that outlived a killed intake would write into its successor's staging.
-
-    The kernel's own way (PR_SET_PDEATHSIG) does not help: the fork server is the parent that it
-    means, and lives as long as its children.
-    """
-
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        assert parent is not None, "workers are begun by the intake"
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()
+def _reported(outcome: Raised | Failed | Died | Overdue) -> Exception:
+    match outcome:
+        case Raised(error):
+            return error
+        case Failed(kind, where):
+            log.error("intake.worker.failed", kind=kind, where=where)
+            return WorkerFailed(f"reading this package failed: {kind}")
+        case Died(cause):
+            return WorkerDied(cause)
+        case Overdue():
+            return WorkerOverdue(
+                "reading this package took longer than its size explains: see whether the share "
+                "or the staging disk hangs, then have it tried again"
+            )

@@ -22,7 +22,8 @@ from ingest_watch.drop_folder import DropFolder
 from ingest_watch.intake import Intake
 from ingest_watch.keeping import Keeping
 from ingest_watch.leftovers import clear_leftovers
-from ingest_watch.prepare import Profile, prepare, take_up
+from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.prepare import Profile
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
 from ingest_watch.signing_desk import SigningDesk
 from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
@@ -55,8 +56,7 @@ def build(config: Config) -> Role:
         catalogue = await open_writer(config, opening)
         await clear_leftovers(settings.staging_folder, catalogue)
         clients = await open_clients(config, opening, ROLE, settings.name)
-        workers = Workers(settings.workers)
-        opening.stack.callback(workers.close)
+        readers = await _open_readers(settings, opening)
         desk = SigningDesk(settings.notary_socket)
         writer = CopyWriter(clients, peers_of(config), config.site.copies)
         tools = IntakeTools(
@@ -66,13 +66,21 @@ def build(config: Config) -> Role:
             catalogue=catalogue,
             desk=desk,
             keeping=Keeping(catalogue, writer, desk, config.site.copies, _now),
-            prepare=partial(workers.run, prepare),
-            take_up=partial(workers.run, take_up),
+            prepare=readers.prepare,
+            take_up=readers.take_up,
             now=_now,
         )
-        return RunningIngest(settings, catalogue, tools, metrics).work()
+        return RunningIngest(settings, catalogue, tools, readers, metrics).work()
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
+
+
+async def _open_readers(settings: Ingest, opening: Opening) -> PackageReaders:
+    workers = Workers(settings.workers, reader_kind(settings.opening_hours_per_tebibyte))
+    opening.stack.callback(workers.close)
+    readers = PackageReaders(workers)
+    await readers.begin(unconfined_allowed=settings.unconfined_workers_allowed)
+    return readers
 
 
 class RunningIngest:
@@ -83,9 +91,11 @@ class RunningIngest:
         settings: Ingest,
         catalogue: CatalogueWriter,
         tools: IntakeTools,
+        readers: PackageReaders,
         metrics: IngestMetrics,
     ) -> None:
         self._settings = settings
+        self._readers = readers
         self._catalogue = catalogue
         self._answered = asyncio.Event()
         arrivals = [_arrivals(settings, source, catalogue) for source in settings.sources]
@@ -110,6 +120,7 @@ class RunningIngest:
             Part("takeover", self._take_over),
             Part("delivery", self._deliver),
             Part("figures", self._measure),
+            Part("readers", self._tell_of_readers),
         )
         verbs = {
             "release": partial(self._decide, self._decisions.release),
@@ -162,6 +173,11 @@ class RunningIngest:
     async def _measure(self, part: Part) -> None:
         while True:
             part.beat(await self._figures.measure())
+            await part.pause(2)
+
+    async def _tell_of_readers(self, part: Part) -> None:
+        while True:
+            part.beat(self._readers.status)
             await part.pause(2)
 
     async def _decide(
