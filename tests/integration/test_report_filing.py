@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from daemon.config import Keeper as KeeperSettings
 from daemon.lifecycle import Part
@@ -35,6 +36,7 @@ class Site:
 
     writer: CatalogueWriter
     folder: Path
+    registry: CollectorRegistry = field(default_factory=lambda: new_registry("keeper", "keeper"))
     part: Part = field(init=False)  # that files
 
     @asynccontextmanager
@@ -43,7 +45,8 @@ class Site:
         settings = KeeperSettings(report_every_days=DAYS, report_folder=self.folder, cycle_s=0.1)
         maker = Maker("示例市档案馆", "keeper@host-1", SigningKey.generate(), {})
         hearing = Hearing(self.writer, {}, utc_now)
-        metrics = KeeperAccountMetrics(new_registry("keeper", "keeper"))
+        self.registry = new_registry("keeper", "keeper")
+        metrics = KeeperAccountMetrics(self.registry)
         reports = KeeperReports(maker, settings, self.writer, hearing, metrics, lambda: leads)
         part = next(part for part in reports.parts() if part.name == "reports")
         task = asyncio.create_task(part.run())
@@ -54,6 +57,12 @@ class Site:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    def overdue_s(self) -> float:
+        """What Prometheus is told."""
+        told = self.registry.get_sample_value("lantai_keeper_report_overdue_seconds")
+        assert told is not None
+        return told
 
     def filed(self) -> list[Path]:
         return sorted(self.folder.glob("*.json"))
@@ -91,10 +100,15 @@ async def test_a_keeper_that_stands_by_files_nothing(site: Site, wait_until: Wai
     assert site.filed() == []
 
 
-async def test_a_folder_that_takes_no_file_is_said_and_nothing_is_on_record(
+async def test_a_folder_that_takes_no_file_is_told_of_until_the_report_is_filed(
     site: Site, wait_until: WaitUntil
 ) -> None:
     site.folder.write_text("a file stands in its place")
     async with site.filing():
         await wait_until(lambda: "Cannot file" in site.part.status, within_s=30)
+        await wait_until(lambda: site.overdue_s() >= 3600, within_s=30)
     assert await site.writer.look(acts.last, FILED) is None
+    site.folder.unlink()
+    async with site.filing():
+        await wait_until(lambda: "Filed" in site.part.status, within_s=30)
+        await wait_until(lambda: site.overdue_s() == 0, within_s=30)
