@@ -5,13 +5,15 @@ and every check that its profile needs was carried out. Reads the staged copy on
 answering and waiting are for others.
 """
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from ingest_watch.checks.all_checks import CHECKS, OPENING
 from ingest_watch.checks.check import CheckResult, Examined, Outcome, carry_out, result_of
 from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.findings import Finding, PackageRejected, Rule, Severity
-from ingest_watch.formats.registry import recognised_format
+from ingest_watch.formats.package_format import Opening, PackageFormat
+from ingest_watch.formats.registry import FORMATS, recognised_format
 from ingest_watch.listing import Listing
 from ingest_watch.staging import StagedPackage
 
@@ -43,18 +45,35 @@ DEFAULT_PROFILE = CheckProfile()
 
 
 def judge(package: StagedPackage, profile: CheckProfile = DEFAULT_PROFILE) -> CheckReport:
-    """Carry out every check on a staged package. Raises OSError if the staging disk fails."""
+    """Carry out every check on a staged package.
+
+    A format that must decode does so beside the package's listing. Raises OSError if the staging
+    disk fails, and PackageRejected if decoding it would not be safe.
+    """
     with Listing.open(package.listing) as listing:
-        package_format = recognised_format(listing.names_in(""), profile.formats)
+        package_format = _format_of(package, listing, profile)
         if package_format is None:
             formats = ", ".join(profile.formats) if profile.formats else "BagIt"
             return refused((_FORMAT_UNKNOWN.found(formats=formats),), profile)
-        opened = package_format.open(package.folder, listing)
-        examined = Examined(package, opened)
-        results = tuple(carry_out(check, profile.stage, examined) for check in CHECKS)
-        return CheckReport(
-            package_format.name, _verdict(results, profile), results, opened.external_identifiers
-        )
+        opened = package_format.open(Opening(package.folder, listing, package.listing.parent))
+        with closing(opened):
+            examined = Examined(package, opened)
+            results = tuple(carry_out(check, profile.stage, examined) for check in CHECKS)
+            return CheckReport(
+                package_format.name,
+                _verdict(results, profile),
+                results,
+                opened.external_identifiers,
+                opened.decoded,
+            )
+
+
+def _format_of(
+    package: StagedPackage, listing: Listing, profile: CheckProfile
+) -> PackageFormat | None:
+    if package.kept_whole_as is not None:
+        return FORMATS[package.kept_whole_as]
+    return recognised_format(listing.names_in(""), profile.formats)
 
 
 def judge_refusal(refusal: PackageRejected, profile: CheckProfile = DEFAULT_PROFILE) -> CheckReport:

@@ -51,6 +51,19 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLists:
+    """The file lists of what is kept besides Lantai's own records, paths with their prefix."""
+
+    received: Path
+    decoded: Path | None = None  # of `content/`, where `received/` had to be decoded
+
+    def entries(self) -> Iterator[FileEntry]:
+        """Yield all of them, sorted by path."""
+        lists = [self.received] if self.decoded is None else [self.decoded, self.received]
+        return _merged(*map(read_file_list, lists))
+
+
+@dataclass(frozen=True, slots=True)
 class BuiltObject:
     """What is announced to the nodes of an object that lies ready in staging."""
 
@@ -62,17 +75,17 @@ class BuiltObject:
 
 
 def build_object(
-    work: Path, facts: PackageFacts, received: Path, records: Records, archive: str
+    work: Path, facts: PackageFacts, lists: FileLists, records: Records, archive: str
 ) -> BuiltObject:
     """Write `content/lantai/`, the file list and the inventory into `work`.
 
-    `work/content/received/` holds the staged package, and `received` is its file list (paths with
-    the prefix). What an earlier, interrupted building left is replaced.
+    `work/content/received/` holds the staged package, `work/content/content/` what was decoded from
+    it. What an earlier, interrupted building left is replaced.
     """
-    entries = _write_records(work / CONTENT / "lantai", facts, received, records)
+    entries = _write_records(work / CONTENT / "lantai", facts, lists, records)
     file_list = work / FILE_LIST
     file_list.unlink(missing_ok=True)
-    summary = write_file_list(_merged(entries, read_file_list(received)), file_list)
+    summary = write_file_list(_merged(entries, lists.entries()), file_list)
     inventory = work / INVENTORY
     inventory.unlink(missing_ok=True)
     header = InventoryHeader(
@@ -87,7 +100,7 @@ def build_object(
 
 
 def _write_records(
-    folder: Path, facts: PackageFacts, received: Path, records: Records
+    folder: Path, facts: PackageFacts, lists: FileLists, records: Records
 ) -> list[FileEntry]:
     """Write the small files of `lantai/` and return their entries, sorted by path."""
     folder.mkdir(exist_ok=True)
@@ -98,7 +111,7 @@ def _write_records(
     (folder / "package.json").write_bytes(package + b"\n")
     listed = folder / "files.jsonl"
     listed.unlink(missing_ok=True)
-    write_file_list(read_file_list(received), listed)
+    write_file_list(lists.entries(), listed)
     return [_entry(path) for path in sorted(folder.iterdir())]
 
 

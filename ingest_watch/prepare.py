@@ -13,7 +13,9 @@ import re
 import shutil
 import sqlite3
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -22,13 +24,16 @@ import msgspec
 from ingest_watch.answers import Reason
 from ingest_watch.checks.report import CheckReport, Verdict, check_members
 from ingest_watch.findings import PackageChanged, PackageRejected, Severity
+from ingest_watch.formats.package_format import Decoded
 from ingest_watch.judge import CheckProfile, judge, judge_refusal
+from ingest_watch.listing import Listing, StagedFile
 from ingest_watch.object_builder import (
     CONTENT,
     FILE_LIST,
     INVENTORY,
     PACKAGE_FORMAT,
     BuiltObject,
+    FileLists,
     PackageFacts,
     Records,
     build_object,
@@ -36,13 +41,19 @@ from ingest_watch.object_builder import (
 from ingest_watch.staging import (
     StagedPackage,
     StagingFull,
-    stage_archive,
+    stage_file,
     stage_folder,
     staged_files,
 )
 from storage.catalogue.model import Facts
 from storage.digests import sha256_of_file
-from storage.file_list import RECEIVED_PREFIX, identity, read_file_list, write_file_list
+from storage.file_list import (
+    CONTENT_PREFIX,
+    RECEIVED_PREFIX,
+    identity,
+    read_file_list,
+    write_file_list,
+)
 
 IDENTIFIER_BYTES_MAX = 200
 _SERIALISED = (b".tar.gz", b".tgz", b".tar", b".zip")
@@ -208,7 +219,7 @@ def _stage(job: Job) -> StagedPackage:
     target, listing = job.work / "staged", job.work / "listing.sqlite"
     if stat.S_ISDIR(source.lstat().st_mode):
         return stage_folder(source, target, listing)
-    return stage_archive(source, target, listing)
+    return stage_file(source, target, listing, formats=job.profile.formats)
 
 
 def _conclude(job: Job, staged: StagedPackage, report: CheckReport) -> Preparation:
@@ -259,8 +270,14 @@ def _build(job: Job, staged: StagedPackage, report: CheckReport, identifier: str
     content.mkdir(mode=0o700)
     received = job.work / "received.jsonl"
     write_file_list((file.entry() for file in staged_files(staged)), received)
-    names = _name_records(staged)
+    names = _name_records(staged, report.decoded)
     staged.folder.rename(content / "received")
+    decoded = None
+    if report.decoded is not None:
+        decoded = job.work / "content.jsonl"
+        opened = (file.entry(CONTENT_PREFIX) for file in _decoded_files(report.decoded))
+        write_file_list(opened, decoded)
+        report.decoded.folder.rename(content / "content")
     facts = PackageFacts(
         format=PACKAGE_FORMAT,
         object_id=f"lantai:{job.source}/{identifier}",
@@ -275,7 +292,8 @@ def _build(job: Job, staged: StagedPackage, report: CheckReport, identifier: str
         content_bytes=staged.content_bytes,
         received_at=job.received_at,
     )
-    built = build_object(job.work, facts, received, Records(report.as_json(), names), job.archive)
+    records = Records(report.as_json(), names)
+    built = build_object(job.work, facts, FileLists(received, decoded), records, job.archive)
     found = Facts(
         identifier, facts.identity, facts.object_id, staged.file_count, staged.content_bytes
     )
@@ -284,17 +302,24 @@ def _build(job: Job, staged: StagedPackage, report: CheckReport, identifier: str
     return Acceptable(job.source, job.work, found, record.checks, built)
 
 
-def _name_records(staged: StagedPackage) -> bytes:
+def _decoded_files(decoded: Decoded) -> Iterator[StagedFile]:
+    with Listing.open(decoded.listing) as files:
+        yield from files.files()
+
+
+def _name_records(staged: StagedPackage, decoded: Decoded | None) -> bytes:
     """The lines of `lantai/names.jsonl`; empty when every name is UTF-8."""
+    received = ((RECEIVED_PREFIX, file) for file in staged_files(staged))
+    opened = () if decoded is None else _decoded_files(decoded)
     return b"".join(
         msgspec.json.encode(
             {
-                "path": RECEIVED_PREFIX + file.path,
-                "raw_base64": base64.b64encode(RECEIVED_PREFIX.encode() + file.raw_path).decode(),
+                "path": prefix + file.path,
+                "raw_base64": base64.b64encode(prefix.encode() + file.raw_path).decode(),
             }
         )
         + b"\n"
-        for file in staged_files(staged)
+        for prefix, file in chain(((CONTENT_PREFIX, file) for file in opened), received)
         if file.raw_path is not None
     )
 

@@ -2,28 +2,28 @@
 
 docs/formats/package.md; attack catalogue A3-A13, A30-A37. A folder is walked three times: named
 (and refused before a byte is copied), copied, and named again; a package that changed in between
-is not complete yet. An archive is copied first and unpacked from the copy. Judges no format: that
-is judge.py, over what is staged here. Each function runs in a worker process of its own.
+is not complete yet. A file is copied first, and unpacked from the copy. Judges no format: that is
+judge.py, over what is staged here. Each function runs in a worker process of its own.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from ingest_watch.algorithms import WantedDigests
 from ingest_watch.archives.recognise import recognise
 from ingest_watch.archives.unpack import unpack
-from ingest_watch.digest_pass import CHUNK_BYTES, DigestPass, Pump, write_piece
+from ingest_watch.digest_pass import DigestPass, Pump
 from ingest_watch.findings import Finding, PackageChanged, PackageRejected
 from ingest_watch.folder_walk import FolderWalk, Found, opened_folder, reporting_swaps, stamp
-from ingest_watch.formats.registry import wanted_digests
+from ingest_watch.formats.registry import recognised_file, wanted_digests
 from ingest_watch.limits import DEFAULT_LIMITS, IntakeLimits
 from ingest_watch.listing import Listing, StagedFile
+from ingest_watch.names import text_of
 from ingest_watch.opening_rules import ARCHIVE_UNKNOWN, SPECIAL, TOO_LARGE
 from ingest_watch.safe_open import FILE_FLAGS, open_beneath
 from ingest_watch.target_tree import TargetTree
@@ -42,11 +42,12 @@ class StagedPackage:
 
     folder: Path  # the package itself, below the target for an archive with one top folder
     listing: Path
-    serialisation: str  # "folder", "zip", "tar" or "tar.gz"
-    serialised_sha256: str | None
+    serialisation: str  # "folder", "zip", "tar", "tar.gz", or "file": one that is kept whole
     file_count: int
     content_bytes: int
+    serialised_sha256: str | None = None  # of an archive that was unpacked
     findings: tuple[Finding, ...] = ()  # what opening wants to be known; never errors
+    kept_whole_as: str | None = None  # the format of a file that was not unpacked
 
 
 def stage_folder(
@@ -76,32 +77,32 @@ def inspect_folder(
         return _described(source, listing, files, "folder")
 
 
-def stage_archive(
-    source: Path, target: Path, listing: Path, limits: IntakeLimits = DEFAULT_LIMITS
+def stage_file(
+    source: Path,
+    target: Path,
+    listing: Path,
+    limits: IntakeLimits = DEFAULT_LIMITS,
+    formats: tuple[str, ...] | None = None,
 ) -> StagedPackage:
-    """Copy the archive file `source`, unpack the copy into `target`, list it at `listing`.
+    """Take a private copy of a package that is one file, as `stage_folder` does of a folder.
 
-    As `stage_folder`. The copy lies beside `target` while it is needed. One top folder in the
-    archive is the package; otherwise the archive's root is.
+    What one of `formats` keeps whole lies in `target` as it came. Any other file is an archive and
+    is unpacked: its one top folder is the package, if there is one and nothing beside it.
     """
     target.mkdir(mode=0o700)
     copy = target.with_name(target.name + ".archive")
     with ExitStack() as stack:
         files = stack.enter_context(Listing.create(listing))
         stack.callback(copy.unlink, missing_ok=True)
-        sha256 = _copy_archive(source, copy, limits)
+        copied = _copy_file(source, copy, limits)
         descriptor = os.open(copy, FILE_FLAGS)
         stack.callback(os.close, descriptor)
-        serialisation = recognise(descriptor, source.name)
-        if serialisation is None:
-            raise PackageRejected(ARCHIVE_UNKNOWN.found(source.name))
-        tree = stack.enter_context(TargetTree(target))
-        findings = unpack(descriptor, serialisation, tree, files, limits)
-        top = files.top_folder()
-        if top is not None:
-            files.move_up(top)
-        folder = target if top is None else target / top
-        return _described(folder, listing, files, serialisation, sha256, findings)
+        whole = recognised_file(source.name, descriptor, formats)
+        if whole is not None:
+            copy.rename(target / copied.path)
+            files.set_digests(copied)
+            return _described(target, listing, files, "file", kept_whole_as=whole.name)
+        return _unpacked(target, listing, files, (copied, descriptor), limits)
 
 
 def staged_files(package: StagedPackage) -> Iterator[StagedFile]:
@@ -181,13 +182,35 @@ class _FolderReading:
             raise PackageChanged("files came or went while the package was read")
 
 
-def _copy_archive(source: Path, target: Path, limits: IntakeLimits) -> str:
-    """Copy one archive file while hashing it; return its SHA-256."""
+def _unpacked(
+    target: Path,
+    listing: Path,
+    files: Listing,
+    archive: tuple[StagedFile, int],
+    limits: IntakeLimits,
+) -> StagedPackage:
+    copied, descriptor = archive
+    serialisation = recognise(descriptor, copied.path)
+    if serialisation is None:
+        raise PackageRejected(ARCHIVE_UNKNOWN.found(copied.path))
+    with TargetTree(target) as tree:
+        findings = unpack(descriptor, serialisation, tree, files, limits)
+    top = files.top_folder()
+    if top is not None:
+        files.move_up(top)
+    folder = target if top is None else target / top
+    package = _described(folder, listing, files, serialisation)
+    return replace(package, serialised_sha256=copied.digests["sha256"], findings=findings)
+
+
+def _copy_file(source: Path, target: Path, limits: IntakeLimits) -> StagedFile:
+    """Copy one file while hashing it."""
+    raw_name = os.fsencode(source.name)
     with ExitStack() as stack:
         parent = os.open(source.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, parent)
         with reporting_swaps(source.name):
-            descriptor = open_beneath(parent, os.fsencode(source.name), FILE_FLAGS)
+            descriptor = open_beneath(parent, raw_name, FILE_FLAGS)
         stack.callback(os.close, descriptor)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -197,19 +220,15 @@ def _copy_archive(source: Path, target: Path, limits: IntakeLimits) -> str:
         _expect_room(target.parent, status.st_size)
         writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         stack.callback(os.close, writer)
-        sha256 = hashlib.sha256()
-        copied_bytes = 0
-        while piece := os.read(descriptor, CHUNK_BYTES):
-            sha256.update(piece)
-            write_piece(writer, memoryview(piece))
-            copied_bytes += len(piece)
-            if copied_bytes > status.st_size:
-                break
+        digests = DigestPass((), status.st_size)
+        whole = Pump().copy(descriptor, writer, status.st_size, digests)
         with reporting_swaps(source.name):
             named = os.stat(source.name, dir_fd=parent, follow_symlinks=False)
-        if stamp(os.fstat(descriptor)) != stamp(status) or stamp(named) != stamp(status):
+        unchanged = stamp(os.fstat(descriptor)) == stamp(named) == stamp(status)
+        if not (whole and unchanged):
             raise PackageChanged(f"{source.name} changed while it was read")
-        return sha256.hexdigest()
+        path = text_of(raw_name)
+        return digests.finish(path, None if path.encode() == raw_name else raw_name)
 
 
 def _expect_room(folder: Path, needed_bytes: int) -> None:
@@ -227,11 +246,14 @@ def _described(
     listing: Path,
     files: Listing,
     serialisation: str,
-    serialised_sha256: str | None = None,
-    findings: tuple[Finding, ...] = (),
+    kept_whole_as: str | None = None,
 ) -> StagedPackage:
     file_count, _ = files.count()
     return StagedPackage(
-        folder, listing, serialisation, serialised_sha256, file_count,
-        files.content_bytes(), findings,
-    )  # fmt: skip
+        folder,
+        listing,
+        serialisation,
+        file_count,
+        files.content_bytes(),
+        kept_whole_as=kept_whole_as,
+    )

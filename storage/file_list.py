@@ -23,6 +23,7 @@ DEPTH_MAX = 64
 FILES_MAX = 1_000_100  # a million of the sender's, and Lantai's own records
 
 RECEIVED_PREFIX = "received/"
+CONTENT_PREFIX = "content/"
 
 # A path of 1024 control characters takes six bytes for each in JSON; the rest is far below this.
 _LINE_BYTES_MAX = 8192

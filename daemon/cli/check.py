@@ -15,7 +15,7 @@ from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.findings import Finding, PackageChanged, PackageRejected, Severity, shown
 from ingest_watch.formats.registry import FORMATS
 from ingest_watch.judge import CheckProfile, judge, judge_refusal
-from ingest_watch.staging import StagingFull, inspect_folder, stage_archive
+from ingest_watch.staging import StagingFull, inspect_folder, stage_file
 
 EXIT_STATUS = {Verdict.ACCEPTABLE: 0, Verdict.REJECTED: 1, Verdict.NOT_JUDGED: 3}
 
@@ -83,7 +83,7 @@ def check_package(path: Path, profile: CheckProfile) -> CheckReport:
             if path.is_dir():
                 staged = inspect_folder(path, listing)
             else:
-                staged = stage_archive(path, private / "package", listing)
+                staged = stage_file(path, private / "package", listing)
         except PackageRejected as refusal:
             return judge_refusal(refusal, profile)
         return judge(staged, profile)

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from ingest_watch.checks.check import CheckResult
 from ingest_watch.findings import Finding, Severity
+from ingest_watch.formats.package_format import Decoded
 
 FORMAT = "lantai.check-report.v1"
 
@@ -31,6 +32,8 @@ class CheckReport:
     checks: tuple[CheckResult, ...]
     # What the sender calls the package, where the format has a place for it. Not in the report.
     external_identifiers: tuple[str, ...] = ()
+    # Files that staff can open, where what was received had to be decoded. Not in the report.
+    decoded: Decoded | None = None
 
     def findings(self, severity: Severity) -> tuple[Finding, ...]:
         """Return all findings of this weight, in the order of the checks."""

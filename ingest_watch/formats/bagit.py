@@ -31,7 +31,7 @@ from ingest_watch.formats.bagit_rules import (
 )
 from ingest_watch.formats.bagit_text import TagFiles, TagFileUnreadable
 from ingest_watch.formats.name_remarks import name_remarks
-from ingest_watch.formats.package_format import Answer, NotApplicable
+from ingest_watch.formats.package_format import Answer, NotApplicable, Opening, SaysNothing
 from ingest_watch.listing import Listing
 
 DECLARATION = bagit_declaration.NAME
@@ -54,12 +54,16 @@ class BagIt:
             ("", (each.algorithm for each in manifests if each.is_tag_manifest)),
         )
 
-    def open(self, folder: Path, listing: Listing) -> "OpenedBag":
+    def recognises_file(self, name: str, descriptor: int) -> bool:
+        """A serialised bag is unpacked (RFC 8493 section 4), never kept as one file."""
+        return False
+
+    def open(self, opening: Opening) -> "OpenedBag":
         """Read declaration, manifests, metadata and fetch file."""
-        return OpenedBag(folder, listing)
+        return OpenedBag(opening.folder, opening.listing)
 
 
-class OpenedBag:
+class OpenedBag(SaysNothing):
     """One bag. Everything it says of itself is read once, here."""
 
     def __init__(self, folder: Path, listing: Listing) -> None:
@@ -77,11 +81,7 @@ class OpenedBag:
         self._info = self._read_info(tag_files)
         self._fetch = FetchFile(listing, self._declaration)
         self._read_fetch(tag_files)
-
-    @property
-    def external_identifiers(self) -> tuple[str, ...]:
-        """The values of External-Identifier."""
-        return tuple(self._info.values_of("External-Identifier"))
+        self.external_identifiers = tuple(self._info.values_of("External-Identifier"))
 
     def fixity(self) -> Answer:
         """1-1: every digest of every payload manifest."""

@@ -2,7 +2,7 @@
 
 DA/T 70-2018 names the questions; each method of `OpenedPackage` answers one of them, and
 checks/ turns the answers into outcomes. A further format is one module with these two classes and
-one line in registry.py.
+one line in registry.py (docs/formats/new-format.md).
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Protocol
 
 from ingest_watch.algorithms import WantedDigests
-from ingest_watch.findings import Finding
+from ingest_watch.findings import Finding, Rule, Severity
 from ingest_watch.listing import Listing
+from ingest_watch.records import Record, StatedFile
+
+_NOTHING_TO_ASK = Rule(
+    "nothing-to-check", Severity.NOTE, "this package format has nothing of the kind",
+    "该信息包格式无此项内容", "",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,14 @@ class NotApplicable:
 Answer = Iterator[Finding] | NotApplicable
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Files that staff can open, made from what was received: `content/` of the object."""
+
+    folder: Path
+    listing: Path
+
+
 class OpenedPackage(Protocol):
     """One package, opened. Methods may be called in any order, each once."""
 
@@ -33,8 +47,21 @@ class OpenedPackage(Protocol):
         """What the sender calls the package, wherever the format has a place for it."""
         ...
 
+    @property
+    def decoded(self) -> Decoded | None:
+        """Where the opened files are; None when what was received can be opened as it is."""
+        ...
+
     def fixity(self) -> Answer:
-        """1-1: do the digests and signatures that the package carries hold?"""
+        """1-1: do the digests that the package carries hold?"""
+        ...
+
+    def seals(self) -> Answer:
+        """1-1: do its signatures and timestamps hold?"""
+        ...
+
+    def descriptions(self) -> Answer:
+        """1-12: are 说明文件 and 目录文件 as the format asks?"""
         ...
 
     def structure(self) -> Answer:
@@ -43,6 +70,10 @@ class OpenedPackage(Protocol):
 
     def consistency(self) -> Answer:
         """1-14: is the package itself, not only its content, as it was sent?"""
+        ...
+
+    def counts(self) -> Answer:
+        """2-1: are there as many records as stated?"""
         ...
 
     def totals(self) -> Answer:
@@ -61,6 +92,76 @@ class OpenedPackage(Protocol):
         """4-3: is there anything besides what the package says it holds?"""
         ...
 
+    def records(self) -> Iterator[Record] | NotApplicable:
+        """What the rules of a profile are asked of (1-2 to 1-8, 2-3, 2-4, 2-6, 2-10, scope)."""
+        ...
+
+    def stated_files(self) -> Iterator[StatedFile] | NotApplicable:
+        """What the metadata says of content files (1-10, 1-11, 2-7)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        ...
+
+
+class SaysNothing:
+    """The answers of a format that has nothing of the kind; a format overrides what it has.
+
+    Every question that it leaves here is reported as not applicable, never as passed.
+    """
+
+    external_identifiers: tuple[str, ...] = ()
+    decoded: Decoded | None = None
+
+    def fixity(self) -> Answer:
+        return _nothing()
+
+    def seals(self) -> Answer:
+        return _nothing()
+
+    def descriptions(self) -> Answer:
+        return _nothing()
+
+    def structure(self) -> Answer:
+        return _nothing()
+
+    def consistency(self) -> Answer:
+        return _nothing()
+
+    def counts(self) -> Answer:
+        return _nothing()
+
+    def totals(self) -> Answer:
+        return _nothing()
+
+    def contents(self) -> Answer:
+        return _nothing()
+
+    def metadata(self) -> Answer:
+        return _nothing()
+
+    def surplus(self) -> Answer:
+        return _nothing()
+
+    def records(self) -> Iterator[Record] | NotApplicable:
+        return _nothing()
+
+    def stated_files(self) -> Iterator[StatedFile] | NotApplicable:
+        return _nothing()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a format opens: our own copy, which no longer changes."""
+
+    folder: Path  # the package as received
+    listing: Listing  # of it
+    work: Path  # a folder of this transfer alone; decoded files go to a new folder in it
+
 
 class PackageFormat(Protocol):
     """One format. Stateless."""
@@ -74,10 +175,25 @@ class PackageFormat(Protocol):
         """Tell from the names of the files in the package's top folder whether it is one."""
         ...
 
+    def recognises_file(self, name: str, descriptor: int) -> bool:
+        """Tell whether one file is a whole package that must be kept as it is.
+
+        Such a file is not unpacked into `received/`; opening it decodes it into `content/`.
+        """
+        ...
+
     def wanted_digests(self, root_names: frozenset[str]) -> WantedDigests:
         """Tell, from the same names, which algorithms its manifests will need."""
         ...
 
-    def open(self, folder: Path, listing: Listing) -> OpenedPackage:
-        """Read what describes the package. Raises OSError only; flaws come as findings."""
+    def open(self, opening: Opening) -> OpenedPackage:
+        """Read what describes the package. Raises OSError and PackageRejected only.
+
+        PackageRejected is for what may not even be decoded (a bomb, a path that climbs out);
+        flaws come as findings.
+        """
         ...
+
+
+def _nothing() -> NotApplicable:
+    return NotApplicable(_NOTHING_TO_ASK.found())

@@ -16,13 +16,29 @@ def recognised_format(
     root_names: frozenset[str], allowed: tuple[str, ...] | None = None
 ) -> PackageFormat | None:
     """Return the format of a package with these names in its top folder, if it is allowed."""
-    for name, package_format in FORMATS.items():
-        if (allowed is None or name in allowed) and package_format.recognises(root_names):
+    for package_format in _allowed(allowed):
+        if package_format.recognises(root_names):
             return package_format
     return None
 
 
-def wanted_digests(root_names: frozenset[str]) -> WantedDigests:
+def recognised_file(
+    name: str, descriptor: int, allowed: tuple[str, ...] | None = None
+) -> PackageFormat | None:
+    """Return the format of which this one file is a whole package that is kept as it is."""
+    for package_format in _allowed(allowed):
+        if package_format.recognises_file(name, descriptor):
+            return package_format
+    return None
+
+
+def wanted_digests(
+    root_names: frozenset[str], allowed: tuple[str, ...] | None = None
+) -> WantedDigests:
     """Return which algorithms a package with these names needs; none if it is of no format."""
-    package_format = recognised_format(root_names)
+    package_format = recognised_format(root_names, allowed)
     return WantedDigests() if package_format is None else package_format.wanted_digests(root_names)
+
+
+def _allowed(names: tuple[str, ...] | None) -> list[PackageFormat]:
+    return [each for name, each in FORMATS.items() if names is None or name in names]

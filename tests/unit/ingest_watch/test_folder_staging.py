@@ -20,7 +20,7 @@ from ingest_watch.staging import (
     StagedPackage,
     StagingFull,
     inspect_folder,
-    stage_archive,
+    stage_file,
     stage_folder,
     staged_files,
 )
@@ -93,7 +93,7 @@ def test_an_archive_lists_the_same_as_its_folder(bag: Path, tmp_path: Path) -> N
     files = bag_files(algorithms=("md5", "sha512"))
     archive = tmp_path / "bag.tar"
     archive.write_bytes(tar_bytes({f"bag/{path}": content for path, content in files.items()}))
-    staged = stage_archive(archive, tmp_path / "unpacked", tmp_path / "unpacked.listing")
+    staged = stage_file(archive, tmp_path / "unpacked", tmp_path / "unpacked.listing")
     assert list(staged_files(staged)) == expected
     assert staged.serialised_sha256 == sha256_of_file(archive)
     assert not (tmp_path / "unpacked.archive").exists()
@@ -105,7 +105,7 @@ def test_staging_runs_in_a_process_of_its_own(bag: Path) -> None:
             stage_folder, bag, bag.parent / "target", bag.parent / "listing"
         ).result()
         refused = pool.submit(
-            stage_archive, bag / "bagit.txt", bag.parent / "other", bag.parent / "none"
+            stage_file, bag / "bagit.txt", bag.parent / "other", bag.parent / "none"
         )
         assert isinstance(refused.exception(), PackageRejected)
     assert staged.file_count == len(list(staged_files(staged)))
@@ -306,4 +306,4 @@ def test_an_archive_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real.zip").write_bytes(zip_bytes([]))
     (tmp_path / "case.zip").symlink_to("real.zip")
     with pytest.raises(PackageRejected):
-        stage_archive(tmp_path / "case.zip", tmp_path / "target", tmp_path / "listing")
+        stage_file(tmp_path / "case.zip", tmp_path / "target", tmp_path / "listing")

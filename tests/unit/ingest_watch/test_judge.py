@@ -19,6 +19,7 @@ from ingest_watch.checks.check import (
 )
 from ingest_watch.findings import Finding, Rule, Severity, shown
 from ingest_watch.formats.bagit import BagIt
+from ingest_watch.formats.package_format import Opening
 from ingest_watch.judge import CheckProfile, judge
 from ingest_watch.listing import Listing
 from ingest_watch.staging import inspect_folder
@@ -33,7 +34,7 @@ def examined(tmp_path: Path) -> Iterator[Examined]:
     bag = write_files(tmp_path / "bag", bag_files())
     staged = inspect_folder(bag, tmp_path / "listing")
     with Listing.open(staged.listing) as listing:
-        yield Examined(staged, BagIt().open(bag, listing))
+        yield Examined(staged, BagIt().open(Opening(bag, listing, tmp_path)))
 
 
 def outcome_of(answer: Examination | Exception, examined: Examined) -> tuple[Outcome, int]:

@@ -11,7 +11,7 @@ import pytest
 
 from ingest_watch.findings import PackageRejected
 from ingest_watch.limits import IntakeLimits
-from ingest_watch.staging import stage_archive, staged_files
+from ingest_watch.staging import stage_file, staged_files
 from tests.bags import PAYLOAD, bag_files, errors_of, tar_bytes
 
 BLOCK = 512
@@ -23,7 +23,7 @@ def rejected_for(
     archive = tmp_path / name
     archive.write_bytes(content)
     with pytest.raises(PackageRejected) as refusal:
-        stage_archive(archive, tmp_path / "target", tmp_path / "listing", limits or IntakeLimits())
+        stage_file(archive, tmp_path / "target", tmp_path / "listing", limits or IntakeLimits())
     (finding,) = refusal.value.findings
     return finding.code
 
@@ -186,7 +186,7 @@ def test_a_name_that_is_not_utf8_is_kept_as_a_folders_would_be(tmp_path: Path) -
     archive.write_bytes(
         header(b"a", b"0") + header(name, b"00000000001") + b"x".ljust(BLOCK, b"\0") + bytes(1024)
     )
-    staged = stage_archive(archive, tmp_path / "target", tmp_path / "listing")
+    staged = stage_file(archive, tmp_path / "target", tmp_path / "listing")
     assert {file.path: file.raw_path for file in staged_files(staged)} == {
         "a": None,
         "data/%C9%EA%C7%EB.txt": name,
@@ -202,5 +202,5 @@ def test_no_single_changed_byte_brings_a_traceback(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "case").write_bytes(damaged)
         with suppress(PackageRejected):
-            stage_archive(folder / "case", folder / "target", folder / "listing")
+            stage_file(folder / "case", folder / "target", folder / "listing")
         assert {path.name for path in folder.iterdir()} <= {"case", "target", "listing"}

@@ -11,7 +11,7 @@ import pytest
 
 from ingest_watch.findings import PackageRejected
 from ingest_watch.limits import IntakeLimits
-from ingest_watch.staging import stage_archive, staged_files
+from ingest_watch.staging import stage_file, staged_files
 from tests.bags import (
     ZipPart,
     bag_files,
@@ -31,7 +31,7 @@ def rejected_for(tmp_path: Path, content: bytes, limits: IntakeLimits | None = N
     archive = tmp_path / "case.zip"
     archive.write_bytes(content)
     with pytest.raises(PackageRejected) as refusal:
-        stage_archive(archive, tmp_path / "target", tmp_path / "listing", limits or IntakeLimits())
+        stage_file(archive, tmp_path / "target", tmp_path / "listing", limits or IntakeLimits())
     assert not (tmp_path / "target.archive").exists()
     (finding,) = refusal.value.findings
     assert finding.message
@@ -245,12 +245,12 @@ def test_no_single_changed_byte_brings_a_traceback(tmp_path: Path) -> None:
         (folder / "case.zip").write_bytes(damaged)
         staged = None
         with suppress(PackageRejected):
-            staged = stage_archive(folder / "case.zip", folder / "target", folder / "listing")
+            staged = stage_file(folder / "case.zip", folder / "target", folder / "listing")
         assert staged is None or staged.file_count <= 1
 
 
 def names_of(archive: Path, folder: Path) -> dict[str, bytes | None]:
-    staged = stage_archive(archive, folder / "target", folder / "listing")
+    staged = stage_file(archive, folder / "target", folder / "listing")
     return {file.path: file.raw_path for file in staged_files(staged)}
 
 
@@ -309,7 +309,7 @@ def test_one_top_folder_is_the_package_and_its_siblings_make_it_none(tmp_path: P
     archive = tmp_path / "case.zip"
     inside = {f"bag/{path}": content for path, content in bag_files().items()}
     archive.write_bytes(zip_bytes(bag_parts(inside)))
-    staged = stage_archive(archive, tmp_path / "target", tmp_path / "listing")
+    staged = stage_file(archive, tmp_path / "target", tmp_path / "listing")
     assert staged.folder == tmp_path / "target" / "bag"
     assert {file.path for file in staged_files(staged)} == bag_files().keys()
     archive.write_bytes(zip_bytes(bag_parts({**inside, "stray.txt": b""})))
@@ -341,7 +341,7 @@ def test_what_is_no_archive_is_rejected(tmp_path: Path, content: bytes) -> None:
 def test_the_modes_in_an_archive_are_never_applied(tmp_path: Path) -> None:
     archive = tmp_path / "case.zip"
     archive.write_bytes(zip_bytes([ZipPart(b"a", b"x", mode=0o104777), ZipPart(b"b", b"y")]))
-    stage_archive(archive, tmp_path / "target", tmp_path / "listing")
+    stage_file(archive, tmp_path / "target", tmp_path / "listing")
     assert (tmp_path / "target" / "a").stat().st_mode & 0o7777 == 0o440
 
 
