@@ -7,16 +7,20 @@ the notary's, delivery outbox.py's.
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import msgspec
 
+from ingest_watch.registration import Handover, Registration, fill
 from storage.catalogue.model import AnswerKind
 from storage.errors import Refusal
 from storage.model import FileEntry, ObjectVersion, SignedAnswer
 from storage.node_answer import NodeAnswer, read_node_answer
 from storage.signing import SIGNATURE_BYTES
 
-FORMAT = "lantai.answer.v1"
+FORMAT: Final = "lantai.answer.v1"
+# What a rehearsal gets: the same members, never signed, and no receipt of anything.
+SAMPLE_FORMAT: Final = "lantai.sample-answer.v1"
 
 
 class AnswerUnreadable(Refusal):
@@ -49,6 +53,8 @@ class TransferFacts:
     object_id: str | None = None
     file_count: int | None = None
     content_bytes: int | None = None
+    unit: str | None = None  # the sender's name on the registration form; None: its source's name
+    rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class CopyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Any answer, as its JSON says it. Members in the page's order."""
 
-    format: str
+    format: Literal["lantai.answer.v1", "lantai.sample-answer.v1"]
     kind: AnswerKind
     receipt_id: str
     archive: str
@@ -105,6 +111,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     inventory_sha256: str | None = None
     files: list[FileEntry] | None = None
     copies: list[CopyEntry] | None = None
+    registration: Registration | None = None
 
 
 def received(facts: TransferFacts, checks: Sequence[bytes]) -> bytes:
@@ -139,26 +146,32 @@ def stored(
             inventory_sha256=version.inventory_sha256,
             files=list(files),
             copies=[_copy_entry(copy) for copy in copies],
+            registration=fill(_handover(facts), checks),
         )
     )
 
 
 def read_answer(body: bytes) -> Answer:
-    """Raises AnswerUnreadable when `body` is not an answer this version knows."""
-    try:
-        answer = msgspec.json.decode(body, type=Answer)
-    except msgspec.MsgspecError as error:
-        raise AnswerUnreadable(f"not an answer of Lantai: {error}") from error
+    """Raises AnswerUnreadable when `body` is not an answer this version knows, or only a sample."""
+    answer = read_answer_or_sample(body)
     if answer.format != FORMAT:
         raise AnswerUnreadable(f"format {answer.format!r} is not {FORMAT!r}")
     return answer
+
+
+def read_answer_or_sample(body: bytes) -> Answer:
+    """Raises AnswerUnreadable when `body` is neither."""
+    try:
+        return msgspec.json.decode(body, type=Answer)
+    except msgspec.MsgspecError as error:
+        raise AnswerUnreadable(f"not an answer of Lantai: {error}") from error
 
 
 def _answer(
     kind: AnswerKind, facts: TransferFacts, checks: Sequence[bytes], **more: object
 ) -> Answer:
     return Answer(
-        format=FORMAT,
+        format=SAMPLE_FORMAT if facts.rehearsal else FORMAT,
         kind=kind,
         receipt_id=f"{facts.transfer}.{kind}",
         archive=facts.archive,
@@ -173,6 +186,18 @@ def _answer(
         content_bytes=facts.content_bytes,
         checks=[msgspec.Raw(check) for check in checks],
         **more,  # type: ignore[arg-type]  # the keywords of the four callers above
+    )
+
+
+def _handover(facts: TransferFacts) -> Handover:
+    return Handover(
+        transferring_unit=facts.unit or facts.source,
+        receiving_unit=facts.archive,
+        name=facts.identifier or facts.name,
+        at=facts.at,
+        file_count=facts.file_count or 0,
+        content_bytes=facts.content_bytes or 0,
+        identity=facts.identity,
     )
 
 

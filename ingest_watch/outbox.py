@@ -1,43 +1,54 @@
 """Put signed answers into a source's return folder: whole, signatures first, again after a crash.
 
-docs/formats/answers.md. Bytes come from the catalogue, where body and signature were made durable
-together before; delivering twice writes the same bytes twice.
+docs/formats/answers.md. Which files an answer becomes is answer_files.py's to say. Delivering
+twice writes the same bytes twice.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from ingest_watch.answer_files import AnswerFiles, files_of
+from ingest_watch.earlier_answers import move_aside
+from ingest_watch.return_folder import folder_beneath
 from storage.catalogue.model import Answer
 from storage.durable import write_whole_files
 
 # Senders of other groups must be able to read what we tell them.
 _ANSWER_MODE = 0o644
-# With the longest ending, `.received.json.sig`, a file name of 255 bytes.
-_NAME_BYTES_MAX = 237
-_DIGITS_OF_CUT_NAMES = 16
 
 
-def deliver(return_folder: Path, answers: Sequence[Answer]) -> None:
-    """Write `<name>.<kind>.json.sig` of all of them, and then `<name>.<kind>.json` of all.
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """Where one source's answers go, and what belongs to them."""
 
-    A JSON that is there always has its signature beside it. Raises OSError when one of them cannot
-    be written; then all stay in the outbox, and are delivered later or one by one.
+    folder: Path
+    platform_receipts: bool = False
+
+
+def deliver(
+    returning: Returning, answers: Sequence[Answer], ours: Mapping[int, Collection[bytes]]
+) -> None:
+    """Write signatures and pages of all answers, and then the JSON of all.
+
+    A JSON that is there always has the others beside it. `ours` has, for each transfer, the
+    signatures of all that it was told: whatever else lies under its name is moved aside. No two
+    transfers of one name may be in `answers`. Raises OSError when one of them cannot be written;
+    then all stay in the outbox, and are delivered later or one by one.
     """
-    bodies: dict[str, bytes] = {}
-    signatures: dict[str, bytes] = {}
+    by_folders: dict[tuple[str, ...], list[AnswerFiles]] = {}
     for answer in answers:
-        assert answer.body is not None, answer.id
-        stem = f"{answer_name(answer.name)}.{answer.kind}.json"
-        bodies[stem], signatures[f"{stem}.sig"] = answer.body, answer.signature
-    write_whole_files(return_folder, signatures, mode=_ANSWER_MODE)
-    write_whole_files(return_folder, bodies, mode=_ANSWER_MODE)
+        files = files_of(answer, with_platform_receipt=returning.platform_receipts)
+        by_folders.setdefault(files.place.folders, []).append(files)
+        move_aside(returning.folder, files.place, ours[answer.transfer_id])
+    for folders, listed in by_folders.items():
+        with folder_beneath(returning.folder, folders) as folder:
+            _write(folder, listed)
 
 
-def answer_name(name: str) -> str:
-    """`name`, or what stands for it in file names when it is too long: cut, `~`, and its digest."""
-    raw = name.encode()
-    if len(raw) <= _NAME_BYTES_MAX:
-        return name
-    ending = f"~{hashlib.sha256(raw).hexdigest()[:_DIGITS_OF_CUT_NAMES]}"
-    return raw[: _NAME_BYTES_MAX - len(ending)].decode(errors="ignore") + ending
+def _write(folder: Path, listed: Sequence[AnswerFiles]) -> None:
+    signatures = {files.signature_name: files.signature for files in listed}
+    pages = {name: page for files in listed for name, page in files.made.items()}
+    bodies = {files.body_name: files.body for files in listed}
+    write_whole_files(folder, signatures | pages, mode=_ANSWER_MODE)
+    write_whole_files(folder, bodies, mode=_ANSWER_MODE)

@@ -46,6 +46,11 @@ def verify(
     Without --key the notary's key is taken from the keys folder of the configuration.
     Exit codes: 0 it holds; 1 it does not; 2 usage (also: no signature file, no key).
     """
+    if file.suffix == ".html":
+        raise click.UsageError(
+            f"a page is for reading and is not signed; verify {file.with_suffix('.json').name}."
+            " 页面没有签名,请核验同名 JSON 文件"
+        )
     signature = file.with_name(f"{file.name}.sig")
     if not signature.is_file():
         raise click.UsageError(f"{signature} is missing: the signature lies beside. 缺少签名文件")

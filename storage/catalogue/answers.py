@@ -85,5 +85,17 @@ def of_transfer(connection: Connection, transfer_id: int) -> list[Answer]:
     return _answers(connection, query)
 
 
+def signatures(connection: Connection, transfer_ids: Iterable[int]) -> dict[int, frozenset[bytes]]:
+    """The signatures of everything each transfer was told."""
+    wanted = list(transfer_ids)
+    told: dict[int, set[bytes]] = {transfer_id: set() for transfer_id in wanted}
+    query = select(answers.c.transfer_id, answers.c.signature).where(
+        answers.c.transfer_id.in_(wanted)
+    )
+    for transfer_id, signature in connection.execute(query):
+        told[transfer_id].add(bytes(signature))
+    return {transfer_id: frozenset(each) for transfer_id, each in told.items()}
+
+
 def _answers(connection: Connection, query: Select[tuple[Answer]]) -> list[Answer]:
     return [Answer(**row) for row in connection.execute(query).mappings()]

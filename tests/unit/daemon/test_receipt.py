@@ -1,58 +1,26 @@
 """`lantai receipt verify`: a true receipt holds, and every forgery is named."""
 
-import hashlib
 import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from daemon.cli.main import run
-from ingest_watch.answers import CopyStatement, TransferFacts, rejected, stored
-from storage.file_list import identity
-from storage.model import FileEntry, ObjectVersion, SignedAnswer, VerifyMode
-from storage.node_answer import NodeAnswer
+from ingest_watch.answers import rejected
+from storage.catalogue.model import AnswerKind
 from storage.signing import SigningKey
-
-FILES = [FileEntry("received/a.txt", 3, hashlib.sha256(b"abc").hexdigest(), None)]
-VERSION = ObjectVersion("lantai:gov-portal/case-1", 1, "ab" * 32, 1, 3)
-FACTS = TransferFacts(
-    archive="示例市档案馆",
-    source="gov-portal",
-    name="case-1",
-    transfer="t-1",
-    at="2026-11-22T10:00:00Z",
-    identifier="case-1",
-    identity=identity(FILES),
-    object_id=VERSION.object_id,
-    file_count=1,
-    content_bytes=3,
+from tests.answer_samples import (
+    FACTS,
+    NODES,
+    NOTARY,
+    body_of,
+    said_by,
+    stored_by,
+    true_receipt,
 )
-NODES = {f"node-{number}": SigningKey.generate() for number in (1, 2, 3)}
-NOTARY = SigningKey.generate()
-
-
-def said_by(node: str, says_node: str | None = None, **changes: object) -> CopyStatement:
-    said = NodeAnswer(
-        format="lantai.node-answer.v1",
-        op_id="0" * 32,
-        node=says_node or node,
-        node_uuid="u",
-        domain=f"room-{node}",
-        object_id=VERSION.object_id,
-        version=1,
-        inventory_sha256=VERSION.inventory_sha256,
-        file_count=1,
-        content_bytes=3,
-        verify_mode=VerifyMode.EVICTED,
-        committed_at="2026-11-22T10:00:00Z",
-        journal_sequence=7,
-    )
-    payload = msgspec.json.encode(msgspec.structs.replace(said, **changes))
-    return CopyStatement(node, SignedAnswer(payload, NODES[node].sign(payload)))
-
 
 Verify = Callable[..., int]
 
@@ -70,14 +38,6 @@ def verify(tmp_path: Path) -> Verify:
         return run(["receipt", "verify", str(tmp_path / "a.json"), *key, *(more or keys)])
 
     return command
-
-
-def receipt(*copies: CopyStatement, facts: TransferFacts = FACTS) -> bytes:
-    return stored(facts, [b"{}"], VERSION, FILES, copies)
-
-
-def true_receipt() -> bytes:
-    return receipt(*(said_by(node) for node in NODES))
 
 
 def test_a_true_receipt_holds(verify: Verify, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,13 +59,19 @@ def test_a_changed_byte_breaks_the_signature(
 @pytest.mark.parametrize(
     ("forged", "named"),
     [
-        (lambda: receipt(said_by("node-1"), said_by("node-2", version=2)), "copy on node-2"),
-        (lambda: receipt(said_by("node-1", object_id="lantai:x/y")), "copy on node-1"),
-        (lambda: receipt(said_by("node-1", says_node="node-2")), "copy on node-1"),
-        (lambda: receipt(replace(said_by("node-1"), node="node-2")), "copy on node-2"),
-        (lambda: receipt(said_by("node-1"), said_by("node-2", domain="room-node-1")), "copies"),
-        (receipt, "copies"),
-        (lambda: receipt(said_by("node-1"), facts=replace(FACTS, identity="0" * 64)), "files"),
+        (lambda: stored_by(said_by("node-1"), said_by("node-2", version=2)), "copy on node-2"),
+        (lambda: stored_by(said_by("node-1", object_id="lantai:x/y")), "copy on node-1"),
+        (lambda: stored_by(said_by("node-1", says_node="node-2")), "copy on node-1"),
+        (lambda: stored_by(replace(said_by("node-1"), node="node-2")), "copy on node-2"),
+        (
+            lambda: stored_by(said_by("node-1"), said_by("node-2", domain="room-node-1")),
+            "copies",
+        ),
+        (stored_by, "copies"),
+        (
+            lambda: stored_by(said_by("node-1"), facts=replace(FACTS, identity="0" * 64)),
+            "files",
+        ),
         (lambda: b'{"format": "other"}', "format"),
     ],
 )
@@ -143,3 +109,58 @@ def test_without_a_signature_or_a_key_it_is_a_usage_error(tmp_path: Path) -> Non
     (tmp_path / "a.json.sig").write_bytes(b"")
     absent = ["--config", str(tmp_path / "absent")]
     assert run(["receipt", "verify", str(tmp_path / "a.json"), *absent]) == 2
+
+
+def openssl(body: Path, signature: Path, key: Path) -> int:
+    """The line of the README, word for word."""
+    line = f"openssl pkeyutl -verify -pubin -inkey {key} -rawin -in {body} -sigfile {signature}"
+    return subprocess.run(line.split(), check=False, capture_output=True).returncode
+
+
+def flipped(content: bytes) -> bytes:
+    return content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]
+
+
+@pytest.mark.parametrize("kind", list(AnswerKind))
+@pytest.mark.parametrize(
+    "tamper",
+    ["nothing", "body", "signature", "short signature", "empty signature", "key", "other answer"],
+)
+def test_openssl_and_receipt_verify_agree(tmp_path: Path, kind: AnswerKind, tamper: str) -> None:
+    body = true = body_of(kind)
+    signature, key = NOTARY.sign(body), NOTARY.verify_key
+    match tamper:
+        case "body":
+            body = flipped(body)
+        case "signature":
+            signature = flipped(signature)
+        case "short signature":
+            signature = signature[:63]
+        case "empty signature":
+            signature = b""
+        case "key":
+            key = SigningKey.generate().verify_key
+        case "other answer":
+            body = body_of(kind, replace(FACTS, name="case-2"))
+    paths = [tmp_path / name for name in ("a.json", "a.json.sig", "notary.pub.pem")]
+    paths[0].write_bytes(body)
+    paths[1].write_bytes(signature)
+    key.save(paths[2])
+    ours = run(["receipt", "verify", str(paths[0]), "--key", str(paths[2])])
+    theirs = openssl(*paths)
+    is_true = tamper == "nothing"
+    assert (ours == 0, theirs == 0) == (is_true, is_true)
+    assert (body == true and len(signature) == 64) or not is_true
+
+
+def test_the_page_of_an_answer_is_not_taken_for_a_receipt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page lies beside the JSON and has no signature: nothing to verify, and it says so."""
+    (tmp_path / "case-1.stored.html").write_text("<html>")
+    assert run(["receipt", "verify", str(tmp_path / "case-1.stored.html")]) == 2
+    assert "case-1.stored.json" in capsys.readouterr().err
+
+
+def test_a_sample_of_a_rehearsal_is_no_receipt(verify: Verify) -> None:
+    assert verify(true_receipt(replace(FACTS, rehearsal=True))) == 1
