@@ -148,7 +148,10 @@ class Source(Section, frozen=True):
     formats: Annotated[tuple[Slug, ...], Meta(min_length=1)] = ("bagit",)
     identifier: Literal["name", "external-identifier"] = "name"
     accepted_folder: Path | None = None  # default: accepted/ in the drop folder's parent
-    polling: bool = False  # the folder is on NFS or SMB, where no events come
+    platform_receipts: bool = False  # final answers also in the platform's own codes
+    unit: Annotated[str, Meta(min_length=1, max_length=200)] | None = None  # on the registration
+    polling: bool = False  # other machines write there unseen by events; mostly found out itself
+    priority: Literal["daily", "backlog"] = "daily"  # backlog: bulk that must delay nobody
 
 
 class Ingest(Section, frozen=True):
@@ -161,6 +164,8 @@ class Ingest(Section, frozen=True):
     notary_socket: Path = Path("/run/lantai/notary-sign.sock")
     packages_in_flight: Count = 16
     workers: Count = 2
+    backlog_packages_in_flight: Count = 2  # sources of priority "backlog" have places
+    backlog_workers: Count = 1  # and processes of their own
     scan_s: Duration = 10  # a full rescan at least so often; events only make it sooner
     staging_reserve_bytes: ByteCount = 1 << 30
     # Longer than half an hour and so much for each TiB, and the package's reader is taken to hang.

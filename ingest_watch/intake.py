@@ -1,15 +1,15 @@
-"""The intake as a whole: takes what is ready from every source in turn, a few packages at once.
+"""The intake as a whole: takes what is ready from every source, a few packages at once.
 
-DESIGN.md §4. Looks come from arrivals.py, leading is transfer.py's; this module only decides whose
-turn it is, keeps claims alive, and takes over what a crash left behind.
+DESIGN.md §4. Looks come from arrivals.py, whose turn it is from lanes.py, leading is transfer.py's;
+this module claims, keeps claims alive, and takes over what a crash left behind.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ingest_watch.arrivals import Arrivals, LookOutcome, Ready
+from ingest_watch.lanes import Lane, Priority
 from ingest_watch.transfer import Led, TransferLead
 from monitoring.log import get_log
 from storage.catalogue import transfer_lists, transfers
@@ -26,28 +26,32 @@ TENURE_S = 60.0
 
 
 class Intake:
-    """Leads ready packages, `at_once` at a time, one source after the other."""
+    """Leads ready packages, each lane's as many at a time as `work` runs for it."""
 
     def __init__(
         self,
         catalogue: CatalogueWriter,
-        arrivals: Sequence[Arrivals],
+        arrivals: Mapping[Priority, Sequence[Arrivals]],
         lead: TransferLead,
         holder: str,
         now: Callable[[], datetime],
         changed: Callable[[], None],
     ) -> None:
-        """`changed` is called whenever a transfer has come to an answer."""
+        """`arrivals`: the sources of each lane. `changed`: called when a transfer has an answer."""
         self._catalogue = catalogue
-        self._arrivals = {each.source: each for each in arrivals}
+        self._arrivals = {each.source: each for lane in arrivals.values() for each in lane}
+        self._lanes = {
+            priority: Lane(each.source for each in lane) for priority, lane in arrivals.items()
+        }
+        self._lane_of = {
+            each.source: self._lanes[priority]
+            for priority, lane in arrivals.items()
+            for each in lane
+        }
         self._lead = lead
         self._holder = holder
         self._now = now
         self._changed = changed
-        self._ready: dict[str, deque[Ready]] = {each.source: deque() for each in arrivals}
-        self._turn: deque[str] = deque(self._ready)
-        self._resumed: deque[Transfer] = deque()
-        self._work = asyncio.Event()
         self._leading: set[int] = set()
         self._claiming = 0
         self._has_resumed = False
@@ -60,15 +64,13 @@ class Intake:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is ready, being claimed or being led."""
-        waiting = self._resumed or any(self._ready.values())
-        return not (waiting or self._claiming or self._leading)
+        is_waiting = not all(lane.is_empty for lane in self._lanes.values())
+        return not (is_waiting or self._claiming or self._leading)
 
     async def look(self, source: str) -> LookOutcome:
         """Look at one source's drop folder; what is ready will be taken in its turn."""
         outcome = await self._arrivals[source].look()
-        self._ready[source] = deque(outcome.ready)
-        if outcome.ready:
-            self._work.set()
+        self._lane_of[source].offer(source, outcome.ready)
         return outcome
 
     async def resume(self) -> int:
@@ -76,7 +78,7 @@ class Intake:
         taken = 0
         started, self._has_resumed = not self._has_resumed, True
         for transfer in await self._catalogue.look(transfer_lists.unfinished):
-            if transfer.id in self._leading or transfer.source not in self._ready:
+            if transfer.id in self._leading or transfer.source not in self._arrivals:
                 continue
             if not started and self._is_ours(transfer):
                 continue
@@ -85,10 +87,8 @@ class Intake:
             )
             if mine is not None:
                 self._leading.add(mine.id)
-                self._resumed.append(mine)
+                self._lane_of[mine.source].resume(mine)
                 taken += 1
-        if taken:
-            self._work.set()
         return taken
 
     def _is_ours(self, transfer: Transfer) -> bool:
@@ -96,29 +96,25 @@ class Intake:
         expires_at = transfer.claim_expires_at or ""
         return transfer.claim_holder == self._holder and expires_at >= to_text(self._now())
 
-    async def work(self) -> None:
-        """Lead one package after the other, for ever. Run it as often as packages at once."""
+    async def work(self, priority: Priority = Priority.DAILY) -> None:
+        """Lead one package of this lane after the other, for ever. Run it once for each place."""
+        lane = self._lanes[priority]
         while True:
-            transfer, final = await self._next()
+            transfer, final = await self._next(lane)
             try:
                 await self._lead_safely(transfer, final=final)
             finally:
                 self._leading.discard(transfer.id)
                 self._changed()
 
-    async def _next(self) -> tuple[Transfer, bool]:
+    async def _next(self, lane: Lane) -> tuple[Transfer, bool]:
         while True:
-            if self._resumed:
-                transfer = self._resumed.popleft()
-                return transfer, self._arrivals[transfer.source].settler.claims_are_final
-            ready = self._next_ready()
-            if ready is None:
-                self._work.clear()
-                await self._work.wait()
-                continue
-            claimed = await self._claim(ready)
+            item = await lane.next()
+            if isinstance(item, Transfer):
+                return item, self._arrivals[item.source].settler.claims_are_final
+            claimed = await self._claim(item)
             if claimed is not None:
-                return claimed, ready.final
+                return claimed, item.final
 
     async def _claim(self, ready: Ready) -> Transfer | None:
         self._claiming += 1
@@ -131,14 +127,6 @@ class Intake:
             return claimed
         finally:
             self._claiming -= 1
-
-    def _next_ready(self) -> Ready | None:
-        for _ in range(len(self._turn)):
-            self._turn.rotate(-1)
-            waiting = self._ready[self._turn[-1]]
-            if waiting:
-                return waiting.popleft()
-        return None
 
     async def _lead_safely(self, transfer: Transfer, *, final: bool) -> None:
         """Lead under a claim that is kept alive; what goes wrong is put on record."""

@@ -131,7 +131,7 @@ class TransferLead:
         return led
 
     async def _why_not_now(self, transfer: Transfer) -> str:
-        """Empty when it is as it settled: it waited for its turn, and its sender may have gone on."""
+        """Empty when it is as it settled: its sender may have gone on while it waited its turn."""
         drop = self._tools.senders[transfer.source].drop
         try:
             present = await asyncio.to_thread(drop.fingerprint, transfer.name_raw)

@@ -21,6 +21,7 @@ from ingest_watch.delivery import Delivery, SourceFolders
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.intake import Intake
 from ingest_watch.keeping import Keeping
+from ingest_watch.lanes import Priority
 from ingest_watch.notary import Demands, KnownNode
 from ingest_watch.prepare import Job, Preparation, Profile, prepare, take_up
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
@@ -44,6 +45,7 @@ from tests.bags import bag_files, write_files
 from tests.conftest import WaitUntil
 
 SOURCE = "portal"
+BACKLOG = "holdings"  # a bulk source beside it
 HOLDER = "ingest@here"
 
 
@@ -120,6 +122,11 @@ class IntakeWorld:
         return self.folder / "drop"
 
     @property
+    def bulk(self) -> Path:
+        """The drop folder of BACKLOG."""
+        return self.folder / "bulk"
+
+    @property
     def returned(self) -> Path:
         return self.folder / "return"
 
@@ -136,7 +143,8 @@ class IntakeWorld:
         """An intake at work; leaving it ends it in the middle of whatever it does."""
         running = self._assemble()
         await running.intake.resume()
-        tasks = [asyncio.create_task(running.intake.work()) for _ in range(at_once)]
+        work = running.intake.work
+        tasks = [asyncio.create_task(work(lane)) for lane in Priority for _ in range(at_once)]
         try:
             yield running
         finally:
@@ -161,13 +169,16 @@ class IntakeWorld:
 
     def _assemble(self) -> "RunningIntake":
         desk = SigningDesk(self.notary.socket)
-        drop = DropFolder(self.drop, self.folder / "drop.json", self.rule)
+        drops = {
+            SOURCE: DropFolder(self.drop, self.folder / "drop.json", self.rule),
+            BACKLOG: DropFolder(self.bulk, self.folder / "bulk.json", self.rule),
+        }
         clients = {node.name: node for node in self.nodes}
         writer = CopyWriter(clients, [node.peer for node in self.nodes], len(self.nodes))
         tools = IntakeTools(
             archive="馆",
             staging=self.staging,
-            senders={SOURCE: SenderSettings(drop, self.profile)},
+            senders={name: SenderSettings(drop, self.profile) for name, drop in drops.items()},
             catalogue=self.catalogue,
             desk=desk,
             keeping=Keeping(self.catalogue, writer, desk, len(self.nodes), now),
@@ -175,21 +186,25 @@ class IntakeWorld:
             take_up=lambda job: asyncio.to_thread(take_up, job),
             now=now,
         )
-        arrivals = Arrivals(
-            SOURCE, drop, Settler(self.rule), self.catalogue, now, lambda: self.now_s
-        )
-        folders = SourceFolders(SOURCE, drop, self.returned, self.accepted)
+        arrivals = {
+            name: Arrivals(name, drop, Settler(self.rule), self.catalogue, now, lambda: self.now_s)
+            for name, drop in drops.items()
+        }
+        folders = {
+            name: SourceFolders(name, drop, self.returned, self.accepted)
+            for name, drop in drops.items()
+        }
         return RunningIntake(
             self,
             Intake(
                 self.catalogue,
-                [arrivals],
+                {Priority.DAILY: [arrivals[SOURCE]], Priority.BACKLOG: [arrivals[BACKLOG]]},
                 TransferLead(tools),
                 HOLDER,
                 lambda: datetime.now(UTC),
                 lambda: None,
             ),
-            Delivery(self.catalogue, {SOURCE: folders}, self.staging, now),
+            Delivery(self.catalogue, folders, self.staging, now),
             Decisions("馆", self.catalogue, desk, now),
         )
 
@@ -210,7 +225,8 @@ class RunningIntake:
         """Look at the drop folder so often that what is quiet settles."""
         for _ in range(times):
             self.world.now_s += 60
-            await self.intake.look(SOURCE)
+            for source in (SOURCE, BACKLOG):
+                await self.intake.look(source)
 
     async def settle_down(self) -> None:
         """Return once no transfer is being worked on; deliver what was answered."""
@@ -246,7 +262,7 @@ async def intake_world(
     folder: Path, wait_until: WaitUntil, complete_when: CompleteWhen = CompleteWhen.RENAMED
 ) -> AsyncIterator[IntakeWorld]:
     """A world whose nodes and notary are well."""
-    for name in ("drop", "return", "accepted", "staging"):
+    for name in ("drop", "bulk", "return", "accepted", "staging"):
         (folder / name).mkdir()
     url = f"sqlite:///{folder}/catalogue.sqlite"
     await asyncio.to_thread(upgrade, url)

@@ -6,7 +6,7 @@ Joins ingest_watch to the catalogue, the nodes and the notary; decides nothing i
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,9 +21,10 @@ from ingest_watch.delivery import Delivery, SourceFolders
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.intake import Intake
 from ingest_watch.keeping import Keeping
+from ingest_watch.lanes import Priority
 from ingest_watch.leftovers import clear_leftovers
 from ingest_watch.package_readers import PackageReaders, reader_kind
-from ingest_watch.prepare import Profile
+from ingest_watch.prepare import Job, Preparation, Profile
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
 from ingest_watch.signing_desk import SigningDesk
 from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
@@ -56,7 +57,7 @@ def build(config: Config) -> Role:
         catalogue = await open_writer(config, opening)
         await clear_leftovers(settings.staging_folder, catalogue)
         clients = await open_clients(config, opening, ROLE, settings.name)
-        readers = await _open_readers(settings, opening)
+        readers = await _open_lanes(settings, opening)
         desk = SigningDesk(settings.notary_socket)
         writer = CopyWriter(clients, peers_of(config), config.site.copies)
         tools = IntakeTools(
@@ -75,12 +76,49 @@ def build(config: Config) -> Role:
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
 
 
-async def _open_readers(settings: Ingest, opening: Opening) -> PackageReaders:
-    workers = Workers(settings.workers, reader_kind(settings.opening_hours_per_tebibyte))
+async def _open_lanes(settings: Ingest, opening: Opening) -> "LaneReaders":
+    """Processes for each lane that has sources."""
+    processes = {
+        Priority.DAILY: settings.workers,
+        Priority.BACKLOG: settings.backlog_workers,
+    }
+    priorities = {source.name: Priority(source.priority) for source in settings.sources}
+    readers = {
+        priority: await _open_readers(settings, opening, processes[priority])
+        for priority in sorted(set(priorities.values()))
+    }
+    return LaneReaders(readers, priorities)
+
+
+async def _open_readers(settings: Ingest, opening: Opening, processes: int) -> PackageReaders:
+    workers = Workers(processes, reader_kind(settings.opening_hours_per_tebibyte))
     opening.stack.callback(workers.close)
     readers = PackageReaders(workers)
     await readers.begin(unconfined_allowed=settings.unconfined_workers_allowed)
     return readers
+
+
+class LaneReaders:
+    """Opens each package in the processes of its source's lane."""
+
+    def __init__(
+        self, readers: Mapping[Priority, PackageReaders], priorities: Mapping[str, Priority]
+    ) -> None:
+        self._readers = readers
+        self._priorities = priorities
+
+    @property
+    def status(self) -> str:
+        return "; ".join(f"{lane}: {readers.status}" for lane, readers in self._readers.items())
+
+    async def prepare(self, job: Job) -> Preparation:
+        return await self._of(job).prepare(job)
+
+    async def take_up(self, job: Job) -> Preparation:
+        return await self._of(job).take_up(job)
+
+    def _of(self, job: Job) -> PackageReaders:
+        return self._readers[self._priorities[job.source]]
 
 
 class RunningIngest:
@@ -91,14 +129,21 @@ class RunningIngest:
         settings: Ingest,
         catalogue: CatalogueWriter,
         tools: IntakeTools,
-        readers: PackageReaders,
+        readers: LaneReaders,
         metrics: IngestMetrics,
     ) -> None:
         self._settings = settings
         self._readers = readers
         self._catalogue = catalogue
         self._answered = asyncio.Event()
-        arrivals = [_arrivals(settings, source, catalogue) for source in settings.sources]
+        arrivals = {
+            priority: [
+                _arrivals(settings, source, catalogue)
+                for source in settings.sources
+                if source.priority == priority
+            ]
+            for priority in Priority
+        }
         self._intake = Intake(
             catalogue, arrivals, TransferLead(tools), holder_name(ROLE), utc_now,
             self._answered.set,
@@ -152,7 +197,9 @@ class RunningIngest:
     async def _lead(self, part: Part) -> None:
         async with asyncio.TaskGroup() as leading:
             for _ in range(self._settings.packages_in_flight):
-                leading.create_task(self._intake.work())
+                leading.create_task(self._intake.work(Priority.DAILY))
+            for _ in range(self._settings.backlog_packages_in_flight):
+                leading.create_task(self._intake.work(Priority.BACKLOG))
             while True:
                 part.beat(f"{self._intake.leading} packages under way")
                 await part.pause(2)

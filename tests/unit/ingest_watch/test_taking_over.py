@@ -56,7 +56,7 @@ async def test_a_look_for_abandoned_work_leaves_alone_what_this_process_has_just
     send(world, "case-1")
     async with world.intake(at_once=0) as running:
         await running.look()
-        arrival = running.intake._ready[SOURCE][0].arrival
+        arrival = (await running.intake.look(SOURCE)).ready[0].arrival
         tenure = Tenure(HOLDER, "9999-12-31T00:00:00.000000Z")
         claimed = await world.catalogue.do(transfers.claim, arrival, tenure, now())
         assert claimed is not None
@@ -69,7 +69,7 @@ async def test_what_another_process_let_expire_is_taken_over(world: IntakeWorld)
     send(world, "case-1")
     async with world.intake(at_once=0) as running:
         await running.look()
-        arrival = running.intake._ready[SOURCE][0].arrival
+        arrival = (await running.intake.look(SOURCE)).ready[0].arrival
         tenure = Tenure("ingest@there", LONG_AGO)
         assert await world.catalogue.do(transfers.claim, arrival, tenure, LONG_AGO)
         assert await running.intake.resume() == 1
