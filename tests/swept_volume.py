@@ -99,6 +99,9 @@ class MemoryVolume:
         self.findings.append(finding)
         return True
 
+    def is_committing(self, object_id: str) -> bool:
+        return False
+
     def owns_folder(self, folder: PurePosixPath) -> bool:
         mine = {object_folder(object_id) for object_id in self.objects}
         return folder in mine or str(folder) == "0=ocfl_1.1"

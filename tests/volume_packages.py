@@ -16,6 +16,7 @@ from storage.file_list import write_file_list
 from storage.model import FileEntry, SignedAnswer
 from storage.ocfl.inventory import InventoryHeader, write_inventory
 from storage.signing import SigningKey
+from storage.version_list import VERSION_LIST, encode_version_list
 from storage.volume.incoming import Incoming
 from storage.volume.order import StoreOrder
 from storage.volume.settings import VolumeSettings
@@ -32,29 +33,49 @@ class MadePackage:
     order: StoreOrder
     stream: bytes
     files: Mapping[str, bytes]
+    inventory: bytes
+    previous: "MadePackage | None" = None  # the version before this one
+
+    @property
+    def versions(self) -> list["MadePackage"]:
+        """All versions up to this one, the first one first."""
+        return [*(self.previous.versions if self.previous else []), self]
 
 
 def make_package(
     files: Mapping[str, bytes] | None = None,
     object_id: str = "lantai:gov-portal/case-0001",
     op_id: str | None = None,
+    previous: MadePackage | None = None,
 ) -> MadePackage:
-    """A package of these files (`received/…` → bytes), with its own `lantai/files.jsonl`."""
+    """A package of these files (`received/…` → bytes), with its own `lantai/files.jsonl`.
+
+    With `previous` it is the next version of that one's object.
+    """
+    earlier = previous.versions if previous else []
+    if previous is not None:
+        object_id = previous.order.object_id
     content = dict(files if files is not None else default_files())
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         write_file_list(_entries(content), work / "kept")
         content["lantai/files.jsonl"] = (work / "kept").read_bytes()
+        if previous is not None:
+            digests = [each.order.inventory_sha256 for each in earlier]
+            content[VERSION_LIST] = encode_version_list(digests)
+            (work / "previous").write_bytes(previous.inventory)
         entries = _entries(content)
         summary = write_file_list(entries, work / "list")
         header = InventoryHeader(object_id, CREATED, "收到", "lantai", "urn:lantai:test")
-        inventory_sha256 = write_inventory(work / "inventory.json", header, entries, work)
+        inventory_sha256 = write_inventory(
+            work / "inventory.json", header, entries, work, work / "previous" if previous else None
+        )
         file_list = (work / "list").read_bytes()
         inventory = (work / "inventory.json").read_bytes()
     order = StoreOrder(
         op_id=op_id or secrets.token_hex(16),
         object_id=object_id,
-        version=1,
+        version=len(earlier) + 1,
         epoch=1,
         file_list_bytes=len(file_list),
         inventory_bytes=len(inventory),
@@ -64,7 +85,22 @@ def make_package(
         inventory_sha256=inventory_sha256,
     )
     body = b"".join(content[entry.path] for entry in entries)
-    return MadePackage(order, file_list + inventory + body, content)
+    return MadePackage(order, file_list + inventory + body, content, inventory, previous)
+
+
+def mending(package: MadePackage) -> MadePackage:
+    """A mend of the package: every version in one stream, under an order of its own."""
+    earlier = [each.order for each in package.versions[:-1]]
+    order = replace(
+        package.order,
+        op_id=secrets.token_hex(16),
+        replaces_damaged=True,
+        earlier=tuple(stream for order in earlier for _, stream in order.streams),
+        earlier_files=sum(order.file_count for order in earlier),
+        earlier_bytes=sum(order.content_bytes for order in earlier),
+    )
+    stream = b"".join(each.stream for each in package.versions)
+    return replace(package, order=order, stream=stream)
 
 
 def default_files() -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from storage.blocks import BlockHasher
+from storage.digests import sha256_of_file
 from storage.medium import MediumReader, StillCachedError
 from storage.model import ObservedDigest, VerifyMode
 from storage.ocfl.inventory import (
@@ -20,6 +21,7 @@ from storage.ocfl.inventory import (
     OBJECT_DECLARATION,
     OBJECT_DECLARATION_NAME,
     SIDECAR_NAME,
+    content_path,
     sidecar,
 )
 from storage.ocfl.inventory_stream import InventoryUnreadable
@@ -30,6 +32,7 @@ from storage.sweep.model import Damage, DamageKind, ObjectCheck, ObjectToCheck, 
 from storage.sweep.quick_look import absent, is_file_list, wrong_sizes
 from storage.sweep.trail import Trail
 from storage.sweep.trusted_inventory import SMALL_INVENTORY_BYTES, TrustedInventory
+from storage.version_list import VERSION_LIST, VersionListInvalid, read_version_list
 
 # An object with more is to be replaced whole; the list need not be longer, nor the reading.
 DAMAGES_MAX = 100
@@ -89,12 +92,13 @@ def check_object(
     )
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _identity(folder: Path) -> tuple[int, int, int] | None:
+    """Another one once the copy was replaced, or has got a version more."""
     try:
         status = folder.lstat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 class _Check:
@@ -156,14 +160,35 @@ class _Check:
             self._check_file(prefix + SIDECAR_NAME, signed, DamageKind.SIDECAR_DAMAGED)
             self._expected.add_file(path)
             self._expected.add_file(prefix + SIDECAR_NAME)
+        earlier = {} if trusted is None else self._signed_earlier(trusted)
         for version in range(1, self._target.head):
-            self._check_earlier_inventory(f"v{version}/")
+            self._check_earlier_inventory(f"v{version}/", earlier.get(version))
         return trusted
 
-    def _check_earlier_inventory(self, prefix: str) -> None:
-        """An earlier version's inventory is signed by its own sidecar, and by older answers."""
+    def _signed_earlier(self, trusted: TrustedInventory) -> dict[int, str]:
+        """Version → digest of its inventory, by the newest version's own list; empty without."""
+        listed = content_path(VERSION_LIST, f"v{self._target.head}")
+        named = (sha256 for sha256, path in trusted.manifest() if path == listed)
+        try:
+            if self._target.head == 1 or sha256_of_file(self._target.folder / listed) != next(
+                named, None
+            ):
+                return {}
+            digests = read_version_list(self._target.folder / listed, self._target.head)
+        except (OSError, VersionListInvalid, InventoryUnreadable):
+            return {}  # whatever is wrong with that file is found when its turn comes
+        return dict(enumerate(digests, start=1))
+
+    def _check_earlier_inventory(self, prefix: str, signed_sha256: str | None) -> None:
+        """Against the signed digest; without one, inventory and sidecar against each other."""
         self._expected.add_file(prefix + INVENTORY_NAME)
         self._expected.add_file(prefix + SIDECAR_NAME)
+        if signed_sha256 is not None:
+            path = prefix + INVENTORY_NAME
+            self._check_file(path, signed_sha256, DamageKind.INVENTORY_DAMAGED)
+            expected = hashlib.sha256(sidecar(signed_sha256)).hexdigest()
+            self._check_file(prefix + SIDECAR_NAME, expected, DamageKind.SIDECAR_DAMAGED)
+            return
         seen = self._look(prefix + INVENTORY_NAME, keep=False)
         if isinstance(seen, Damage):
             self._append(replace(seen, kind=DamageKind.INVENTORY_DAMAGED))

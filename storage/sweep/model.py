@@ -306,6 +306,9 @@ class SweptVolume(Protocol):
     def record_finding(self, object_id: str, damage: Damage, at: str) -> bool:
         """Keep the finding, in index and journal. False if the same one is open already."""
 
+    def is_committing(self, object_id: str) -> bool:
+        """Whether a copy or a version of it is being published: then what lies there may change."""
+
     def owns_folder(self, folder: PurePosixPath) -> bool:
         """Whether an object of the index, or one being published now, lies in `folder`.
 
@@ -349,7 +352,7 @@ class SweptVolume(Protocol):
         """Remember how far a pass is; what is lost of this is read twice."""
 
     def forget_future(self, now: str) -> None:
-        """Times of checking, and beginnings of unfinished passes, after `now` become `now`."""
+        """Times of checking, and beginnings of passes, after `now` are moved to before it."""
 
     def changes(self) -> list[Reason]:
         """What was different when the volume was opened; each opening tells it once."""

@@ -76,6 +76,9 @@ def record_damages(volume: SweptVolume, object_id: str, damages: Sequence[Damage
 
 
 def _is_current(volume: SweptVolume, check: ObjectCheck) -> bool:
+    """Whether the copy is still what it was held against; not while a version joins it."""
+    if volume.is_committing(check.object_id):
+        return False
     stored = volume.stored_object(check.object_id)
     return stored is not None and stored.inventory_sha256 == check.inventory_sha256
 

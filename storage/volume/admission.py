@@ -7,10 +7,11 @@ journal, fences off writers that lost their lease, and keeps the reserve free.
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import PurePosixPath
 
-from storage.model import SignedAnswer
+from storage.model import SignedAnswer, StoredObject
 from storage.ocfl.layout import object_folder
 from storage.volume import events
 from storage.volume.events import Event
@@ -20,10 +21,12 @@ from storage.volume.incoming import Incoming
 from storage.volume.index import Index, Place
 from storage.volume.journal import Journal
 from storage.volume.order import StoreOrder, check_order
+from storage.volume.receiving import PreviousVersion
 from storage.volume.refusals import (
     OpConflict,
     OperationClosed,
     StaleEpoch,
+    VersionEarly,
     VersionTaken,
     VolumeBusy,
     VolumeFull,
@@ -80,6 +83,12 @@ class Admission:
         with self._lock:
             return any(object_folder(object_id) == folder for object_id in self._writing)
 
+    def is_committing(self, object_id: str) -> bool:
+        """Whether an operation for this object is complete, and not yet committed or refused."""
+        with self._lock:
+            writing = self._writing.get(object_id)
+            return writing is not None and writing.is_sealed
+
     def condemn_all(self, reason: VolumeRefusal) -> None:
         """Close every open operation."""
         with self._lock:
@@ -111,7 +120,7 @@ class Admission:
                 raise OpConflict(f"operation {order.op_id} was committed with other digests")
             return self._answer_at(operation.place)
         kept = self._index.stored_object(order.object_id)
-        if kept is None:
+        if kept is None or kept.head < order.version:
             return None
         if kept.inventory_sha256 != order.inventory_sha256 or kept.head != order.version:
             raise VersionTaken(
@@ -152,15 +161,31 @@ class Admission:
                 f"{order.needed_bytes()} bytes are needed and {max(0, usable)} are free beside "
                 f"the reserve of {self._settings.reserve_bytes}: add a disk or a node"
             )
-        if state.f_files > 0 and state.f_favail < 2 * order.file_count + 16:
+        if state.f_files > 0 and state.f_favail < order.needed_names():
             raise VolumeFull(f"only {state.f_favail} inodes are free: add a disk or a node")
 
     def _begin_new(self, order: StoreOrder) -> Incoming:
         folder = self._settings.staging / order.op_id
-        incoming = Incoming(order, folder, next(self._numbers), self._closed)
+        previous = None
+        if order.adds_version:
+            kept = self._previous(order)
+            order = replace(order, earlier_files=kept.file_count, earlier_bytes=kept.content_bytes)
+            place = self._settings.root / object_folder(order.object_id)
+            previous = PreviousVersion(place, kept.head, kept.inventory_sha256)
+        incoming = Incoming(order, folder, next(self._numbers), self._closed, previous)
         self._open[order.op_id] = incoming
         self._writing[order.object_id] = incoming
         return incoming
+
+    def _previous(self, order: StoreOrder) -> StoredObject:
+        kept = self._index.stored_object(order.object_id)
+        if kept is None or kept.head != order.version - 1:
+            here = "not kept here" if kept is None else f"kept here as v{kept.head}"
+            raise VersionEarly(
+                f"version {order.version} of {order.object_id!r} cannot follow: it is {here}. "
+                "Once the keeper has mended this copy it can"
+            )
+        return kept
 
     def _closed(self, incoming: Incoming, reason: VolumeRefusal | None) -> None:
         with self._lock:

@@ -49,9 +49,10 @@ class BlockLists:
             return
         target = self._blocks / object_folder(object_id)
         with suppress(OSError):
-            target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            shutil.rmtree(target, ignore_errors=True)
-            staged.rename(target)
+            target.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            for version in staged.iterdir():
+                shutil.rmtree(target / version.name, ignore_errors=True)
+                version.rename(target / version.name)
 
     def read(self, file: StoredFile, first: int, count: int) -> bytes:
         """Up to `count` leaves from leaf `first` on, 32 bytes each.

@@ -81,9 +81,17 @@ def committed(
             "content_bytes": order.content_bytes,
             "verify_mode": mode.value,
             "recovered": recovered,
+            **_earlier(order),
             "answer_base64": base64.b64encode(answer.signature + answer.payload).decode(),
         },
     )
+
+
+def _earlier(order: StoreOrder) -> dict[str, Member]:
+    """What the object holds beside this version."""
+    if order.version == 1:
+        return {}
+    return {"earlier_files": order.earlier_files, "earlier_bytes": order.earlier_bytes}
 
 
 def mended(as_committed: Event, quarantined: str | None) -> Event:

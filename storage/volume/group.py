@@ -12,7 +12,6 @@ from time import monotonic
 
 from monitoring.log import get_log
 from storage.model import SignedAnswer
-from storage.ocfl.inventory import FIRST_VERSION
 from storage.volume import events
 from storage.volume.block_lists import BlockLists
 from storage.volume.events import Event, Speaker
@@ -22,9 +21,10 @@ from storage.volume.incoming import Incoming
 from storage.volume.index import Index
 from storage.volume.journal import Journal
 from storage.volume.publish import Publisher
-from storage.volume.read_back import CopyToRead
+from storage.volume.read_back import copy_to_read
 from storage.volume.readers import Readers
 from storage.volume.refusals import (
+    PreviousDamaged,
     ReadBackDisturbed,
     ReadBackFailed,
     VersionTaken,
@@ -108,7 +108,7 @@ def _commit(parts: GroupParts, members: Sequence[Incoming], outcomes: dict[str, 
 def _read_back(
     parts: GroupParts, members: Sequence[Incoming], outcomes: dict[str, Outcome]
 ) -> list[Incoming]:
-    copies = [_copy_of(member) for member in members]
+    copies = [copy_to_read(member.staged.object, member.staged, member.order) for member in members]
     flaws = parts.readers.read_back(copies, parts.speaker.verify_mode)
     suspicions = [flaw.what for flaw in flaws if flaw is not None and flaw.medium_suspect]
     if suspicions:
@@ -129,16 +129,21 @@ def _publish(
     published: list[_Published] = []
     parts.guard.check()
     for member in members:
-        object_id = member.order.object_id
+        order, staged = member.order, member.staged.object
         try:
             quarantined = None
-            if member.order.replaces_damaged:
-                quarantined = parts.publisher.replace_damaged(member.staged.object, object_id)
+            if order.replaces_damaged:
+                quarantined = parts.publisher.replace_damaged(staged, order.object_id)
+            elif order.adds_version:
+                parts.publisher.add_version(staged, order.object_id, order.version)
             else:
-                parts.publisher.publish(member.staged.object, object_id)
+                parts.publisher.publish(staged, order.object_id)
         except FileExistsError:
-            taken = VersionTaken(f"something unrecorded lies where {object_id!r} belongs")
+            taken = VersionTaken(f"something unrecorded lies where {order.object_id!r} belongs")
             _refuse(member, taken, outcomes)
+            continue
+        except PreviousDamaged as damaged:
+            _refuse(member, damaged, outcomes)
             continue
         published.append(_Published(member, quarantined))
     return published
@@ -166,16 +171,6 @@ def _write_down(parts: GroupParts, published: Sequence[_Published]) -> dict[str,
 def _refuse(member: Incoming, reason: VolumeRefusal, outcomes: dict[str, Outcome]) -> None:
     outcomes[member.op_id] = reason
     member.end(reason)
-
-
-def _copy_of(member: Incoming) -> CopyToRead:
-    return CopyToRead(
-        member.staged.object,
-        member.staged.file_list,
-        member.order.file_count,
-        member.order.inventory_sha256,
-        FIRST_VERSION,
-    )
 
 
 def _lost(error: OSError) -> WriteLost:

@@ -1,34 +1,29 @@
-"""One package on its way in: the stream is split, checked and laid out as it will be published.
+"""One operation on its way in: its stream is handed on, version by version, and completed.
 
-docs/wire/put.md (`file list ‖ inventory ‖ content`); docs/formats/volume.md, steps 1 to 3.
-Nothing here is durable or visible: that begins when the operation joins a group.
+docs/wire/put.md; docs/formats/volume.md, steps 1 to 3. What a version must be is receiving.py's
+affair. Nothing here is durable or visible: that begins when the operation joins a group.
 """
 
 import errno
-import hashlib
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from storage.durable import SyncDescriptor, write_all
-from storage.file_list import FileListInvalid, read_file_list
+from storage.file_list import FileListInvalid
 from storage.ocfl.inventory import (
-    CONTENT_DIRECTORY,
-    FIRST_VERSION,
     INVENTORY_NAME,
     OBJECT_DECLARATION,
     OBJECT_DECLARATION_NAME,
     SIDECAR_NAME,
     sidecar,
 )
-from storage.ocfl.inventory_compare import compare_inventory
-from storage.volume.content import FILE_MODE, ContentWriter
-from storage.volume.order import StoreOrder, encode_order
+from storage.volume.content import FILE_MODE
+from storage.volume.order import StoreOrder, VersionStream, encode_order
 from storage.volume.publish import FOLDER_MODE
+from storage.volume.receiving import PreviousVersion, StagedOperation, VersionReceiver, write_new
 from storage.volume.refusals import (
     ContentRefused,
     OperationClosed,
@@ -37,47 +32,8 @@ from storage.volume.refusals import (
     WriteLost,
 )
 
-ORDER_NAME = "order.json"
-FILE_LIST_NAME = "file-list.jsonl"
-OBJECT_NAME = "object"
-BLOCKS_NAME = "blocks"
-WORK_NAME = "work"
-
-# docs/formats/package.md, "The object's tree".
-_PREFIXES = ("received/", "content/", "lantai/")
 _COPY_BYTES = 1024 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-@dataclass(frozen=True, slots=True)
-class StagedOperation:
-    """Where one operation lies in `staging/`."""
-
-    folder: Path
-
-    @property
-    def order(self) -> Path:
-        return self.folder / ORDER_NAME
-
-    @property
-    def file_list(self) -> Path:
-        return self.folder / FILE_LIST_NAME
-
-    @property
-    def object(self) -> Path:
-        return self.folder / OBJECT_NAME
-
-    @property
-    def blocks(self) -> Path:
-        return self.folder / BLOCKS_NAME
-
-    @property
-    def version(self) -> Path:
-        return self.object / FIRST_VERSION
-
-    def discard(self) -> None:
-        """Remove everything of it; may be called again."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Incoming:
@@ -93,7 +49,9 @@ class Incoming:
         folder: Path,
         number: int,
         on_close: Callable[["Incoming", VolumeRefusal | None], None],
+        previous: PreviousVersion | None = None,
     ) -> None:
+        """`previous` is what a later version is built on."""
         self.order = order
         self.number = number
         self.staged = StagedOperation(folder)
@@ -101,11 +59,13 @@ class Incoming:
         self._needed_bytes = order.needed_bytes()
         self._touched_s = time.monotonic()
         self._on_close = on_close
+        self._previous = previous
+        self._to_come: list[tuple[int, VersionStream]] = order.streams
         self._lock = threading.Lock()
         self._closed: VolumeRefusal | None = None
         self._sealed = False
         self._claimed = False
-        self._part: _Spool | ContentWriter | None = None
+        self._receiver: VersionReceiver | None = None
         self._syncs: tuple[SyncDescriptor, ...] = ()
         self._syncs = (SyncDescriptor(folder.parent), SyncDescriptor(folder.parent))
         try:
@@ -207,82 +167,35 @@ class Incoming:
 
     def _lay_out(self) -> None:
         self.staged.folder.mkdir(mode=FOLDER_MODE)
-        _write_new(self.staged.order, encode_order(self.order))
-        self.staged.version.mkdir(mode=FOLDER_MODE, parents=True)
-        self._part = _Spool(
-            self.staged.file_list, self.order.file_list_bytes, self.order.file_list_sha256
-        )
+        write_new(self.staged.order, encode_order(self.order))
+        self._receiver = self._receive_next(self._previous)
+
+    def _receive_next(self, previous: PreviousVersion | Path | None) -> VersionReceiver:
+        number, stream = self._to_come.pop(0)
+        return VersionReceiver(self.staged, self.order, number, stream, previous)
 
     def _take(self, data: memoryview) -> None:
         if self.written + len(data) > self.total_bytes:
             raise ContentRefused("more bytes came than were announced")
         while len(data) > 0:
-            part = self._part
-            assert part is not None, "a part is open until the stream has ended"
-            taken = min(len(data), part.missing_bytes) if isinstance(part, _Spool) else len(data)
-            part.write(data[:taken])
+            receiver = self._receiver
+            assert receiver is not None, "a version is open until the stream has ended"
+            taken = receiver.write(data)
             self.written += taken
             data = data[taken:]
-            if isinstance(part, _Spool) and part.missing_bytes == 0:
-                self._end_spool(part)
-        if self.written == self.total_bytes:
-            self._seal()
+            if receiver.missing_bytes == 0:
+                self._end_version(receiver)
 
-    def _end_spool(self, spool: "_Spool") -> None:
-        spool.finish()
-        if spool.path == self.staged.file_list:
-            self._check_file_list()
-            self._part = _Spool(
-                self.staged.object / INVENTORY_NAME,
-                self.order.inventory_bytes,
-                self.order.inventory_sha256,
-            )
+    def _end_version(self, receiver: VersionReceiver) -> None:
+        receiver.finish()
+        if self._to_come:
+            self._receiver = self._receive_next(receiver.inventory)
             return
-        self._check_inventory()
-        self._part = ContentWriter(
-            self.staged.version / CONTENT_DIRECTORY,
-            self.staged.blocks / FIRST_VERSION / CONTENT_DIRECTORY,
-            read_file_list(self.staged.file_list),
-        )
-
-    def _check_file_list(self) -> None:
-        """Before the first byte of content: paths, order, and what `put` announced of it."""
-        file_count = content_bytes = 0
-        for entry in read_file_list(self.staged.file_list):
-            if not entry.path.startswith(_PREFIXES):
-                raise ContentRefused(f"{entry.path!r} lies below none of {', '.join(_PREFIXES)}")
-            file_count += 1
-            content_bytes += entry.size_bytes
-        if (file_count, content_bytes) != (self.order.file_count, self.order.content_bytes):
-            raise ContentRefused(
-                f"the file list names {file_count} files of {content_bytes} bytes; announced "
-                f"were {self.order.file_count} of {self.order.content_bytes}"
-            )
-
-    def _check_inventory(self) -> None:
-        work = self.staged.folder / WORK_NAME
-        work.mkdir(mode=FOLDER_MODE)
-        mismatch = compare_inventory(
-            self.staged.object / INVENTORY_NAME,
-            self.order.object_id,
-            self.order.version,
-            read_file_list(self.staged.file_list),
-            work,
-        )
-        if mismatch is not None:
-            raise ContentRefused(f"inventory: {mismatch.what}")
-        work.rmdir()
-
-    def _seal(self) -> None:
-        """Complete the object: sidecars, the version's own inventory, the declaration."""
-        assert isinstance(self._part, ContentWriter), "the content comes last"
-        self._part.finish()
-        sidecar_line = sidecar(self.order.inventory_sha256)
-        inventory = self.staged.object / INVENTORY_NAME
-        _copy(inventory, self.staged.version / INVENTORY_NAME)
-        _write_new(self.staged.version / SIDECAR_NAME, sidecar_line)
-        _write_new(self.staged.object / SIDECAR_NAME, sidecar_line)
-        _write_new(self.staged.object / OBJECT_DECLARATION_NAME, OBJECT_DECLARATION)
+        # A second file, not a second name: damage to one must not be damage to both.
+        _copy(receiver.inventory, self.staged.object / INVENTORY_NAME)
+        write_new(self.staged.object / SIDECAR_NAME, sidecar(self.order.inventory_sha256))
+        if not self.order.adds_version:
+            write_new(self.staged.object / OBJECT_DECLARATION_NAME, OBJECT_DECLARATION)
         self._sealed = True
 
     def _refuse_if_closed(self) -> None:
@@ -291,42 +204,15 @@ class Incoming:
 
     def _clear_away(self, reason: VolumeRefusal | None, *, keep_staging: bool = False) -> None:
         """After `_closed` was set, once: let go of everything, then tell the volume."""
-        if self._part is not None:
-            self._part.close()
-            self._part = None
+        if self._receiver is not None:
+            self._receiver.close()
+            self._receiver = None
         for sync in self._syncs:
             sync.close()
         self._syncs = ()
         if not keep_staging:
             self.staged.discard()
         self._on_close(self, reason)
-
-
-class _Spool:
-    """File list or inventory on its way into one file, compared with its digest at the end."""
-
-    def __init__(self, path: Path, length: int, sha256: str) -> None:
-        self.path = path
-        self.missing_bytes = length
-        self._length = length
-        self._sha256 = sha256
-        self._digest = hashlib.sha256()
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o440)
-
-    def write(self, data: memoryview) -> None:
-        write_all(self._descriptor, data, self._length - self.missing_bytes)
-        self._digest.update(data)
-        self.missing_bytes -= len(data)
-
-    def finish(self) -> None:
-        self.close()
-        if self._digest.hexdigest() != self._sha256:
-            raise ContentRefused(f"{self.path.name} does not have the SHA-256 announced")
-
-    def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
 
 def _as_refusal(error: Exception) -> VolumeRefusal:
@@ -339,17 +225,7 @@ def _as_refusal(error: Exception) -> VolumeRefusal:
     return WriteLost(f"the disk refused a write: {error}")
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, FILE_MODE)
-    try:
-        write_all(descriptor, content, 0)
-    finally:
-        os.close(descriptor)
-
-
 def _copy(source: Path, target: Path) -> None:
-    """A second file, not a second name: damage to one must not be damage to both."""
     with source.open("rb") as stream:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         try:

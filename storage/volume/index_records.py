@@ -31,8 +31,14 @@ def _take_copy(database: sqlite3.Connection, record: Record) -> None:
         members["inventory_sha256"],
     )
     known = database.execute(
-        "SELECT file_count, content_bytes FROM objects WHERE object_id=?", (object_id,)
+        "SELECT file_count, content_bytes, checked_at, swept_at, sweeps FROM objects"
+        " WHERE object_id=?",
+        (object_id,),
     ).fetchone()
+    # A later version leaves the earlier ones unread: as a whole the copy is as old as before.
+    is_added = record.kind == "committed" and known is not None
+    checked_at, swept_at, sweeps = known[2:] if is_added else (record.at, record.at, 0)
+    file_count, content_bytes = object_totals(record)
     database.execute(
         "INSERT OR REPLACE INTO operations VALUES (?,?,?,?,?,?,?)",
         (
@@ -46,24 +52,22 @@ def _take_copy(database: sqlite3.Connection, record: Record) -> None:
     )
     source = source_of(str(object_id))
     database.execute(
-        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?,?,?,?,?,?,0)",
+        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             object_id,
             source,
             version,
             inventory_sha256,
-            members["file_count"],
-            members["content_bytes"],
-            record.at,
-            record.at,
+            file_count,
+            content_bytes,
+            checked_at,
+            swept_at,
             *place,
             _cut_folder(str(object_id)),
+            sweeps,
         ),
     )
-    file_count, content_bytes = members["file_count"], members["content_bytes"]
-    assert isinstance(file_count, int), "counts in the journal are numbers"
-    assert isinstance(content_bytes, int), "sizes in the journal are numbers"
-    known_files, known_bytes = known or (0, 0)
+    known_files, known_bytes = known[:2] if known else (0, 0)
     more = (0 if known else 1, file_count - known_files, content_bytes - known_bytes)
     database.execute(
         "INSERT INTO sources VALUES (?1,?2,?3,?4) ON CONFLICT (source) DO UPDATE SET"
@@ -73,6 +77,17 @@ def _take_copy(database: sqlite3.Connection, record: Record) -> None:
     database.execute(
         "UPDATE reached SET objects=objects+?, content_bytes=content_bytes+?", (more[0], more[2])
     )
+
+
+def object_totals(record: Record) -> tuple[int, int]:
+    """Files and bytes of all versions together, as of a `committed` or `mended` record."""
+    members = record.members
+    totals = (
+        (members["file_count"], members.get("earlier_files", 0)),
+        (members["content_bytes"], members.get("earlier_bytes", 0)),
+    )
+    files, content_bytes = (int(str(own)) + int(str(before)) for own, before in totals)
+    return files, content_bytes
 
 
 def _cut_folder(object_id: str) -> str | None:

@@ -16,7 +16,7 @@ CREATE TABLE objects (
     source           TEXT NOT NULL,     -- its part of the object id; empty if it has none
     head             INTEGER NOT NULL,  -- newest version
     inventory_sha256 TEXT NOT NULL,     -- of the root inventory with that head
-    file_count       INTEGER NOT NULL,
+    file_count       INTEGER NOT NULL,  -- of all versions, as the next
     content_bytes    INTEGER NOT NULL,
     -- RFC 3339 UTC. When this copy was last read whole and found intact: at its commit, later by
     -- the sweep. Not in the journal: after a rebuild it is the time of the commit, which is too

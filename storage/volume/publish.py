@@ -1,7 +1,8 @@
 """Giving an object its name below the root, and taking a bad one away from it.
 
 docs/formats/volume.md, "Write order", step 6. Every change is one rename on one file system;
-nothing is overwritten or deleted. The caller syncs, and journals.
+nothing is overwritten or deleted but a root inventory and its sidecar, whose bytes their version
+keeps. The caller syncs, and journals.
 """
 
 import ctypes
@@ -13,8 +14,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
 from storage.durable import rename_noreplace
+from storage.ocfl.inventory import INVENTORY_NAME, SIDECAR_NAME
 from storage.ocfl.layout import object_folder
 from storage.volume.events import timestamp
+from storage.volume.refusals import PreviousDamaged
 from storage.volume.settings import VolumeSettings
 
 FOLDER_MODE = 0o750
@@ -46,6 +49,20 @@ class Publisher:
         with self._lock:
             target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             rename_noreplace(staged, target)
+
+    def add_version(self, staged: Path, object_id: str, number: int) -> None:
+        """Three renames: the version, then the root inventory, then its sidecar.
+
+        Raises FileExistsError if something has the version's name already, PreviousDamaged if
+        there is no object to add to.
+        """
+        target = self.folder_of(object_id)
+        with self._lock:
+            if not (target / INVENTORY_NAME).is_file():
+                raise PreviousDamaged(f"{target} went away: the version waits until it is mended")
+            rename_noreplace(staged / f"v{number}", target / f"v{number}")
+            for name in (INVENTORY_NAME, SIDECAR_NAME):
+                (staged / name).replace(target / name)
 
     def replace_damaged(self, staged: Path, object_id: str) -> str | None:
         """Exchange a bad copy for `staged`, then move it to quarantine.

@@ -1,8 +1,8 @@
 """Reading a whole copy back from the medium and comparing it with what was announced.
 
-docs/formats/volume.md, step 5. Every file of the object: content against the file list,
-inventories and sidecars against the announced digest. Top-level functions of plain values, so
-that worker processes can run them: small files cost the interpreter, not the disk.
+docs/formats/volume.md, step 5. Every file that an operation brought: content against the file
+lists, inventories and sidecars against the announced digests. Top-level functions of plain values,
+so that worker processes can run them: small files cost the interpreter, not the disk.
 """
 
 import hashlib
@@ -23,18 +23,42 @@ from storage.ocfl.inventory import (
     content_path,
     sidecar,
 )
+from storage.volume.order import StoreOrder
+from storage.volume.receiving import StagedOperation
 from storage.volume.windowed_reading import WINDOW_FILES, WindowedReader
 
 
 @dataclass(frozen=True, slots=True)
 class CopyToRead:
-    """One copy, staged or published."""
+    """What one operation brought, staged or published."""
 
     object_folder: Path
+    versions: tuple["VersionToRead", ...]  # the last is the newest, whose inventory is the root's
+    with_declaration: bool  # not where the object was here before
+
+
+@dataclass(frozen=True, slots=True)
+class VersionToRead:
+    """One version of it, as announced."""
+
+    name: str  # "v1"
     file_list: Path
     file_count: int
     inventory_sha256: str
-    version: str  # "v1"
+
+
+def copy_to_read(object_folder: Path, staged: StagedOperation, order: StoreOrder) -> CopyToRead:
+    """The copy that `order` brought to `object_folder`."""
+    versions = (
+        VersionToRead(
+            f"v{number}",
+            staged.file_list(order, number),
+            stream.file_count,
+            stream.inventory_sha256,
+        )
+        for number, stream in order.streams
+    )
+    return CopyToRead(object_folder, tuple(versions), with_declaration=not order.adds_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +99,7 @@ def _read_back(copy: CopyToRead, reader: WindowedReader) -> Flaw | None:
 
 def _difference(copy: CopyToRead, reader: WindowedReader) -> str | None:
     folder = os.fspath(copy.object_folder)
-    expected = chain(_own_files(copy), _content(copy))
+    expected = chain(_own_files(copy), chain.from_iterable(map(_content, copy.versions)))
     listed = 0
     while window := list(islice(expected, WINDOW_FILES)):
         digests = reader.digests([f"{folder}/{file.path}" for file in window])
@@ -83,22 +107,26 @@ def _difference(copy: CopyToRead, reader: WindowedReader) -> str | None:
             if sha256 != file.sha256 or file.size_bytes not in {None, size_bytes}:
                 return f"{file.path!r} is not what was written"
             listed += file.size_bytes is not None
-    if listed != copy.file_count:
-        return f"the file list names {listed} of {copy.file_count} files"
+    announced = sum(version.file_count for version in copy.versions)
+    if listed != announced:
+        return f"the file lists name {listed} of {announced} files"
     return None
 
 
 def _own_files(copy: CopyToRead) -> Iterator[_Expected]:
-    """Declaration, both inventories, both sidecars."""
-    declaration_sha256 = hashlib.sha256(OBJECT_DECLARATION).hexdigest()
-    sidecar_sha256 = hashlib.sha256(sidecar(copy.inventory_sha256)).hexdigest()
-    yield _Expected(OBJECT_DECLARATION_NAME, declaration_sha256, None)
-    for folder in ("", f"{copy.version}/"):
-        yield _Expected(f"{folder}{INVENTORY_NAME}", copy.inventory_sha256, None)
+    """Declaration, inventories, sidecars."""
+    if copy.with_declaration:
+        declaration_sha256 = hashlib.sha256(OBJECT_DECLARATION).hexdigest()
+        yield _Expected(OBJECT_DECLARATION_NAME, declaration_sha256, None)
+    newest = copy.versions[-1].inventory_sha256
+    signed = [("", newest), *((f"{each.name}/", each.inventory_sha256) for each in copy.versions)]
+    for folder, inventory_sha256 in signed:
+        sidecar_sha256 = hashlib.sha256(sidecar(inventory_sha256)).hexdigest()
+        yield _Expected(f"{folder}{INVENTORY_NAME}", inventory_sha256, None)
         yield _Expected(f"{folder}{SIDECAR_NAME}", sidecar_sha256, None)
 
 
-def _content(copy: CopyToRead) -> Iterator[_Expected]:
-    for entry in read_file_list(copy.file_list):
-        path = content_path(entry.path, copy.version)
+def _content(version: VersionToRead) -> Iterator[_Expected]:
+    for entry in read_file_list(version.file_list):
+        path = content_path(entry.path, version.name)
         yield _Expected(path, entry.sha256, entry.size_bytes)

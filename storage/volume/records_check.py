@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from storage.sweep.model import Damage, DamageKind
+from storage.volume.index_records import object_totals
 from storage.volume.journal_records import FIRST_CHAIN, Bad, Record, read_records, record_at
 from storage.volume.refusals import JournalRotten
 
@@ -110,9 +111,7 @@ class RecordsCheck:
         place = (row[4], row[5])
         if place != (record.segment, record.offset):
             return self._wrong_place(str(members["object_id"]), place, record)
-        said = tuple(
-            members[name] for name in ("version", "inventory_sha256", "file_count", "content_bytes")
-        )
+        said = (members["version"], members["inventory_sha256"], *object_totals(record))
         if row[:4] != said:
             return f"{members['object_id']!r} is not as record {record.sequence} says"
         return None

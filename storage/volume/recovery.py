@@ -10,17 +10,16 @@ from pathlib import Path
 
 from monitoring.log import get_log
 from storage.durable import SyncDescriptor
-from storage.ocfl.inventory import FIRST_VERSION
-from storage.ocfl.layout import object_folder
 from storage.volume import events
+from storage.volume.added_version import AddedVersion
 from storage.volume.block_lists import BlockLists
 from storage.volume.events import Event, Speaker
-from storage.volume.incoming import StagedOperation
 from storage.volume.index import Index
 from storage.volume.journal import Journal
 from storage.volume.order import StoreOrder, decode_order
 from storage.volume.publish import Publisher
-from storage.volume.read_back import CopyToRead, read_back
+from storage.volume.read_back import Flaw, copy_to_read, read_back
+from storage.volume.receiving import PreviousVersion, StagedOperation
 from storage.volume.settings import VolumeSettings
 
 log = get_log(__name__)
@@ -51,45 +50,74 @@ class Recovery:
         if order.replaces_damaged and staged.object.is_dir():
             # One of two copies, and it is not known here which: the bad one must not be lost.
             set_aside = self.publisher.set_aside(staged.object)
-        if self.index.operation(order.op_id) is None and self._may_be_published(staged, order):
-            self._adopt(staged, order, set_aside)
+        if self.index.operation(order.op_id) is None:
+            if order.adds_version:
+                self._recover_version(staged, order)
+            elif self._may_be_published(staged, order):
+                self._adopt_object(staged, order, set_aside)
         self.publisher.remove_empty_tuples(order.object_id)
 
     def _may_be_published(self, staged: StagedOperation, order: StoreOrder) -> bool:
-        if staged.object.exists() or not staged.file_list.exists():
+        if staged.object.exists() or not staged.file_list(order, order.version).exists():
             return False
         if not self.publisher.folder_of(order.object_id).is_dir():
             return False
         return order.replaces_damaged or self.index.stored_object(order.object_id) is None
 
-    def _adopt(self, staged: StagedOperation, order: StoreOrder, set_aside: str | None) -> None:
+    def _adopt_object(
+        self, staged: StagedOperation, order: StoreOrder, set_aside: str | None
+    ) -> None:
         """The object has its name but no record: is every byte of it on the medium?"""
         folder = self.publisher.folder_of(order.object_id)
-        with SyncDescriptor(self.settings.staging) as sync:
-            sync.ask()
-        copy = CopyToRead(
-            folder,
-            staged.file_list,
-            order.file_count,
-            order.inventory_sha256,
-            FIRST_VERSION,
-        )
-        flaw = read_back(copy, self.speaker.verify_mode)
+        flaw = self._adopt(staged, order, set_aside)
         if flaw is None:
-            self._write_down(order, set_aside)
-            self.block_lists.take_over(staged.blocks, order.object_id)
             return
         if order.replaces_damaged:
             # As before the repair: the sweep finds the damage again, the keeper repairs again.
             log.warning("volume.recovery.not_mended", object_id=order.object_id, flaw=flaw.what)
             return
+        self._quarantine(order, folder, flaw)
+
+    def _recover_version(self, staged: StagedOperation, order: StoreOrder) -> None:
+        """The version is finished if it has its name and is whole, and withdrawn otherwise."""
+        kept = self.index.stored_object(order.object_id)
+        if kept is None or kept.head != order.version - 1:
+            return
+        object_folder = self.publisher.folder_of(order.object_id)
+        previous = PreviousVersion(object_folder, kept.head, kept.inventory_sha256)
+        added = AddedVersion(staged, order, previous)
+        if not added.is_published:
+            added.withdraw()
+            return
+        added.finish()
+        flaw = self._adopt(staged, order, None)
+        if flaw is not None:
+            added.withdraw()
+            self._quarantine(order, added.folder, flaw)
+
+    def _adopt(
+        self, staged: StagedOperation, order: StoreOrder, set_aside: str | None
+    ) -> Flaw | None:
+        """Sync, read back, record. What is wrong if it is not recorded."""
+        with SyncDescriptor(self.settings.staging) as sync:
+            sync.ask()
+        folder = self.publisher.folder_of(order.object_id)
+        flaw = read_back(copy_to_read(folder, staged, order), self.speaker.verify_mode)
+        if flaw is None:
+            self._write_down(order, set_aside)
+            self.block_lists.take_over(staged.blocks, order.object_id)
+        return flaw
+
+    def _quarantine(self, order: StoreOrder, folder: Path, flaw: Flaw) -> None:
         log.warning("volume.recovery.quarantined", object_id=order.object_id, flaw=flaw.what)
-        target = self.publisher.set_aside(folder)
+        with SyncDescriptor(self.settings.staging) as sync:
+            target = self.publisher.set_aside(folder)
+            sync.ask()
         event = Event(
             "quarantine",
             {
                 "object_id": order.object_id,
-                "source": str(object_folder(order.object_id)),
+                "source": str(folder.relative_to(self.settings.root)),
                 "target": target,
                 "reason": f"published by an operation that a crash ended: {flaw.what}",
             },

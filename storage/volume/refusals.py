@@ -91,10 +91,18 @@ class VersionTaken(VolumeRefusal):
     code = "version-taken"
 
 
-class VersionUnsupported(VolumeRefusal):
-    """Only the first version of an object can be written as yet."""
+class VersionEarly(VolumeRefusal):
+    """The version before this one is not here: it must come first."""
 
-    code = "version-unsupported"
+    code = "version-early"
+    retry = True
+
+
+class PreviousDamaged(VolumeRefusal):
+    """A new version cannot be built on a damaged one: it is mended first."""
+
+    code = "previous-damaged"
+    retry = True
 
 
 class OrderInvalid(VolumeRefusal):

@@ -99,6 +99,10 @@ class SweepBook:
             return folder.name in OWN_NAMES
         return self._index.owns_folder(folder) or self._admission.is_publishing(folder)
 
+    def is_committing(self, object_id: str) -> bool:
+        """Whether a copy or a version of this object is being published at this moment."""
+        return self._admission.is_committing(object_id)
+
     def quarantine_stray(self, path: PurePosixPath) -> None:
         """Move what nobody owns to quarantine, durably and journalled.
 

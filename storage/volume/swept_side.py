@@ -6,6 +6,7 @@ storage.sweep.model, `SweptVolume`. Hands on to index, book and meter; decides n
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import PurePosixPath
 
 from storage.model import StoredObject
@@ -70,6 +71,10 @@ class SweptSide:
         """Keep the finding; False if it is open already."""
         return self._book.record_finding(object_id, damage, at)
 
+    def is_committing(self, object_id: str) -> bool:
+        """Whether a copy or a version of this object is being published at this moment."""
+        return self._book.is_committing(object_id)
+
     def owns_folder(self, folder: PurePosixPath) -> bool:
         """Whether something that belongs here lies in `folder`."""
         return self._book.owns_folder(folder)
@@ -129,10 +134,11 @@ class SweptSide:
 
     def forget_future(self, now: str) -> None:
         """Nothing has been checked after `now`, and no pass that runs began then."""
-        self._index.sweep.forget_future(now)
+        step = self._index.sweep.forget_future(now)
         for cycle in self._index.sweep.current_passes():
             if cycle.finished_at is None and cycle.started_at > now:
-                self._book.keep_sweep_cycle(replace(cycle, started_at=now))
+                began = rfc3339(datetime.fromisoformat(cycle.started_at) - step)
+                self._book.keep_sweep_cycle(replace(cycle, started_at=min(now, began)))
 
     def changes(self) -> list[Reason]:
         """What was different when this volume was opened; told once."""

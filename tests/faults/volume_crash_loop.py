@@ -1,11 +1,11 @@
 """Run one story of a volume again and again, each time stopped one step later.
 
-The story: two packages in one group, then one of them is damaged and mended. A step is a call that
-changes the disk, seen by the interpreter's own profiler; nothing of the product is replaced. At
-step k the process is killed ("kill"), or the call fails with EIO ("error"). After every run the
-volume is opened again and must keep what it answered. Arguments: FOLDER kill|error FIRST STRIDE
-(the first k, and how far to the next). Prints one line of JSON for each k; the last says that the
-story was not stopped any more.
+The story: two packages in one group; one of them is damaged and mended, gets a second version, is
+damaged in the first one and mended with both. A step is a call that changes the disk, seen by the
+interpreter's own profiler; nothing of the product is replaced. At step k the process is killed
+("kill"), or the call fails with EIO ("error"). After every run the volume is opened again and must
+keep what it answered. Arguments: FOLDER kill|error FIRST STRIDE (the first k, and how far to the
+next). Prints one line of JSON for each k; the last says that the story was not stopped any more.
 
 Fork is used, so this process has no threads of its own and no volume open.
 """
@@ -32,6 +32,7 @@ from tests.volume_packages import (
     MadePackage,
     again,
     make_package,
+    mending,
     names,
     new_volume,
     send,
@@ -43,6 +44,7 @@ SYSTEM_CALLS = frozenset(
 )
 FUNCTIONS = frozenset({"ask", "rename_noreplace", "_exchange", "take_over", "apply"})
 BAD = b"BagIt-Version: 1.1\n"
+WORSE = b"BagIt-Version: 6.6\n"
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,26 @@ class Story:
     first: MadePackage
     second: MadePackage
     repair: MadePackage
+    later: MadePackage  # version 2 of the first
+    whole: MadePackage  # a repair of both versions
+
+    @property
+    def packages(self) -> tuple[MadePackage, ...]:
+        return self.first, self.second, self.repair, self.later, self.whole
 
     @classmethod
     def make(cls) -> "Story":
         files = {"received/bagit.txt": b"BagIt-Version: 1.0\n", "received/d/x": bytes(70_000)}
         large = {"received/large": os.urandom(1024 * 1024 + 5)}
         first = make_package(files, "lantai:s/first", "1" * 32)
+        later = make_package({"received/d/x": b"two"}, op_id="4" * 32, previous=first)
         return cls(
             SigningKey.generate(),
             first,
             make_package(large, "lantai:s/second", "2" * 32),
             again(first, op_id="3" * 32, replaces_damaged=True),
+            later,
+            again(mending(later), op_id="5" * 32),
         )
 
     def damaged_file(self, volume: Volume) -> Path:
@@ -113,18 +124,21 @@ async def tell(story: Story, beside: Path, answered: Callable[[str, SignedAnswer
         for package, outcome in zip((story.first, story.second), pending, strict=True):
             answer = outcome if isinstance(outcome, SignedAnswer) else await outcome
             answered(package.order.op_id, answer)
-        file = story.damaged_file(volume)
-        if isinstance(volume.begin(story.repair.order), SignedAnswer):
-            return
-        # The damage is done to the disk, not by the volume.
-        descriptor = os.open(file, os.O_WRONLY)
-        os.write(descriptor, BAD)
-        os.close(descriptor)
-        outcome = send_or_known(volume, story.repair)
-        answer = outcome if isinstance(outcome, SignedAnswer) else await outcome
-        answered(story.repair.order.op_id, answer)
+        for package, bad in ((story.repair, BAD), (story.later, b""), (story.whole, WORSE)):
+            known = volume.begin(package.order)
+            if not isinstance(known, SignedAnswer):
+                damage(story.damaged_file(volume), bad)
+                known = await volume.commit(send(volume, package))
+            answered(package.order.op_id, known)
     finally:
         volume.close()
+
+
+def damage(file: Path, bad: bytes) -> None:
+    """Done to the disk, not by the volume."""
+    descriptor = os.open(file, os.O_WRONLY)
+    os.write(descriptor, bad)
+    os.close(descriptor)
 
 
 def send_or_known(
@@ -170,7 +184,7 @@ def judge(story: Story, beside: Path, answers: dict[str, str]) -> None:
     volume = Volume.open(settings_for(beside), story.key)
     try:
         assert_sound(volume, damaged=story.damaged_file(volume))
-        for package in (story.first, story.second, story.repair):
+        for package in story.packages:
             if package.order.op_id in answers:
                 known = volume.begin(package.order)
                 assert isinstance(known, SignedAnswer), "an answer was forgotten"
@@ -183,9 +197,12 @@ def judge(story: Story, beside: Path, answers: dict[str, str]) -> None:
     try:
         assert_sound(volume)
         assert volume.state().objects == 2
-        assert story.damaged_file(volume).read_bytes() != BAD
-        kept = volume.settings.quarantine.rglob("bagit.txt")
-        assert BAD in [path.read_bytes() for path in kept], "the bad bytes were destroyed"
+        assert story.damaged_file(volume).read_bytes() == story.first.files["received/bagit.txt"]
+        kept = {path.read_bytes() for path in volume.settings.quarantine.rglob("bagit.txt")}
+        assert {BAD, WORSE} <= kept, "the bad bytes were destroyed"
+        stored = volume.stat("lantai:s/first")
+        assert stored is not None
+        assert stored.head == 2
         volume.rebuild_index()
         assert volume.state().objects == 2
     finally:
@@ -196,7 +213,7 @@ def assert_sound(volume: Volume, damaged: Path | None = None) -> None:
     """Nothing wrong below the root but that `damaged`, if the story came so far, is altered."""
     findings = validate_root(volume.root).findings
     errors = [found for found in findings if found.severity == "error"]
-    if damaged is not None and damaged.is_file() and damaged.read_bytes() == BAD:
+    if damaged is not None and damaged.is_file() and damaged.read_bytes() in (BAD, WORSE):
         path = str(damaged.relative_to(volume.root))
         altered = [found for found in errors if (found.code, found.path) == ("E092", path)]
         assert altered, "a file was damaged, and the validator does not see it"

@@ -20,7 +20,6 @@ from storage.volume.refusals import (
     OrderInvalid,
     StaleEpoch,
     VersionTaken,
-    VersionUnsupported,
     VolumeBusy,
     VolumeFull,
 )
@@ -178,11 +177,6 @@ async def test_a_writer_with_an_older_epoch_is_refused_even_after_a_restart(
     other = make_package(object_id="lantai:s/other")
     assert isinstance(await store(volume, other), SignedAnswer), "another claim has its own epochs"
     volume.close()
-
-
-def test_later_versions_are_refused_by_name(volume: Volume) -> None:
-    with pytest.raises(VersionUnsupported):
-        volume.begin(again(make_package(), version=2).order)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from ocfl.storage_root import StorageRoot
 from storage.model import SignedAnswer
 from storage.node_answer import believe
 from storage.signing import SigningKey
-from storage.volume.incoming import Incoming, StagedOperation
+from storage.volume.incoming import Incoming
+from storage.volume.receiving import StagedOperation
 from storage.volume.volume import Volume
 from tests.volume_packages import MadePackage, again, make_package, names, send, store
 
