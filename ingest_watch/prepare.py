@@ -108,6 +108,7 @@ class Unacceptable:
     facts: Facts
     checks: tuple[bytes, ...]
     reasons: tuple[Reason, ...]
+    package_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Undecided:
     facts: Facts
     checks: tuple[bytes, ...]
     reasons: tuple[Reason, ...]
+    package_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +227,12 @@ def _stage(job: Job) -> StagedPackage:
 def _conclude(job: Job, staged: StagedPackage, report: CheckReport) -> Preparation:
     facts = Facts(file_count=staged.file_count, content_bytes=staged.content_bytes)
     if report.verdict is Verdict.REJECTED:
-        return Unacceptable(facts, _checks(report), _reasons(report))
+        return Unacceptable(facts, _checks(report), _reasons(report), report.package_format)
     if report.verdict is Verdict.NOT_JUDGED and not job.accepted:
-        return Undecided(facts, _checks(report), _reasons(report))
+        return Undecided(facts, _checks(report), _reasons(report), report.package_format)
     identifier = _identifier(job, report)
     if isinstance(identifier, Reason):
-        return Unacceptable(facts, _checks(report), (identifier,))
+        return Unacceptable(facts, _checks(report), (identifier,), report.package_format)
     return _build(job, staged, report, identifier)
 
 
