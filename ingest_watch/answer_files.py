@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingest_watch.answer_pages import answer_page, registration_page
-from ingest_watch.answers import read_answer
+from ingest_watch.answers import read_answer_or_sample
 from ingest_watch.platform_receipt import encode, platform_receipt
 from storage.catalogue.model import Answer, AnswerKind
 
@@ -58,21 +58,27 @@ def files_of(answer: Answer, *, with_platform_receipt: bool) -> AnswerFiles:
     assert answer.body is not None, answer.id
     place = place_of(answer.name)
     file_name = f"{place.stem}.{answer.kind}"
-    said = read_answer(answer.body)
-    made = {f"{file_name}.html": answer_page(said, answer.body, file_name)}
-    if answer.kind is AnswerKind.STORED:
-        made[f"{place.stem}{REGISTRATION}"] = registration_page(said, answer.body)
-    receipt = platform_receipt(said) if with_platform_receipt else None
-    if receipt is not None:
-        made[f"{file_name}.platform.json"] = encode(receipt)
     return AnswerFiles(
         place,
         f"{file_name}{SIGNATURE}",
         answer.signature,
-        made,
+        made_from(answer.body, place.stem, with_platform_receipt=with_platform_receipt),
         f"{file_name}{BODY}",
         answer.body,
     )
+
+
+def made_from(body: bytes, stem: str, *, with_platform_receipt: bool) -> dict[str, bytes]:
+    """What is made from the JSON `body` alone, of an answer or a sample: pages, receipt."""
+    said = read_answer_or_sample(body)
+    file_name = f"{stem}.{said.kind}"
+    made = {f"{file_name}.html": answer_page(said, body, file_name)}
+    if said.kind is AnswerKind.STORED:
+        made[f"{stem}{REGISTRATION}"] = registration_page(said, body)
+    receipt = platform_receipt(said) if with_platform_receipt else None
+    if receipt is not None:
+        made[f"{file_name}.platform.json"] = encode(receipt)
+    return made
 
 
 def _file_name(name: str) -> str:
