@@ -150,6 +150,8 @@ class Source(Section, frozen=True):
     accepted_folder: Path | None = None  # default: accepted/ in the drop folder's parent
     platform_receipts: bool = False  # final answers also in the platform's own codes
     unit: Annotated[str, Meta(min_length=1, max_length=200)] | None = None  # on the registration
+    # Of names in zips that are neither UTF-8 nor GB18030; left out: they are kept as bytes.
+    names_encoding: Literal["big5", "shift-jis", "euc-kr", "cp437"] | None = None
     polling: bool = False  # other machines write there unseen by events; mostly found out itself
     priority: Literal["daily", "backlog"] = "daily"  # backlog: bulk that must delay nobody
 

@@ -38,6 +38,7 @@ class Found:
     is_folder: bool
     size_bytes: int
     stamp: str
+    mode: int
 
 
 Visit = Callable[[int, Found], None]
@@ -122,6 +123,7 @@ class FolderWalk:
             stat.S_ISDIR(status.st_mode),
             status.st_size,
             stamp(status),
+            status.st_mode,
         )
 
     def _refuse_kind(self, path: str, mode: int) -> None:

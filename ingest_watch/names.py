@@ -6,6 +6,13 @@ component at a time, reversibly. Nothing is ever renamed here to suit another sy
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from contextlib import suppress
+
+# Tried on names of zips that do not say how they are encoded and are not UTF-8.
+GB18030 = "gb18030"
+# Info-ZIP's extra field 0x7075, which holds the name in UTF-8 beside other bytes.
+UNICODE_PATH = "unicode-path"
 
 _RESERVED_ON_WINDOWS = re.compile(
     r"(?:^|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\.[^/]*)?(?:/|$)", re.IGNORECASE
@@ -44,6 +51,20 @@ def text_of_path(path: bytes) -> str:
         return path.decode("utf-8")
     except UnicodeDecodeError:
         return "/".join(text_of(component) for component in path.split(b"/"))
+
+
+def encoding_of(path: str, raw: bytes, tried: Iterable[str]) -> str | None:
+    """Return which of the encodings `tried` made `path` of the bytes `raw`.
+
+    None if none did: then the path is their escape. "unicode-path": the archive itself says both.
+    """
+    if path == text_of_path(raw):
+        return None
+    for encoding in tried:
+        with suppress(UnicodeDecodeError):
+            if raw.decode(encoding) == path:
+                return encoding
+    return UNICODE_PATH
 
 
 def folded(path: str) -> str:

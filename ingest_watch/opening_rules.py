@@ -151,6 +151,21 @@ NAME_FROM_GB18030 = Rule(
     "zip 未声明文件名编码；已按 GB18030 读取，并保留原始字节",
     _PAGE,
 )
+NAME_FROM_ENCODING = Rule(
+    "name-from-encoding",
+    Severity.NOTE,
+    "the zip does not say how its names are encoded; they were read as {encoding}, as agreed with "
+    "this source, and the bytes kept",
+    "zip 未声明文件名编码；已按与移交单位约定的 {encoding} 读取，并保留原始字节",
+    _PAGE,
+)
+MODE_SPECIAL = Rule(
+    "mode-special",
+    Severity.NOTE,
+    "the file came with the special permissions {mode}; no permission of the sender's is applied",
+    "文件带有特殊权限位 {mode}；移交方的任何权限均不沿用",
+    _PAGE,
+)
 NAME_NOT_UTF8 = Rule(
     "name-not-utf8",
     Severity.WARNING,

@@ -27,6 +27,7 @@ from ingest_watch.findings import PackageChanged, PackageRejected, Severity
 from ingest_watch.formats.package_format import Decoded
 from ingest_watch.judge import CheckProfile, judge, judge_refusal
 from ingest_watch.listing import Listing, StagedFile
+from ingest_watch.names import GB18030, encoding_of
 from ingest_watch.object_builder import (
     CONTENT,
     FILE_LIST,
@@ -38,9 +39,9 @@ from ingest_watch.object_builder import (
     Records,
     build_object,
 )
+from ingest_watch.room import StagingFull
 from ingest_watch.staging import (
     StagedPackage,
-    StagingFull,
     stage_file,
     stage_folder,
     staged_files,
@@ -73,6 +74,8 @@ class Profile:
 
     formats: tuple[str, ...]
     identifier: Literal["name", "external-identifier"]
+    # Of zip names that are neither UTF-8 nor GB18030; None: they are kept as bytes, escaped.
+    names_encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +224,14 @@ def _stage(job: Job) -> StagedPackage:
     target, listing = job.work / "staged", job.work / "listing.sqlite"
     if stat.S_ISDIR(source.lstat().st_mode):
         return stage_folder(source, target, listing)
-    return stage_file(source, target, listing, formats=job.profile.formats)
+    profile = job.profile
+    return stage_file(
+        source,
+        target,
+        listing,
+        formats=profile.formats,
+        names_encoding=profile.names_encoding,
+    )
 
 
 def _conclude(job: Job, staged: StagedPackage, report: CheckReport) -> Preparation:
@@ -272,7 +282,7 @@ def _build(job: Job, staged: StagedPackage, report: CheckReport, identifier: str
     content.mkdir(mode=0o700)
     received = job.work / "received.jsonl"
     write_file_list((file.entry() for file in staged_files(staged)), received)
-    names = _name_records(staged, report.decoded)
+    names = b"".join(_name_records(job, staged, report.decoded))
     staged.folder.rename(content / "received")
     decoded = None
     if report.decoded is not None:
@@ -309,21 +319,20 @@ def _decoded_files(decoded: Decoded) -> Iterator[StagedFile]:
         yield from files.files()
 
 
-def _name_records(staged: StagedPackage, decoded: Decoded | None) -> bytes:
-    """The lines of `lantai/names.jsonl`; empty when every name is UTF-8."""
+def _name_records(job: Job, staged: StagedPackage, decoded: Decoded | None) -> Iterator[bytes]:
+    """The lines of `lantai/names.jsonl`; none when every name is UTF-8."""
+    tried = [GB18030, *([job.profile.names_encoding] if job.profile.names_encoding else [])]
     received = ((RECEIVED_PREFIX, file) for file in staged_files(staged))
     opened = () if decoded is None else _decoded_files(decoded)
-    return b"".join(
-        msgspec.json.encode(
-            {
-                "path": prefix + file.path,
-                "raw_base64": base64.b64encode(prefix.encode() + file.raw_path).decode(),
-            }
-        )
-        + b"\n"
-        for prefix, file in chain(((CONTENT_PREFIX, file) for file in opened), received)
-        if file.raw_path is not None
-    )
+    for prefix, file in chain(((CONTENT_PREFIX, file) for file in opened), received):
+        if file.raw_path is None:
+            continue
+        raw = base64.b64encode(prefix.encode() + file.raw_path).decode()
+        line = {"path": prefix + file.path, "raw_base64": raw}
+        encoding = encoding_of(file.path, file.raw_path, tried)
+        if encoding is not None:
+            line["encoding"] = encoding
+        yield msgspec.json.encode(line) + b"\n"
 
 
 def _checks(report: CheckReport) -> tuple[bytes, ...]:

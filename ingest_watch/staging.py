@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
 
 from ingest_watch.algorithms import WantedDigests
 from ingest_watch.archives.recognise import recognise
@@ -23,17 +22,12 @@ from ingest_watch.folder_walk import FolderWalk, Found, opened_folder, reporting
 from ingest_watch.formats.registry import recognised_file, wanted_digests
 from ingest_watch.limits import DEFAULT_LIMITS, IntakeLimits
 from ingest_watch.listing import Listing, StagedFile
+from ingest_watch.mode_remarks import ModeRemarks
 from ingest_watch.names import text_of
 from ingest_watch.opening_rules import ARCHIVE_UNKNOWN, SPECIAL, TOO_LARGE
+from ingest_watch.room import expect_room
 from ingest_watch.safe_open import FILE_FLAGS, open_beneath
 from ingest_watch.target_tree import TargetTree
-from storage.errors import Refusal
-
-
-class StagingFull(Refusal):
-    """The staging disk has no room for the package. Not the sender's fault: wait."""
-
-    code: ClassVar[str] = "staging-full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +58,8 @@ def stage_folder(
         tree = stack.enter_context(TargetTree(target))
         folder = stack.enter_context(opened_folder(source))
         files = stack.enter_context(Listing.create(listing))
-        _FolderReading(folder, files, limits, tree).run(room=target)
-        return _described(target, listing, files, "folder")
+        remarks = _FolderReading(folder, files, limits, tree).run(room=target)
+        return replace(_described(target, listing, files, "folder"), findings=remarks)
 
 
 def inspect_folder(
@@ -73,8 +67,8 @@ def inspect_folder(
 ) -> StagedPackage:
     """List and hash the folder where it is, copying nothing; otherwise as `stage_folder`."""
     with opened_folder(source) as folder, Listing.create(listing) as files:
-        _FolderReading(folder, files, limits, tree=None).run(room=None)
-        return _described(source, listing, files, "folder")
+        remarks = _FolderReading(folder, files, limits, tree=None).run(room=None)
+        return replace(_described(source, listing, files, "folder"), findings=remarks)
 
 
 def stage_file(
@@ -83,6 +77,7 @@ def stage_file(
     listing: Path,
     limits: IntakeLimits = DEFAULT_LIMITS,
     formats: tuple[str, ...] | None = None,
+    names_encoding: str | None = None,
 ) -> StagedPackage:
     """Take a private copy of a package that is one file, as `stage_folder` does of a folder.
 
@@ -102,7 +97,8 @@ def stage_file(
             copy.rename(target / copied.path)
             files.set_digests(copied)
             return _described(target, listing, files, "file", kept_whole_as=whole.name)
-        return _unpacked(target, listing, files, (copied, descriptor), limits)
+        archive = (copied, descriptor)
+        return _unpacked(target, listing, files, archive, limits, names_encoding)
 
 
 def staged_files(package: StagedPackage) -> Iterator[StagedFile]:
@@ -123,16 +119,18 @@ class _FolderReading:
         self._tree = tree
         self._wanted = WantedDigests()
         self._pump = Pump()
+        self._modes = ModeRemarks()
 
-    def run(self, room: Path | None) -> None:
+    def run(self, room: Path | None) -> tuple[Finding, ...]:
         before = stamp(os.fstat(self._folder))
         self._walk(self._name)
         self._listing.check_names()
         if room is not None:
-            _expect_room(room, self._listing.content_bytes())
+            expect_room(room, self._listing.content_bytes())
         self._wanted = wanted_digests(self._listing.names_in(""))
         self._walk(self._read)
         self._expect_unchanged(before)
+        return self._modes.remarks()
 
     def _walk(self, visit: Callable[[int, Found], None]) -> None:
         FolderWalk(self._limits, visit).run(self._folder)
@@ -142,6 +140,7 @@ class _FolderReading:
             self._listing.add_folder(found.path, found.raw_path, found.stamp)
         else:
             self._listing.add_file(found.path, found.raw_path, found.size_bytes, found.stamp)
+            self._modes.see(found.path, found.mode)
 
     def _read(self, parent: int, found: Found) -> None:
         if self._listing.stamp_of(found.path) != found.stamp:
@@ -188,13 +187,14 @@ def _unpacked(
     files: Listing,
     archive: tuple[StagedFile, int],
     limits: IntakeLimits,
+    names_encoding: str | None,
 ) -> StagedPackage:
     copied, descriptor = archive
     serialisation = recognise(descriptor, copied.path)
     if serialisation is None:
         raise PackageRejected(ARCHIVE_UNKNOWN.found(copied.path))
     with TargetTree(target) as tree:
-        findings = unpack(descriptor, serialisation, tree, files, limits)
+        findings = unpack(descriptor, serialisation, tree, files, limits, names_encoding)
     top = files.top_folder()
     if top is not None:
         files.move_up(top)
@@ -217,7 +217,7 @@ def _copy_file(source: Path, target: Path, limits: IntakeLimits) -> StagedFile:
             raise PackageRejected(SPECIAL.found(source.name))
         if status.st_size > limits.content_bytes_max:
             raise PackageRejected(TOO_LARGE.found(source.name, limit=limits.content_bytes_max))
-        _expect_room(target.parent, status.st_size)
+        expect_room(target.parent, status.st_size)
         writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         stack.callback(os.close, writer)
         digests = DigestPass((), status.st_size)
@@ -229,16 +229,6 @@ def _copy_file(source: Path, target: Path, limits: IntakeLimits) -> StagedFile:
             raise PackageChanged(f"{source.name} changed while it was read")
         path = text_of(raw_name)
         return digests.finish(path, None if path.encode() == raw_name else raw_name)
-
-
-def _expect_room(folder: Path, needed_bytes: int) -> None:
-    disk = os.statvfs(folder)
-    free_bytes = disk.f_bavail * disk.f_frsize
-    if needed_bytes > free_bytes:
-        raise StagingFull(
-            f"staging has {free_bytes} bytes free and the package needs {needed_bytes}: "
-            "make room below the staging folder"
-        )
 
 
 def _described(

@@ -24,6 +24,11 @@ class TargetTree:
     def __init__(self, folder: Path) -> None:
         self._branch: list[tuple[str, int]] = [("", os.open(folder, FOLDER_FLAGS))]
 
+    @property
+    def descriptor(self) -> int:
+        """The open folder itself; it stays this object's."""
+        return self._branch[0][1]
+
     def make_folder(self, path: str) -> None:
         """Make a folder and its parents; nothing happens when it is there."""
         self._enter(path.split("/"))

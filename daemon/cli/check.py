@@ -15,7 +15,8 @@ from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.findings import Finding, PackageChanged, PackageRejected, Severity, shown
 from ingest_watch.formats.registry import FORMATS
 from ingest_watch.judge import CheckProfile, judge, judge_refusal
-from ingest_watch.staging import StagingFull, inspect_folder, stage_file
+from ingest_watch.room import StagingFull
+from ingest_watch.staging import inspect_folder, stage_file
 
 EXIT_STATUS = {Verdict.ACCEPTABLE: 0, Verdict.REJECTED: 1, Verdict.NOT_JUDGED: 3}
 

@@ -125,7 +125,8 @@ def _raw_names(package: KeptPackage) -> dict[str, bytes]:
     if listed is None:
         return {}
     lines = b"".join(package.content(listed)).splitlines()
-    names = [json.loads(line) for line in lines]
+    # What has an encoding was read as text when it came, and goes out as that.
+    names = [entry for entry in map(json.loads, lines) if "encoding" not in entry]
     raw = {entry["path"]: base64.b64decode(entry["raw_base64"]) for entry in names}
     for path, name in raw.items():
         if unquote_to_bytes(path) != name:

@@ -277,7 +277,7 @@ def _drop_folder(settings: Ingest, source: Source) -> DropFolder:
 
 
 def _sender(settings: Ingest, source: Source) -> SenderSettings:
-    profile = Profile(source.formats, source.identifier)
+    profile = Profile(source.formats, source.identifier, source.names_encoding)
     return SenderSettings(_drop_folder(settings, source), profile, source.unit)
 
 

@@ -5,6 +5,7 @@ library's reader loops on negative sizes (CVE-2025-8194) and rewrites names, so 
 and refuses what it does not know instead of guessing.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ _EXTENDED_BYTES_MAX = 1024 * 1024
 _ZEROS = bytes(BLOCK_BYTES)
 _FILES = b"0\0" + b"7"
 _LINKS, _SPECIALS = b"12", b"346"
+_OCTAL = re.compile(rb"[0-7]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class TarEntry:
     raw_name: bytes
     size_bytes: int
     is_folder: bool
+    mode: int = 0
 
 
 @dataclass(slots=True)
@@ -128,7 +131,7 @@ def _entry(header: bytes, size_bytes: int, extension: _Extension) -> TarEntry:
         raise PackageRejected(TAR_UNSUPPORTED.found(path, detail=detail))
     if is_folder and size_bytes != 0:
         raise PackageRejected(TAR_UNSUPPORTED.found(path, detail="a folder with content"))
-    return TarEntry(raw_name, size_bytes, is_folder)
+    return TarEntry(raw_name, size_bytes, is_folder, _mode(header))
 
 
 def _name(header: bytes) -> bytes:
@@ -148,6 +151,11 @@ def _number(field: bytes) -> int:
     if digits.translate(None, b"01234567"):
         raise PackageRejected(ARCHIVE_DAMAGED.found(detail="a header holds no number"))
     return int(digits, 8)
+
+
+def _mode(header: bytes) -> int:
+    digits = header[100:108].strip(b" \0")
+    return int(digits, 8) if _OCTAL.fullmatch(digits) else 0
 
 
 def _pax_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:

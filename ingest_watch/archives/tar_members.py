@@ -10,8 +10,9 @@ from ingest_watch.archives.content import Content
 from ingest_watch.archives.entry_names import EntryName, EntryRegister, entry_name
 from ingest_watch.archives.tar_headers import TarEntry, TarHeaders
 from ingest_watch.archives.tar_streams import TarStream, tar_stream
-from ingest_watch.findings import PackageRejected
+from ingest_watch.findings import Finding, PackageRejected
 from ingest_watch.limits import IntakeLimits
+from ingest_watch.mode_remarks import ModeRemarks
 from ingest_watch.opening_rules import ARCHIVE_DAMAGED, PATH_UNCLEAR
 
 _PIECE_BYTES = 1024 * 1024
@@ -19,14 +20,18 @@ _PIECE_BYTES = 1024 * 1024
 
 def read_tar(
     archive: int, register: EntryRegister, limits: IntakeLimits, *, compressed: bool
-) -> None:
-    """Name every entry in `register`. Raises PackageRejected."""
+) -> tuple[Finding, ...]:
+    """Name every entry in `register`. Returns remarks on modes. Raises PackageRejected."""
+    modes = ModeRemarks()
     stream = tar_stream(archive, limits, compressed=compressed)
     for entry in TarHeaders(stream).entries():
         name = _name(entry, limits)
         if name is not None:
             register.add(name, entry.size_bytes, is_folder=entry.is_folder)
+            if not entry.is_folder:
+                modes.see(name.path, entry.mode)
         stream.skip(entry.size_bytes)
+    return modes.remarks()
 
 
 def tar_contents(archive: int, limits: IntakeLimits, *, compressed: bool) -> Iterator[Content]:

@@ -19,26 +19,33 @@ from ingest_watch.formats.registry import wanted_digests
 from ingest_watch.limits import IntakeLimits
 from ingest_watch.listing import Listing
 from ingest_watch.opening_rules import ARCHIVE_DAMAGED
+from ingest_watch.room import expect_room
 from ingest_watch.target_tree import TargetTree
 
 
 def unpack(
-    archive: int, serialisation: str, tree: TargetTree, listing: Listing, limits: IntakeLimits
+    archive: int,
+    serialisation: str,
+    tree: TargetTree,
+    listing: Listing,
+    limits: IntakeLimits,
+    names_encoding: str | None = None,
 ) -> tuple[Finding, ...]:
     """Unpack the open archive below `tree`, recording everything in `listing`.
 
-    Returns remarks on names. Raises PackageRejected for whatever may not be accepted.
+    Returns remarks on names and modes. Raises PackageRejected for whatever may not be accepted,
+    and StagingFull before a byte is written when there is no room for what it declares.
     """
     register = EntryRegister(listing, limits)
-    findings: tuple[Finding, ...] = ()
     contents: Iterable[Content]
     if serialisation == "zip":
-        findings = read_zip(archive, register, listing, limits)
+        findings = read_zip(archive, register, listing, limits, names_encoding)
         contents = zip_contents(archive, listing, limits)
     else:
-        read_tar(archive, register, limits, compressed=serialisation == "tar.gz")
+        findings = read_tar(archive, register, limits, compressed=serialisation == "tar.gz")
         contents = tar_contents(archive, limits, compressed=serialisation == "tar.gz")
     listing.check_names()
+    expect_room(tree.descriptor, listing.content_bytes())
     for row in listing.query("SELECT path FROM folder ORDER BY path").fetchall():
         tree.make_folder(row[0])
     _write(contents, tree, listing)

@@ -18,12 +18,14 @@ from ingest_watch.archives.zip_fields import ZipNames, extra_fields, zip64_value
 from ingest_watch.findings import Finding, PackageRejected
 from ingest_watch.limits import IntakeLimits
 from ingest_watch.listing import Listing
+from ingest_watch.mode_remarks import ModeRemarks
 from ingest_watch.opening_rules import (
     ARCHIVE_DAMAGED,
     ENCRYPTED,
     LINK,
     PATH_UNCLEAR,
     SPECIAL,
+    TOO_MANY_FILES,
     ZIP_INCONSISTENT,
     ZIP_OVERLAP,
     ZIP_UNSUPPORTED,
@@ -71,15 +73,21 @@ class CentralEntry:
 
 
 def read_zip(
-    archive: int, register: EntryRegister, listing: Listing, limits: IntakeLimits
+    archive: int,
+    register: EntryRegister,
+    listing: Listing,
+    limits: IntakeLimits,
+    names_encoding: str | None = None,
 ) -> tuple[Finding, ...]:
     """Name every entry in `register`, and keep what the local headers must say.
 
-    Returns remarks on names that were not UTF-8. Raises PackageRejected.
+    Returns remarks on names that were not UTF-8, and on modes. Raises PackageRejected.
     """
     directory = find_directory(archive, os.fstat(archive).st_size)
+    if directory.entry_count > 2 * limits.files_max:  # so many files, and so many folders
+        raise PackageRejected(TOO_MANY_FILES.found(limit=limits.files_max))
     listing.query(_TABLE)
-    names = ZipNames()
+    names, modes = ZipNames(names_encoding), ModeRemarks()
     for entry in _entries(archive, directory):
         _refuse(entry)
         text = names.decode(entry.raw_name, entry.extra, utf8=bool(entry.flags & FLAG_UTF8))
@@ -90,10 +98,12 @@ def read_zip(
             # Written where a backslash separates folders: some programs would unpack it so.
             raise PackageRejected(PATH_UNCLEAR.found(name.path))
         is_folder = _is_folder(entry, named_so=name.is_folder)
+        if entry.made_on in {_UNIX, _MACOS} and not is_folder:
+            modes.see(name.path, entry.external >> 16)
         register.add(name, entry.size_bytes, is_folder=is_folder)
         _keep(listing, entry, name.path, is_folder=is_folder)
     listing.query("CREATE TEMP TABLE zip_directory AS SELECT ? AS start_bytes", directory.start)
-    return names.remarks()
+    return (*names.remarks(), *modes.remarks())
 
 
 def _entries(archive: int, directory: Directory) -> Iterator[CentralEntry]:

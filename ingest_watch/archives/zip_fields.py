@@ -2,15 +2,21 @@
 
 APPNOTE.TXT 6.3 sections 4.5.3 (zip64), 4.6.9 (Unicode path) and appendix D (UTF-8 flag). A name
 without any declaration is read as UTF-8 if it is that, else as GB18030, which holds GBK and
-GB2312; the bytes are kept either way.
+GB2312, else in the source's own encoding; the bytes are kept either way.
 """
 
 import struct
 import zlib
+from contextlib import suppress
 
 from ingest_watch.findings import Finding, PackageRejected
-from ingest_watch.names import text_of_path
-from ingest_watch.opening_rules import NAME_FROM_GB18030, NAME_NOT_UTF8, ZIP_INCONSISTENT
+from ingest_watch.names import GB18030, text_of_path
+from ingest_watch.opening_rules import (
+    NAME_FROM_ENCODING,
+    NAME_FROM_GB18030,
+    NAME_NOT_UTF8,
+    ZIP_INCONSISTENT,
+)
 
 _HEADER = struct.Struct("<2H")
 _ZIP64 = 0x0001
@@ -55,7 +61,9 @@ def zip64_values(extra: dict[int, bytes], *values: tuple[int, int]) -> list[int]
 class ZipNames:
     """Decodes the names of one zip and remembers what is worth telling."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str | None = None) -> None:
+        """`encoding` is the source's own, tried last."""
+        self._encodings = (GB18030, encoding) if encoding else (GB18030,)
         self._remarks: list[Finding] = []
 
     def decode(self, raw: bytes, extra: dict[int, bytes], *, utf8: bool) -> str | None:
@@ -71,13 +79,14 @@ class ZipNames:
         declared = _unicode_path(raw, extra)
         if declared is not None:
             return declared
-        try:
-            text = raw.decode("gb18030")
-        except UnicodeDecodeError:
-            self._remark(NAME_NOT_UTF8.found(text_of_path(raw)))
-            return None
-        self._remark(NAME_FROM_GB18030.found(text))
-        return text
+        for encoding in self._encodings:
+            with suppress(UnicodeDecodeError):
+                text = raw.decode(encoding)
+                rule = NAME_FROM_GB18030 if encoding == GB18030 else NAME_FROM_ENCODING
+                self._remark(rule.found(text, encoding=encoding))
+                return text
+        self._remark(NAME_NOT_UTF8.found(text_of_path(raw)))
+        return None
 
     def remarks(self) -> tuple[Finding, ...]:
         """Return what was remarked, for the report."""

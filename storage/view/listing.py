@@ -34,6 +34,7 @@ class _FileLine(msgspec.Struct, forbid_unknown_fields=True):
 class _NameLine(msgspec.Struct, forbid_unknown_fields=True):
     path: str
     raw_base64: str
+    encoding: str | None = None
 
 
 class _PathOnly(msgspec.Struct):
@@ -233,7 +234,10 @@ class NameListing(_SortedLines):
         if line is None:
             return as_stored
         try:
-            raw = base64.b64decode(_name_line.decode(line).raw_base64, validate=True)
+            name = _name_line.decode(line)
+            if name.encoding is not None:
+                return as_stored  # read as text when it came, and so shown
+            raw = base64.b64decode(name.raw_base64, validate=True)
             return raw.split(b"/")[path.count("/")]
         except (msgspec.MsgspecError, binascii.Error, IndexError) as error:
             raise VerificationFailed(f"a line of names.jsonl cannot be read: {error}") from error

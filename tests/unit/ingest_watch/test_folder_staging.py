@@ -16,9 +16,9 @@ import pytest
 
 from ingest_watch.findings import PackageChanged, PackageRejected
 from ingest_watch.limits import IntakeLimits
+from ingest_watch.room import StagingFull
 from ingest_watch.staging import (
     StagedPackage,
-    StagingFull,
     inspect_folder,
     stage_file,
     stage_folder,
