@@ -327,7 +327,8 @@ def _is_under_way(order: PassOrder, passes: Sequence[SweepCycle], now: datetime)
     if any(each.finished_at is None for each in same):
         return True
     rest = _IO_ERROR_REST if order.reason is Reason.IO_ERROR else timedelta(0)
-    return any(now - _moment(each.started_at) < rest for each in same)
+    # One that began after now was begun by a clock that has been set back: it is no reason to rest.
+    return any(timedelta(0) <= now - _moment(each.started_at) < rest for each in same)
 
 
 def looks_for_strays(cycle: SweepCycle) -> bool:

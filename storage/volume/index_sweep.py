@@ -7,6 +7,8 @@ object look older than it is, so it is read again too early and never too late.
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from functools import partial
 from heapq import merge
 from itertools import islice
 from pathlib import Path
@@ -24,6 +26,7 @@ from storage.sweep.model import (
     SourceHolding,
     SweepCycle,
     Work,
+    rfc3339,
 )
 from storage.volume.findings import Finding
 
@@ -42,6 +45,16 @@ _Row = tuple[str, int, str, int, int, str]
 
 def _age(row: _Row) -> tuple[str, str]:
     return row[5], row[0]
+
+
+def _set_back(text: str, now: str, step: timedelta) -> str:
+    if text <= now:
+        return text
+    return min(now, rfc3339(_moment(text) - step))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _cycle(row: tuple[Any, ...]) -> SweepCycle:
@@ -147,19 +160,35 @@ class SweepIndex:
             return None
         return min(oldest for oldest, _ in spans), max(youngest for _, youngest in spans)
 
-    def forget_future(self, now: str) -> None:
-        """Whatever was checked after `now` was checked by a clock that has been set back."""
-        with self._lock:
-            for source in self._sources(Selection()):
-                future = self._database.execute(
-                    "SELECT 1 FROM objects WHERE source=? AND checked_at>? LIMIT 1", (source, now)
-                ).fetchone()
-                if future is not None:
-                    self._database.execute(
-                        "UPDATE objects SET checked_at=?2, swept_at=?2"
-                        " WHERE source=?1 AND checked_at>?2",
-                        (source, now),
-                    )
+    def forget_future(self, now: str) -> timedelta:
+        """Move times after `now`, from a clock that has been set back, to before it.
+
+        All by the step that brings the latest of them to `now`, which is returned: so what was
+        read long before the rest stays the older, and no pass takes it for its own reading.
+        """
+        with self._transaction():
+            sources = self._sources(Selection())
+            latest = max(map(self._latest, sources), default="")
+            step = max(_moment(latest or now) - _moment(now), timedelta(0))
+            self._database.create_function("set_back", 1, partial(_set_back, now=now, step=step))
+            for source in sources if step else ():
+                self._database.execute(
+                    "UPDATE objects SET checked_at=set_back(checked_at),"
+                    " swept_at=set_back(swept_at) WHERE source=? AND checked_at>?",
+                    (source, now),
+                )
+            # Damaged ones keep an old time of checking; they are few, and found by their findings.
+            self._database.execute(
+                "UPDATE objects SET swept_at=set_back(swept_at) WHERE swept_at>? AND object_id IN"
+                " (SELECT object_id FROM findings WHERE mended_at IS NULL)",
+                (now,),
+            )
+        return step
+
+    def _latest(self, source: str) -> str:
+        query = "SELECT max(checked_at) FROM objects WHERE source=?"
+        (latest,) = self._database.execute(query, (source,)).fetchone()
+        return latest or ""
 
     def mark_swept(self, looked_at: Iterable[tuple[str, str, bool]], at: str) -> None:
         """`(object_id, inventory_sha256, intact)` for each; other inventories change nothing."""

@@ -21,6 +21,7 @@ from storage.sweep.model import (
     Selection,
     SourceHolding,
     SweepCycle,
+    rfc3339,
 )
 from storage.volume.foreground import ForegroundMeter
 from storage.volume.index import Index

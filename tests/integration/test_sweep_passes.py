@@ -48,12 +48,22 @@ async def volume(tmp_path: Path, key: SigningKey) -> AsyncIterator[Volume]:
     volume.close()
 
 
+def right_time() -> datetime:
+    return datetime.now(UTC)
+
+
+def a_year_ahead() -> datetime:
+    return datetime.now(UTC) + timedelta(days=365)
+
+
 @asynccontextmanager
-async def sweeping(volume: Volume, settings: SweepSettings = QUIET) -> AsyncIterator[Sweeper]:
+async def sweeping(
+    volume: Volume, settings: SweepSettings = QUIET, now: Callable[[], datetime] = right_time
+) -> AsyncIterator[Sweeper]:
     stop = asyncio.Event()
     # Small batches: what these tests stop is stopped in the middle.
     place = TrailPlace(volume.settings.trails, TrailRule(batch_s=0.2))
-    sweeper = Sweeper(volume, settings, chance=0.5, trails=place)
+    sweeper = Sweeper(volume, settings, chance=0.5, now=now, trails=place)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(sweeper.run(stop))
         yield sweeper
@@ -210,26 +220,49 @@ async def test_a_clock_set_back_by_a_year_makes_nothing_look_checked(
     """1. A pass half done by a clock that is a year ahead. 2. The right time: the pass ends, and
     no object is said to have been checked after now."""
 
-    def ahead() -> datetime:
-        return datetime.now(UTC) + timedelta(days=365)
-
     slow = replace(QUIET, read_bytes_per_second_max=60_000)
-    stop = asyncio.Event()
-    place = TrailPlace(volume.settings.trails, TrailRule(batch_s=0.2))
-    early = Sweeper(volume, slow, chance=0.5, now=ahead, trails=place)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(early.run(stop))
+    async with sweeping(volume, slow, now=a_year_ahead) as early:
 
         async def has_begun() -> bool:
             return (await early.status()).checked_objects > 3
 
         await wait_until(has_begun, within_s=60)
-        stop.set()
     async with sweeping(volume):
         await wait_until(lambda: passes(volume, scope=PassScope.CLASS), within_s=60)
     now = rfc3339(datetime.now(UTC))
     assert all(each.checked_at <= now for each in volume.objects("", 100))
     assert passes(volume, scope=PassScope.CLASS)[0].checked_objects == 20
+
+
+async def test_a_clock_set_back_in_a_second_pass_makes_it_skip_nothing(
+    volume: Volume, wait_until: WaitUntil
+) -> None:
+    """1. A whole pass, and half of another one, by a clock a year ahead. 2. The right time: the
+    other one reads all that it had not read, though all of it was checked in the future."""
+
+    async with sweeping(volume, now=a_year_ahead):
+        await wait_until(lambda: passes(volume, scope=PassScope.CLASS), within_s=60)
+    slow = replace(QUIET, read_bytes_per_second_max=60_000)
+    async with sweeping(volume, slow, now=a_year_ahead) as early:
+        early.start_now(PassOrder())
+
+        async def is_half_through() -> bool:
+            status = await early.status()
+            return status.scope == PassScope.NODE and status.checked_objects >= 4
+
+        await wait_until(is_half_through, within_s=60)
+    (begun,) = [
+        each
+        for each in volume.current_passes()
+        if each.scope is PassScope.NODE and each.finished_at is None
+    ]
+    read_before = volume.sweep_progress(begun.number).done.objects
+    assert 0 < read_before < 20
+    async with sweeping(volume):
+        await wait_until(lambda: passes(volume, scope=PassScope.NODE), within_s=60)
+    whole = passes(volume, scope=PassScope.NODE)[0]
+    assert (whole.number, whole.checked_objects) == (begun.number, 20)
+    assert all(each.checked_at <= rfc3339(datetime.now(UTC)) for each in volume.objects("", 100))
 
 
 async def test_what_another_pass_has_read_is_not_forecast_again(
