@@ -53,6 +53,7 @@ TRANSFER_STATES = (
     "judging",
     "accepted",
     "writing",
+    "divided",
     "stored",
     "rejected",
     "held",

@@ -15,6 +15,7 @@ class TransferState(StrEnum):
     JUDGING = "judging"
     ACCEPTED = "accepted"
     WRITING = "writing"
+    DIVIDED = "divided"
     STORED = "stored"
     REJECTED = "rejected"
     HELD = "held"
@@ -86,6 +87,7 @@ class Arrival:
     name: str  # as shown; percent-escaped when the bytes are not UTF-8
     name_raw: bytes  # as on disk
     fingerprint: str  # of the entry as it was observed when it settled (ingest_watch.settle)
+    batch_id: int | None = None  # the transfer that this one is a part of; no entry of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the present state of a transfer is; None where it is not known."""
+
+    bytes_done: int
+    bytes_total: int | None
+    bytes_per_second: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """One drop entry and how far it is."""
 
@@ -140,6 +151,7 @@ class Transfer:
     outcome_code: str | None
     bytes_done: int
     bytes_total: int | None
+    bytes_per_second: int | None
     claim_holder: str | None
     claim_epoch: int
     claim_expires_at: str | None
@@ -150,9 +162,17 @@ class Transfer:
     file_count: int | None
     content_bytes: int | None
     package_id: int | None
+    batch_id: int | None
     created_at: str
     updated_at: str
     closed_at: str | None
+
+    @property
+    def seconds_left(self) -> int | None:
+        """How long the present state will take at its pace; None when that is not known."""
+        if self.bytes_total is None or not self.bytes_per_second:
+            return None
+        return -(-max(0, self.bytes_total - self.bytes_done) // self.bytes_per_second)
 
     @property
     def claim(self) -> Claim:

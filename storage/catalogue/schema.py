@@ -61,6 +61,7 @@ transfers = Table(
     ),
     column("bytes_done", BigInteger, "Progress of the present state, bytes; 0 on entering one."),
     column("bytes_total", BigInteger, "What bytes_done goes up to; NULL when unknown.", null=True),
+    column("bytes_per_second", BigInteger, "Its pace of late; NULL when unknown.", null=True),
     column(
         "claim_holder",
         Text,
@@ -92,6 +93,13 @@ transfers = Table(
         "The object version that holds it, from writing on; of a duplicate, the earlier one.",
         null=True,
     ),
+    column(
+        "batch_id",
+        Number,
+        "The transfer that this one is a part of (a case of a batch, batches.py): its bytes are in "
+        "the staged batch, and no entry of its own. NULL for a drop entry.",
+        null=True,
+    ),
     column("created_at", Moment, "When the entry was first noticed."),
     column("updated_at", Moment, "When this row last changed, progress included."),
     column(
@@ -118,6 +126,14 @@ transfers = Table(
         postgresql_where=text("closed_at IS NULL"),
     ),
     Index("ix_transfers_state_id", "state", "id"),
+    Index(
+        "ux_transfers_part",
+        "batch_id",
+        "name_raw",
+        unique=True,
+        sqlite_where=text("batch_id IS NOT NULL"),
+        postgresql_where=text("batch_id IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
     info={"kind": "ledger"},
 )

@@ -41,14 +41,17 @@ def unfinished(connection: Connection, *, after: int = 0, limit: int = 1000) -> 
 def to_be_moved(connection: Connection, source: str, limit: int = 1000) -> list[Transfer]:
     """Stored, the receipt lies in the return folder, the original still in the drop folder.
 
-    Before this moment nothing of the sender's is touched.
+    Before this moment nothing of the sender's is touched. Parts of a batch are among them, rejected
+    ones too: they have no original of their own that their sender could mend.
     """
     owed = select(answers.c.id).where(
         answers.c.transfer_id == transfers.c.id, answers.c.written_at.is_(None)
     )
-    query = select(transfers).where(
-        _OPEN, transfers.c.state == TransferState.STORED, transfers.c.source == source
+    is_part = transfers.c.batch_id.is_not(None)
+    is_over = (transfers.c.state == TransferState.STORED) | (
+        (transfers.c.state == TransferState.REJECTED) & is_part
     )
+    query = select(transfers).where(_OPEN, is_over, transfers.c.source == source)
     query = query.where(~owed.exists()).order_by(transfers.c.id).limit(limit)
     return _transfers(connection, query)
 

@@ -19,6 +19,7 @@ from storage.catalogue.model import (
     Arrival,
     Claim,
     NewEvent,
+    Progress,
     Step,
     Tenure,
     Transfer,
@@ -28,10 +29,17 @@ from storage.catalogue.schema import transfers
 from storage.catalogue.statements import RowChange, columns_of, insert_new
 from storage.catalogue.transitions import BY_A_PERSON, FINAL, WORKING, sources_of
 
-_RESTS = FINAL | {TransferState.WAITING, TransferState.HELD, TransferState.FAILED}
+_RESTS = FINAL | {
+    TransferState.WAITING,
+    TransferState.HELD,
+    TransferState.FAILED,
+    TransferState.DIVIDED,
+}
 
 # Stages of one act, not acts: on record they would only make the ledger longer.
 _STAGES = frozenset({TransferState.STAGING, TransferState.JUDGING, TransferState.WRITING})
+
+_NO_PROGRESS: dict[str, Any] = asdict(Progress(0, None, None))
 
 _C = transfers.c
 _COLUMNS = columns_of(transfers, Transfer)
@@ -81,8 +89,8 @@ def claim(connection: Connection, arrival: Arrival, tenure: Tenure, at: str) -> 
         known = _create(connection, arrival, TransferState.WAITING, "", at)
     if known is None or known.state is not TransferState.WAITING:
         return None
-    fresh = {"fingerprint": arrival.fingerprint, "message": "", "bytes_done": 0}
-    fresh |= {"state": TransferState.CLAIMED, "bytes_total": None}
+    fresh = {"fingerprint": arrival.fingerprint, "message": ""} | _NO_PROGRESS
+    fresh |= {"state": TransferState.CLAIMED}
     states = [TransferState.WAITING]
     claimed = _take(connection, known, tenure, at, {"states": states}, fresh)
     if claimed is not None:
@@ -116,12 +124,9 @@ def require(connection: Connection, claim: Claim) -> Transfer:
     return known
 
 
-def progress(
-    connection: Connection, claim: Claim, bytes_done: int, bytes_total: int | None, at: str
-) -> None:
+def progress(connection: Connection, claim: Claim, progress: Progress, at: str) -> None:
     """Note how far the present state is. Callers keep this to a few a second."""
-    values = {"bytes_done": bytes_done, "bytes_total": bytes_total, "updated_at": at}
-    _change_claimed(connection, claim, values)
+    _change_claimed(connection, claim, asdict(progress) | {"updated_at": at})
 
 
 def move(
@@ -246,10 +251,8 @@ def _values(step: Step, at: str) -> dict[str, Any]:
         "state": step.to,
         "message": step.message,
         "outcome_code": step.outcome_code,
-        "bytes_done": 0,
-        "bytes_total": None,
         "updated_at": at,
-    }
+    } | _NO_PROGRESS
     if step.facts is not None:
         values |= asdict(step.facts)
     return values

@@ -4,6 +4,9 @@
        ▲          │          │          ├─▶ rejected   └─ (a duplicate) ──▶┘
        └──────────┴──────────┘          └─▶ held ─▶ accepted, rejected (a person decides)
 
+A batch goes from accepted to divided while its parts, transfers of their own, come to their
+answers, and back (batches.py).
+
 Any working state may fail (our fault, not the package's); a failed transfer is tried again.
 DESIGN.md §4. What each step does is intake's affair (ingest_watch).
 """
@@ -32,7 +35,11 @@ LEGAL: dict[State, frozenset[State]] = {
     ),
     # Straight to stored: the same package is kept already and gets the same receipt.
     # Rejected: another transfer took the identifier in the meantime.
-    State.ACCEPTED: frozenset({State.WRITING, State.STORED, State.REJECTED, State.FAILED}),
+    State.ACCEPTED: frozenset(
+        {State.WRITING, State.STORED, State.REJECTED, State.FAILED, State.DIVIDED}
+    ),
+    # Its parts have their answers, or one needs the batch opened again.
+    State.DIVIDED: frozenset({State.ACCEPTED}),
     State.WRITING: frozenset({State.STORED, State.FAILED}),
     State.HELD: frozenset({State.ACCEPTED, State.REJECTED}),
     # To writing: the operation is in the catalogue and perhaps on a node, so it must be finished.

@@ -64,6 +64,8 @@ def begin_again(connection: Connection, claim: Claim, at: str) -> Transfer:
 
 def open_of_source(connection: Connection, source: str) -> Sequence[Transfer]:
     """Every transfer of `source` whose original may still lie in its drop folder."""
-    query = select(table).where(table.c.source == source, table.c.closed_at.is_(None))
+    query = select(table).where(
+        table.c.source == source, table.c.closed_at.is_(None), table.c.batch_id.is_(None)
+    )
     rows = connection.execute(query.order_by(table.c.id)).mappings()
     return [Transfer(**row) for row in rows]

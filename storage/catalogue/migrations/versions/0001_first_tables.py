@@ -50,6 +50,7 @@ def _create_transfers() -> None:
         sa.Column("outcome_code", WORD64, nullable=True),
         sa.Column("bytes_done", sa.BigInteger(), nullable=False),
         sa.Column("bytes_total", sa.BigInteger(), nullable=True),
+        sa.Column("bytes_per_second", sa.BigInteger(), nullable=True),
         sa.Column("claim_holder", sa.Text(), nullable=True),
         sa.Column("claim_epoch", sa.BigInteger(), nullable=False),
         sa.Column("claim_expires_at", MOMENT, nullable=True),
@@ -60,11 +61,20 @@ def _create_transfers() -> None:
         sa.Column("file_count", sa.BigInteger(), nullable=True),
         sa.Column("content_bytes", sa.BigInteger(), nullable=True),
         sa.Column("package_id", NUMBER, nullable=True),
+        sa.Column("batch_id", NUMBER, nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
         sa.Column("closed_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transfers")),
         sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "ux_transfers_part",
+        "transfers",
+        ["batch_id", "name_raw"],
+        unique=True,
+        sqlite_where=sa.text("batch_id IS NOT NULL"),
+        postgresql_where=sa.text("batch_id IS NOT NULL"),
     )
     op.create_index(
         "ix_transfers_open",
