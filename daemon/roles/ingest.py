@@ -14,6 +14,7 @@ from daemon.config import Config, Ingest, Source, required
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.ingest_metrics import IngestFigures
+from daemon.roles.ingest_rehearsals import rehearsal_part
 from daemon.roles.openings import holder_name, open_clients, open_writer, peers_of, utc_now
 from ingest_watch.arrivals import Arrivals
 from ingest_watch.decisions import Decisions
@@ -151,6 +152,9 @@ class RunningIngest:
         self._decisions = Decisions(tools.archive, catalogue, tools.desk, _now)
         folders = {source.name: _folders(settings, source) for source in settings.sources}
         self._delivery = Delivery(catalogue, folders, settings.staging_folder, _now)
+        self._rehearsing = [
+            rehearsal_part(source, settings.scan_s, tools) for source in settings.sources
+        ]
         self._figures = IngestFigures(metrics, catalogue, settings)
 
     def work(self) -> Work:
@@ -161,6 +165,7 @@ class RunningIngest:
         )
         parts = (
             *watching,
+            *self._rehearsing,
             Part("packages", self._lead),
             Part("takeover", self._take_over),
             Part("delivery", self._deliver),

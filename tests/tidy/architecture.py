@@ -29,6 +29,8 @@ PURE = (
     "daemon/receipt_check.py",
     "ingest_watch/answers.py",
     "ingest_watch/notary.py",
+    "ingest_watch/platform_receipt.py",
+    "ingest_watch/registration.py",
     "ingest_watch/settle.py",
     "replication/audit_plan.py",
     "replication/placement.py",
@@ -109,7 +111,7 @@ TEST_FOLDERS = frozenset(
     {"unit", "contract", "conformance", "integration", "faults", "fleet", "tidy"}
 )
 # Python that the product writes out as it is and never imports (verify.py beside the objects).
-DATA_FOLDERS = ("storage/volume/root_files/",)
+DATA_FOLDERS = ("ingest_watch/sender_kit/", "storage/volume/root_files/")
 OTHER_PYTHON = ("tests/", "benchmarks/")
 TOP_LEVEL = frozenset(
     {
