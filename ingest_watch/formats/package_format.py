@@ -39,6 +39,17 @@ class Decoded:
     listing: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One package inside a batch: it becomes a transfer and an object of its own."""
+
+    path: str  # of its file, in the listing of the batch
+    raw_path: bytes | None  # the sender's bytes, when `path` is not they
+    identifier: str  # what the batch's directory calls it
+    size_bytes: int
+    sha256: str
+
+
 class OpenedPackage(Protocol):
     """One package, opened. Methods may be called in any order, each once."""
 
@@ -100,6 +111,10 @@ class OpenedPackage(Protocol):
         """What the metadata says of content files (1-10, 1-11, 2-7)."""
         ...
 
+    def parts(self) -> Iterator[Part]:
+        """The packages that a batch holds, in the order of its directory; none of any other."""
+        ...
+
     def close(self) -> None:
         """Let go of what was opened."""
         ...
@@ -149,6 +164,9 @@ class SaysNothing:
 
     def stated_files(self) -> Iterator[StatedFile] | NotApplicable:
         return _nothing()
+
+    def parts(self) -> Iterator[Part]:
+        return iter(())
 
     def close(self) -> None:
         """Nothing is open."""
