@@ -77,10 +77,18 @@ async def compare(catalogue: CatalogueWriter, clients: Mapping[str, NodeClient])
                     packages.versions_of_object, object_id
                 ):
                     unknown.append(object_id)
-            elif len(set(digests)) == 1 and digests[0] != expected[object_id]:
+            elif set(digests) != {expected[object_id]} and await _is_disagreement(
+                catalogue, object_id, set(digests)
+            ):
                 disagreements.append(object_id)
         after = last or after
     return Comparison(tuple(disagreements[:_SHOWN_MAX]), tuple(unknown[:_SHOWN_MAX]), tuple(away))
+
+
+async def _is_disagreement(catalogue: CatalogueWriter, object_id: str, digests: set[str]) -> bool:
+    """Whether all nodes say one thing, and not that of a version that waits for its receipt."""
+    known = await catalogue.look(packages.versions_of_object, object_id)
+    return len(digests) == 1 and known[-1].inventory_sha256 not in digests
 
 
 async def _said(

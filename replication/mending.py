@@ -1,13 +1,14 @@
 """The target's side of a repair: pull a good copy, commit it, put the bad one aside.
 
-docs/wire/repair.md. What is good is decided here, from bytes alone; when and from whom, by the
-keeper (repair_plan.py). The bad copy is moved only after its successor was read back.
+docs/wire/repair.md. A copy is pulled with all its versions, the oldest first. What is good is
+decided here, from bytes alone; when and from whom, by the keeper (repair_plan.py). The bad copy is
+moved only after its successor was read back.
 """
 
 import asyncio
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from replication.node_volume import DiskThreads, Incoming, MendOutcome, NodeVolu
 from replication.pull import FetchSource, Pull, Wanted
 from replication.tickets import TicketOffice
 from storage.errors import LantaiError, VerificationFailed
-from storage.file_list import FileListInvalid, FileListSummary
+from storage.file_list import FileListInvalid
 from storage.model import SignedAnswer
 from storage.ocfl.inventory_stream import InventoryUnreadable
-from storage.volume.order import StoreOrder
+from storage.version_list import VersionListInvalid
+from storage.volume.order import StoreOrder, VersionStream
 from storage.volume.refusals import ContentRefused, VolumeRefusal
 
 log = get_log(__name__)
@@ -35,6 +37,7 @@ _SOURCE_FAULTS = (
     ContentRefused,
     InventoryUnreadable,
     FileListInvalid,
+    VersionListInvalid,
     WireRefusal,
     OSError,
 )
@@ -83,23 +86,24 @@ class CopyMender:
         await asyncio.to_thread(work.mkdir)
         try:
             async with self._connect(order.source, ticket) as source:
-                pull = Pull(source, Wanted(order.object_id, order.inventory_sha256), work)
-                summary = await pull.prepare()
-                incoming = await self._disk.write(
-                    self._volume.begin, _store_order(order, summary, pull)
-                )
+                wanted = Wanted(order.object_id, order.version, order.inventory_sha256)
+                newest, own = await _prepared(source, wanted, work)
+                earlier = [await _prepared(source, each, work) for each in newest.earlier()]
+                store_order = _store_order(order, own, [stream for _, stream in earlier])
+                incoming = await self._disk.write(self._volume.begin, store_order)
                 if isinstance(incoming, SignedAnswer):
                     return incoming
-                await self._receive(incoming, pull)
+                await self._receive(incoming, [*(pull for pull, _ in earlier), newest])
             return await self._volume.commit(incoming)
         finally:
             await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
 
-    async def _receive(self, incoming: Incoming, pull: Pull) -> None:
+    async def _receive(self, incoming: Incoming, pulls: Sequence[Pull]) -> None:
         try:
             offset = 0
-            async for chunk in pull.stream():
-                offset = await self._disk.write(incoming.write, offset, chunk)
+            for pull in pulls:
+                async for chunk in pull.stream():
+                    offset = await self._disk.write(incoming.write, offset, chunk)
         except BaseException:
             await self._disk.write(incoming.abandon)
             raise
@@ -115,17 +119,27 @@ class CopyMender:
         return MendOutcome(outcome, None)
 
 
-def _store_order(order: Mend, summary: FileListSummary, pull: Pull) -> StoreOrder:
+async def _prepared(source: FetchSource, wanted: Wanted, work: Path) -> tuple[Pull, VersionStream]:
+    folder = work / wanted.folder
+    await asyncio.to_thread(folder.mkdir)
+    pull = Pull(source, wanted, folder)
+    return pull, await pull.prepare()
+
+
+def _store_order(order: Mend, own: VersionStream, earlier: Sequence[VersionStream]) -> StoreOrder:
     return StoreOrder(
         op_id=secrets.token_hex(16),
         object_id=order.object_id,
         version=order.version,
         epoch=order.epoch,
-        file_list_bytes=summary.list_bytes,
-        inventory_bytes=pull.inventory.stat().st_size,
-        content_bytes=summary.content_bytes,
-        file_count=summary.file_count,
-        file_list_sha256=summary.sha256,
-        inventory_sha256=order.inventory_sha256,
+        file_list_bytes=own.file_list_bytes,
+        inventory_bytes=own.inventory_bytes,
+        content_bytes=own.content_bytes,
+        file_count=own.file_count,
+        file_list_sha256=own.file_list_sha256,
+        inventory_sha256=own.inventory_sha256,
         replaces_damaged=True,
+        earlier=tuple(earlier),
+        earlier_files=sum(stream.file_count for stream in earlier),
+        earlier_bytes=sum(stream.content_bytes for stream in earlier),
     )

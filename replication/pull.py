@@ -1,8 +1,9 @@
-"""Pull one object from another node, as the same byte stream that a writer would send.
+"""Pull one version of an object from another node, as the byte stream that a writer would send.
 
 docs/wire/repair.md. Believes nothing of the source: the inventory must have the digest in the
-keeper's ticket, Lantai's own records the digests that this inventory names, and every other file
-is judged against its digest by whoever takes the stream (storage.volume). Memory is flat.
+keeper's ticket, or in the list of versions that hangs from it; Lantai's own records the digests
+that this inventory names; and every other file is judged against its digest by whoever takes the
+stream (storage.volume). Memory is flat.
 """
 
 import asyncio
@@ -20,7 +21,8 @@ from storage.errors import VerificationFailed
 from storage.file_list import FileListSummary, read_file_list, write_file_list
 from storage.model import FileEntry, ObservedDigest
 from storage.ocfl.inventory import INVENTORY_NAME, content_path, files_of_head
-from storage.volume.order import INVENTORY_BYTES_MAX
+from storage.version_list import VERSION_LIST, read_version_list
+from storage.volume.order import INVENTORY_BYTES_MAX, VersionStream
 
 RECORDS_PREFIX = "lantai/"
 LISTED = "lantai/files.jsonl"
@@ -48,10 +50,16 @@ class FetchSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The object to pull, by what the keeper signed."""
+    """The version to pull, by what was signed."""
 
     object_id: str
+    version: int
     inventory_sha256: str
+
+    @property
+    def folder(self) -> str:
+        """The version's folder in the object. Its own inventory is there whatever came later."""
+        return f"v{self.version}"
 
 
 class Pull:
@@ -64,8 +72,8 @@ class Pull:
         self.inventory = work / INVENTORY_NAME
         self.file_list = work / "file-list.jsonl"
 
-    async def prepare(self) -> FileListSummary:
-        """Fetch the inventory and Lantai's records, and write the file list from them.
+    async def prepare(self) -> VersionStream:
+        """Fetch the inventory and Lantai's records, write the file list, and say what will come.
 
         Raises VerificationFailed when the source's bytes are not what was signed.
         """
@@ -73,7 +81,26 @@ class Pull:
         (self._work / "lantai").mkdir()
         for file in await asyncio.to_thread(_records, self.inventory):
             await self._fetch_whole(file.path, self._work / file.path, file.sha256)
-        return await asyncio.to_thread(self._write_file_list)
+        summary = await asyncio.to_thread(self._write_file_list)
+        return VersionStream(
+            file_list_bytes=summary.list_bytes,
+            inventory_bytes=self.inventory.stat().st_size,
+            content_bytes=summary.content_bytes,
+            file_count=summary.file_count,
+            file_list_sha256=summary.sha256,
+            inventory_sha256=self._wanted.inventory_sha256,
+        )
+
+    def earlier(self) -> list[Wanted]:
+        """The versions before this one, once it is prepared. Raises VersionListInvalid, OSError."""
+        wanted = self._wanted
+        if wanted.version == 1:
+            return []
+        digests = read_version_list(self._work / VERSION_LIST, wanted.version)
+        return [
+            Wanted(wanted.object_id, number, sha256)
+            for number, sha256 in enumerate(digests, start=1)
+        ]
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Yield `file list ‖ inventory ‖ content`; every piece is at most 256 KiB."""
@@ -84,7 +111,8 @@ class Pull:
             yield chunk
 
     async def _fetch_whole(self, path: str, target: Path, sha256: str) -> None:
-        stored = path if path == INVENTORY_NAME else content_path(path)
+        folder = self._wanted.folder
+        stored = f"{folder}/{path}" if path == INVENTORY_NAME else content_path(path, folder)
         with target.open("xb") as stream:
             end = False
             while not end:
@@ -112,7 +140,8 @@ class Pull:
     async def _piece(self, entry: FileEntry, offset: int, length: int) -> bytes:
         if entry.path.startswith(RECORDS_PREFIX):
             return await asyncio.to_thread(_read_at, self._work / entry.path, offset, length)
-        piece = await self._fetch(content_path(entry.path), offset, length)
+        stored = content_path(entry.path, self._wanted.folder)
+        piece = await self._fetch(stored, offset, length)
         if len(piece.data) != length:
             raise VerificationFailed(f"{entry.path} is shorter at the source than signed")
         return piece.data

@@ -69,13 +69,17 @@ class RepairFacts:
         held = await self._catalogue.look(copies.of_package, package.id)
         testimony = {}
         if ask:
+            known = await self._catalogue.look(packages.versions_of_object, package.object_id)
+            arriving = {each.inventory_sha256 for each in known if each.version > package.version}
             said = await asyncio.gather(
                 *(self._testimony(copy.node, package.object_id) for copy in held)
             )
             testimony = {
                 copy.node: digest
                 for copy, digest in zip(held, said, strict=True)
-                if digest is not None
+                # A version that is being written is on some nodes already, and the one asked about
+                # with it.
+                if digest is not None and digest not in arriving
             }
         good = tuple(copy.node for copy in held if copy.state is CopyState.COMMITTED)
         return Holding(

@@ -37,6 +37,7 @@ from storage.catalogue.migration import upgrade
 from storage.catalogue.model import (
     AnswerKind,
     Arrival,
+    Claim,
     Copy,
     CopyState,
     Facts,
@@ -174,16 +175,29 @@ class RepairWorld:
         return {(each.node, each.object_id or "") for each in listed}
 
     async def package(self, object_id: str) -> Package:
-        (found,) = await self.catalogue.look(packages.versions_of_object, object_id)
-        return found
+        return (await self.catalogue.look(packages.versions_of_object, object_id))[-1]
 
     def holds_good(self, node: str, object_id: str) -> bool:
         return self.nodes[node].check(object_id).intact
 
+    async def begin(self, package: MadePackage) -> None:
+        """Put a package on record as being written, before any node has it."""
+        await self.catalogue.do(_begin, package)
+
+    async def read(self, held: HeldVersion, path: str) -> bytes:
+        """One file of one version, verified."""
+        reader = VerifiedReader(self.clients, lambda _bad: None, self.spool)
+        try:
+            listed = (await reader.files(held)).files.find(path)
+            assert isinstance(listed, ListedFile), path
+            return await reader.read(ViewFile(held, listed.entry), 0, listed.entry.size_bytes)
+        finally:
+            await reader.close()
+
     async def salvaged(self, object_id: str, path: str) -> bytes:
         """The file put together from good blocks. Raises BlockLost, BlocksUnknown."""
         package = await self.package(object_id)
-        held = HeldVersion(object_id, 1, package.inventory_sha256, "", NODES)
+        held = HeldVersion(object_id, package.version, package.inventory_sha256, "", NODES)
         reader = VerifiedReader(self.clients, lambda _bad: None, self.spool)
         try:
             listed = (await reader.files(held)).files.find(path)
@@ -211,21 +225,8 @@ def _catalogue(
     connection: Connection, package: MadePackage, answers: Mapping[str, SignedAnswer]
 ) -> None:
     """One stored package with its copies, through the catalogue's own acts."""
-    order = package.order
-    name = order.object_id.rpartition("/")[2]
+    claim, begun = _begin(connection, package)
     at = to_text(datetime.now(UTC))
-    taken = transfers.claim(
-        connection, Arrival(SOURCE, name, name.encode(), "f" * 64), Tenure("ingest@t", "2099"), at
-    )
-    assert taken is not None
-    facts = Facts(name, "1" * 64, order.object_id, order.file_count, order.content_bytes)
-    for state in (TransferState.STAGING, TransferState.JUDGING, TransferState.ACCEPTED):
-        transfers.move(connection, taken.claim, Step(state, facts=facts), at)
-    version = ObjectVersion(
-        order.object_id, 1, order.inventory_sha256, order.file_count, order.content_bytes
-    )
-    new = NewPackage(SOURCE, name, "1" * 64, version, order.file_list_sha256, order.op_id, 3)
-    begun = packages.begin_writing(connection, taken.claim, new, at)
     for node, answer in answers.items():
         copy = Copy(
             begun.id,
@@ -239,7 +240,30 @@ def _catalogue(
         )
         copies.record(connection, copy)
     receipt = NewAnswer(AnswerKind.STORED, b"{}", "d" * 64, bytes(64))
-    packages.finish(connection, taken.claim, begun.id, receipt, at)
+    packages.finish(connection, claim, begun.id, receipt, at)
+
+
+def _begin(connection: Connection, package: MadePackage) -> tuple[Claim, Package]:
+    order = package.order
+    name = order.object_id.rpartition("/")[2]
+    dropped = f"{name}.v{order.version}"
+    identity = order.file_list_sha256
+    at = to_text(datetime.now(UTC))
+    arrival = Arrival(SOURCE, dropped, dropped.encode(), "f" * 64)
+    taken = transfers.claim(connection, arrival, Tenure("ingest@t", "2099"), at)
+    assert taken is not None
+    facts = Facts(name, identity, order.object_id, order.file_count, order.content_bytes)
+    for state in (TransferState.STAGING, TransferState.JUDGING, TransferState.ACCEPTED):
+        transfers.move(connection, taken.claim, Step(state, facts=facts), at)
+    version = ObjectVersion(
+        order.object_id,
+        order.version,
+        order.inventory_sha256,
+        order.file_count,
+        order.content_bytes,
+    )
+    new = NewPackage(SOURCE, name, identity, version, order.file_list_sha256, order.op_id, 3)
+    return taken.claim, packages.begin_writing(connection, taken.claim, new, at)
 
 
 @dataclass(frozen=True)

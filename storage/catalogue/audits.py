@@ -46,14 +46,16 @@ def highest_number(connection: Connection) -> int:
 
 
 def auditable(connection: Connection, numbers: Iterable[int]) -> list[Package]:
-    """Those of these packages that are stored and the newest version of their object."""
+    """Those of these packages that are stored and the newest version of their object.
+
+    None of an object that gets a version at present: its nodes have it at different moments.
+    """
     later = packages.alias("later")
     is_superseded = (
         select(later.c.id)
         .where(
             later.c.object_id == packages.c.object_id,
             later.c.version > packages.c.version,
-            later.c.state == PackageState.STORED,
         )
         .exists()
     )

@@ -75,6 +75,16 @@ def mark(connection: Connection, package_id: int, node: str, state: CopyState) -
     return changed
 
 
+def mark_object(connection: Connection, object_id: str, node: str, state: CopyState) -> None:
+    """Note the same of every version of an object: a node holds them in one copy, and mends so.
+
+    What it signed of each version stays on record.
+    """
+    of_object = select(packages.c.id).where(packages.c.object_id == object_id)
+    for package_id in connection.scalars(of_object.order_by(packages.c.version)).all():
+        mark(connection, package_id, node, state)
+
+
 def checked(connection: Connection, package_id: int, node: str, at: str) -> None:
     """Note that the node re-read its copy whole and found it intact."""
     where = (copies.c.package_id == package_id, copies.c.node == node)

@@ -47,19 +47,24 @@ def record_found(
 ) -> bool:
     """Note what a node found and, with it, that its copy of `package_id` is no longer good.
 
-    False when this number of this node is on record already.
+    Nor is any other version of that object. False when this number of this node is on record
+    already.
     """
     new = found_damage.record(connection, found, at)
-    if new and package_id is not None:
-        copies.mark(connection, package_id, found.node, state)
+    if new and package_id is not None and found.object_id is not None:
+        copies.mark_object(connection, found.object_id, found.node, state)
     return new
 
 
 def record_mended(
     connection: Connection, copy: Copy, object_id: str, source: str, actor: Actor, at: str
 ) -> None:
-    """Note that `copy` took the place of a bad one, by bytes from the node `source`."""
+    """Note that `copy` took the place of a bad one, by bytes from the node `source`.
+
+    `copy` is of the newest version; the node has proven the earlier ones with it.
+    """
     copies.record(connection, copy)
+    copies.mark_object(connection, object_id, copy.node, copy.state)
     closing = (
         update(findings)
         .where(

@@ -55,6 +55,7 @@ class Incoming:
         self.order = order
         self.number = number
         self.staged = StagedOperation(folder)
+        self.total_bytes = order.total_bytes  # length of the whole stream
         self.written = 0  # how much of the stream has been written to files
         self._needed_bytes = order.needed_bytes()
         self._touched_s = time.monotonic()
@@ -79,11 +80,6 @@ class Incoming:
     def op_id(self) -> str:
         """The operation's name."""
         return self.order.op_id
-
-    @property
-    def total_bytes(self) -> int:
-        """Length of the whole stream."""
-        return self.order.total_bytes
 
     @property
     def promised_bytes(self) -> int:

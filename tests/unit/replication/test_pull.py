@@ -39,7 +39,7 @@ class Copy:
         self.files = {content_path(path): data for path, data in {**SENT, **records}.items()}
         every = [entry(path, content) for path, content in sorted({**records, **SENT}.items())]
         self.inventory_sha256 = write_inventory(folder / "inventory.json", HEADER, every, folder)
-        self.files["inventory.json"] = (folder / "inventory.json").read_bytes()
+        self.files["v1/inventory.json"] = (folder / "inventory.json").read_bytes()
 
     async def fetch(self, object_id: str, path: str, offset: int, length: int) -> Piece:
         assert object_id == OBJECT_ID
@@ -57,7 +57,7 @@ def copy(tmp_path: Path) -> Copy:
 def pull(copy: Copy, tmp_path: Path) -> Pull:
     work = tmp_path / "work"
     work.mkdir()
-    return Pull(copy, Wanted(OBJECT_ID, copy.inventory_sha256), work)
+    return Pull(copy, Wanted(OBJECT_ID, 1, copy.inventory_sha256), work)
 
 
 async def test_the_stream_is_what_a_writer_would_have_sent(copy: Copy, pull: Pull) -> None:
@@ -69,9 +69,9 @@ async def test_the_stream_is_what_a_writer_would_have_sent(copy: Copy, pull: Pul
         "lantai/package.json",
         *sorted(SENT),
     ]
-    expected = pull.file_list.read_bytes() + copy.files["inventory.json"]
+    expected = pull.file_list.read_bytes() + copy.files["v1/inventory.json"]
     assert stream == expected + b"".join(copy.files[content_path(each.path)] for each in listed)
-    assert summary.sha256 == sha256_of_file(pull.file_list)
+    assert summary.file_list_sha256 == sha256_of_file(pull.file_list)
     assert summary.content_bytes == sum(each.size_bytes for each in listed)
 
 
@@ -84,7 +84,7 @@ def flip(data: bytes) -> bytes:
     return bytes([data[0] ^ 1]) + data[1:]
 
 
-@pytest.mark.parametrize("path", ["inventory.json", "v1/content/lantai/files.jsonl"])
+@pytest.mark.parametrize("path", ["v1/inventory.json", "v1/content/lantai/files.jsonl"])
 @pytest.mark.parametrize("lie", [flip, lambda data: data[:-1], lambda data: data + b" "])
 async def test_a_source_that_lies_about_the_lists_is_found_out_before_anything_is_used(
     copy: Copy, pull: Pull, path: str, lie: Callable[[bytes], bytes]
