@@ -83,6 +83,7 @@ class Keeper:
         self._lease_s = lease_s
         self._now = now
         self._lease: Lease | None = None
+        self._called_for: frozenset[str] = frozenset()  # by the last comparison
 
     @property
     def leads(self) -> bool:
@@ -122,8 +123,9 @@ class Keeper:
         away = await self._away()
         asked = {name: client for name, client in self._clients.items() if name not in away}
         found = await compare(self._catalogue, asked)
-        for object_id in found.catalogue_is_alone:
+        for object_id in set(found.catalogue_is_alone) - self._called_for:
             log.error("repair.catalogue_disagrees", object_id=object_id)
+        self._called_for = frozenset(found.catalogue_is_alone)
         return found
 
     async def sweep_status(self) -> dict[str, SweepStatus | str]:

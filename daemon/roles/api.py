@@ -24,6 +24,7 @@ from monitoring.metrics import ApiMetrics, ReaderMetrics, new_registry
 from replication.reader import VerifiedReader
 from replication.salvage import Salvage
 from storage.catalogue import absences, copies, held, packages, transfer_lists
+from storage.catalogue.absences import Absence
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.model import Package, PackageState, Transfer, TransferState
 from storage.catalogue.timestamps import to_text
@@ -51,7 +52,7 @@ def build(config: Config) -> Role:
         clients = await open_clients(config, opening, ROLE, settings.name)
         reader = open_reader_of(clients, opening, reader_metrics)
         answers = Answers(catalogue, reader)
-        salvage = SalvageVerbs(Salvage(clients), answers.file)
+        salvage = SalvageVerbs(Salvage(clients), answers.file, answers.away)
         console = Console(config.site.name, catalogue, answers, AgesOfNodes(clients), metrics)
         server = ConsoleServer(settings.bind, console)
         await opening.stack.enter_async_context(server)
@@ -92,8 +93,7 @@ class Answers:
         """One package and where each copy lies."""
         package = await self._package(request.text("object_id"), 0)
         held_copies = await self.look(copies.of_package, package.id)
-        absent = await self.look(absences.present, to_text(utc_now()))
-        away = {each.node: each.until for each in absent}
+        away = {each.node: each.until for each in await self._absent()}
         listed = [
             {
                 "node": copy.node,
@@ -162,6 +162,13 @@ class Answers:
     async def read_file(self, file: ViewFile, offset: int, length: int) -> bytes:
         """Verified bytes of `file`."""
         return await self._reader.read(file, offset, length)
+
+    async def away(self) -> frozenset[str]:
+        """Nodes that are away by plan."""
+        return absences.nodes_of(await self._absent())
+
+    async def _absent(self) -> list[Absence]:
+        return await self.look(absences.present, to_text(utc_now()))
 
     async def _held(self, package: Package) -> HeldVersion:
         return await self.look(held.held_version, package)

@@ -38,6 +38,9 @@ from storage.sweep.model import SweepStatus
 ROLE = "keeper"
 NOTHING_PLANNED = RepairPlan()
 NOTHING_COMPARED = Comparison((), (), ())
+# A comparison that found something, or missed a node, is made again after so many times as long as
+# it took: soon in a small archive, and a large one is not read through without end.
+_UNSETTLED_REST = 10
 
 
 def build(config: Config) -> Role:
@@ -168,15 +171,21 @@ class RunningKeeper:
             await part.pause(min(5, self._settings.cycle_s))
 
     async def _compare(self, part: Part) -> None:
-        """Once when this keeper leads, and then at the configured distance."""
+        """Once when this keeper leads, then at the configured distance; sooner if unsettled."""
         due_s = time.monotonic()
         while True:
-            if time.monotonic() >= due_s:
+            began_s = time.monotonic()
+            if began_s >= due_s:
                 with part.patient("Holding the catalogue against the nodes"):
                     found = await self._keeper.compare()
                 self._comparison = found or NOTHING_COMPARED
-                if found is not None and not found.away:
-                    due_s = time.monotonic() + self._settings.compare_hours * 3600
+                took_s = time.monotonic() - began_s
+                if found is not None:
+                    rest_s = self._settings.compare_hours * 3600
+                    unsettled = found.away or found.catalogue_is_alone
+                    due_s = began_s + (
+                        min(rest_s, _UNSETTLED_REST * took_s) if unsettled else rest_s
+                    )
             part.beat(f"{len(self._alone())} objects differ between catalogue and all nodes")
             await part.pause(min(30, self._settings.cycle_s))
 

@@ -232,6 +232,8 @@ def test_a_thousand_io_errors_call_for_one_sweep_in_a_week() -> None:
     done = full(3, 6, finished=True, scope=PassScope.NODE, subject="", reason=Reason.IO_ERROR)
     assert orders_after([Reason.IO_ERROR], [done], NOW) == []
     assert orders_after([Reason.IO_ERROR], [done], NOW + timedelta(days=1.1)) == [order]
+    before_it_began = NOW - timedelta(days=365)
+    assert orders_after([Reason.IO_ERROR], [done], before_it_began) == [order], "a clock set back"
 
 
 def test_a_sample_holds_about_its_share_and_another_one_in_the_next_pass() -> None:
