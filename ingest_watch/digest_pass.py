@@ -7,6 +7,7 @@ root are ours, further algorithms are what the sender's manifests name. Opens no
 import os
 from collections.abc import Collection
 
+from ingest_watch import progress
 from ingest_watch.algorithms import Hasher, new_hasher
 from ingest_watch.listing import StagedFile
 from storage.blocks import FileHasher
@@ -64,4 +65,6 @@ class Pump:
 def write_piece(target: int, piece: memoryview) -> None:
     """Write all of `piece` where the descriptor stands: the kernel may take fewer at a time."""
     while len(piece) > 0:
-        piece = piece[os.write(target, piece) :]
+        written = os.write(target, piece)
+        progress.advance(written)
+        piece = piece[written:]

@@ -8,12 +8,15 @@ transaction that makes the package stored.
 import asyncio
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from ingest_watch import answers as statements
 from ingest_watch.answers import CopyStatement, Reason, TransferFacts
 from ingest_watch.object_builder import CONTENT, FILE_LIST, INVENTORY
 from ingest_watch.prepare import Acceptable
+from ingest_watch.progress import Done
+from ingest_watch.progress_notes import ProgressNotes
 from ingest_watch.signing_desk import SigningDesk
 from monitoring.log import get_log
 from replication.staged_source import StagedPutSource
@@ -74,6 +77,7 @@ class Keeping:
         self._desk = desk
         self._copies_wanted = copies_wanted
         self._now = now
+        self._notes = ProgressNotes(catalogue, now)
 
     async def same_or_taken(self, package: Acceptable) -> Reason | None:
         """Why the package cannot be kept: its identifier stands for other bytes. None if it can."""
@@ -173,15 +177,18 @@ class Keeping:
             proven.append(copy)
 
         work, built = package.work, package.built
+        order = _order(begun, package, transfer.claim_epoch)
+        written = _Written(order.total_bytes)
         to_store = PackageToStore(
-            order=_order(begun, package, transfer.claim_epoch),
+            order=order,
             open_source=partial(
                 StagedPutSource, work / FILE_LIST, work / INVENTORY, work / CONTENT
             ),
             proven=note,
-            progress=lambda _written_bytes: None,
+            progress=written.note,
         )
-        await self._store_noting(to_store, begun, proven)
+        async with self._notes.noted(transfer.claim, written.done):
+            await self._store_noting(to_store, begun, proven)
         body = await asyncio.to_thread(_stored_body, facts, package, begun, proven)
         answer = await self._desk.signed(AnswerKind.STORED, body)
         await self._catalogue.do(
@@ -214,6 +221,19 @@ class Keeping:
             for copy in proven[noted:]:
                 await self._catalogue.do(copies.record, _copy(begun.id, copy))
                 noted += 1
+
+
+class _Written:
+    """What the slowest node has written of one object."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self._done = Done(0, total_bytes)
+
+    def note(self, written_bytes: int) -> None:
+        self._done = replace(self._done, bytes_done=written_bytes)
+
+    def done(self) -> Done:
+        return self._done
 
 
 def _stored_body(

@@ -39,6 +39,7 @@ from ingest_watch.object_builder import (
     Records,
     build_object,
 )
+from ingest_watch.progress import told_in
 from ingest_watch.room import StagingFull
 from ingest_watch.staging import (
     StagedPackage,
@@ -156,7 +157,8 @@ def prepare(job: Job) -> Preparation:
         if job.work.exists():
             shutil.rmtree(job.work)
         job.work.mkdir(mode=0o700, parents=True)
-        return _prepare(job)
+        with told_in(job.work):
+            return _prepare(job)
     except PackageRejected as rejection:
         return refused(job, rejection)
     except PackageChanged as change:

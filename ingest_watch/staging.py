@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ingest_watch import progress
 from ingest_watch.algorithms import WantedDigests
 from ingest_watch.archives.recognise import recognise
 from ingest_watch.archives.unpack import unpack
@@ -98,6 +99,7 @@ def stage_file(
             files.set_digests(copied)
             return _described(target, listing, files, "file", kept_whole_as=whole.name)
         archive = (copied, descriptor)
+        progress.expect(None)
         return _unpacked(target, listing, files, archive, limits, names_encoding)
 
 
@@ -128,6 +130,7 @@ class _FolderReading:
         if room is not None:
             expect_room(room, self._listing.content_bytes())
         self._wanted = wanted_digests(self._listing.names_in(""))
+        progress.expect(self._listing.content_bytes())
         self._walk(self._read)
         self._expect_unchanged(before)
         return self._modes.remarks()
@@ -218,6 +221,7 @@ def _copy_file(source: Path, target: Path, limits: IntakeLimits) -> StagedFile:
         if status.st_size > limits.content_bytes_max:
             raise PackageRejected(TOO_LARGE.found(source.name, limit=limits.content_bytes_max))
         expect_room(target.parent, status.st_size)
+        progress.expect(status.st_size)
         writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         stack.callback(os.close, writer)
         digests = DigestPass((), status.st_size)

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 from ingest_watch import answers as statements
@@ -26,6 +27,8 @@ from ingest_watch.prepare import (
     Unacceptable,
     Undecided,
 )
+from ingest_watch.progress import read_progress
+from ingest_watch.progress_notes import ProgressNotes
 from ingest_watch.signing_desk import SigningDesk
 from monitoring.log import get_log
 from storage.catalogue import answers, transfers, verdicts
@@ -91,6 +94,7 @@ class TransferLead:
     def __init__(self, tools: IntakeTools) -> None:
         self._tools = tools
         self._catalogue = tools.catalogue
+        self._notes = ProgressNotes(tools.catalogue, tools.now)
 
     async def lead(self, transfer: Transfer, *, final: bool) -> Led:
         """Do everything that is left to do.
@@ -113,7 +117,7 @@ class TransferLead:
             await self._wait(transfer.claim, reason)
             return Led.LATER
         led = Led.DONE
-        match await self._tools.prepare(self._job(transfer)):
+        match await self._prepared(transfer):
             case Acceptable() as package:
                 await self._accept(transfer, package)
                 return led
@@ -129,6 +133,11 @@ class TransferLead:
                 await self._wait(transfer.claim, reason)
         await self.discard(transfer.id)
         return led
+
+    async def _prepared(self, transfer: Transfer) -> Preparation:
+        done = partial(read_progress, self._work(transfer.id))
+        async with self._notes.noted(transfer.claim, done):
+            return await self._tools.prepare(self._job(transfer))
 
     async def _why_not_now(self, transfer: Transfer) -> str:
         """Empty when it is as it settled: its sender may have gone on while it waited its turn."""

@@ -129,15 +129,6 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the present state of a transfer is; None where it is not known."""
-
-    bytes_done: int
-    bytes_total: int | None
-    bytes_per_second: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Transfer:
     """One drop entry and how far it is."""
 
@@ -166,13 +157,6 @@ class Transfer:
     created_at: str
     updated_at: str
     closed_at: str | None
-
-    @property
-    def seconds_left(self) -> int | None:
-        """How long the present state will take at its pace; None when that is not known."""
-        if self.bytes_total is None or not self.bytes_per_second:
-            return None
-        return -(-max(0, self.bytes_total - self.bytes_done) // self.bytes_per_second)
 
     @property
     def claim(self) -> Claim:

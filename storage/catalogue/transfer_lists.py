@@ -68,5 +68,13 @@ def counts_of_open(connection: Connection) -> dict[TransferState, int]:
     return counts
 
 
+def seconds_left(transfer: Transfer) -> int | None:
+    """How long the present state will take at its pace; None when that is not known."""
+    if transfer.bytes_total is None or not transfer.bytes_per_second:
+        return None
+    left_bytes = max(0, transfer.bytes_total - transfer.bytes_done)
+    return -(-left_bytes // transfer.bytes_per_second)
+
+
 def _transfers(connection: Connection, query: Select[Any]) -> list[Transfer]:
     return [Transfer(**row) for row in connection.execute(query).mappings()]

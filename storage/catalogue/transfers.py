@@ -7,7 +7,7 @@ is transfer_lists.py's.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select
@@ -19,7 +19,6 @@ from storage.catalogue.model import (
     Arrival,
     Claim,
     NewEvent,
-    Progress,
     Step,
     Tenure,
     Transfer,
@@ -38,6 +37,16 @@ _RESTS = FINAL | {
 
 # Stages of one act, not acts: on record they would only make the ledger longer.
 _STAGES = frozenset({TransferState.STAGING, TransferState.JUDGING, TransferState.WRITING})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the present state of a transfer is; None where it is not known."""
+
+    bytes_done: int
+    bytes_total: int | None
+    bytes_per_second: int | None
+
 
 _NO_PROGRESS: dict[str, Any] = asdict(Progress(0, None, None))
 
