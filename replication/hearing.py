@@ -14,7 +14,7 @@ from replication.sweep_account import CYCLES_MAX
 from replication.told import Away, Told
 from storage.catalogue import sweeps
 from storage.catalogue.model import NodeSweep
-from storage.catalogue.timestamps import to_text
+from storage.catalogue.timestamps import is_moment, to_text
 from storage.catalogue.writer import CatalogueWriter
 from storage.sweep.account import SweepAccount
 from storage.sweep.model import SweepCycle
@@ -44,6 +44,7 @@ class Hearing:
         try:
             account = await self._learn_sweeps(node, client)
             state, sweep = await client.status(), await client.sweep()
+            _refuse_nonsense(node, *(each.finish_at for each in sweep.forecasts))
         except WireRefusal as refusal:
             return Away(str(refusal), self._told.get(node))
         self._told[node] = Told(to_text(self._now()), account, state, sweep)
@@ -53,11 +54,21 @@ class Hearing:
         after = await self._catalogue.look(sweeps.last_finished, node)
         while True:
             account = await client.account(after)
+            _refuse_nonsense(node, account.oldest_checked_at)
+            for cycle in account.cycles:
+                _refuse_nonsense(node, cycle.started_at, cycle.finished_at)
             for cycle in account.cycles:
                 await self._catalogue.do(sweeps.record, _sweep(node, cycle))
             if len(account.cycles) < CYCLES_MAX:
                 return account
             after = account.cycles[-1].number
+
+
+def _refuse_nonsense(node: str, *moments: str | None) -> None:
+    """What is not even a moment must not get into the catalogue, nor into a signed report."""
+    for text in moments:
+        if text is not None and not is_moment(text):
+            raise WireRefusal(f"{node} tells of a moment that is none: {text!r}", "malformed")
 
 
 def _sweep(node: str, cycle: SweepCycle) -> NodeSweep:

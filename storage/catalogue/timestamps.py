@@ -13,6 +13,14 @@ def to_text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def is_moment(text: str) -> bool:
+    """Whether `text` is what `to_text` writes; a stranger's may be anything."""
+    try:
+        return to_text(to_moment(text)) == text
+    except (ValueError, AssertionError):
+        return False
+
+
 def to_moment(text: str) -> datetime:
     """Read what `to_text` wrote, or any other RFC 3339 text with a time zone."""
     moment = datetime.fromisoformat(text)
