@@ -218,6 +218,22 @@ class IngestMetrics:
             ["source"],
             registry=registry,
         )
+        self.bytes_under_way = Gauge(
+            "lantai_ingest_bytes_under_way",
+            "Of the transfers that are copied or stored now: bytes done, and bytes left.",
+            ["part"],
+            registry=registry,
+        )
+        self.bytes_per_second = Gauge(
+            "lantai_ingest_bytes_per_second",
+            "How fast these transfers go together.",
+            registry=registry,
+        )
+        self.seconds_left_max = Gauge(
+            "lantai_ingest_seconds_left_max",
+            "How long the slowest of these transfers will still take in its present state.",
+            registry=registry,
+        )
         self.staging_free_bytes = Gauge(
             "lantai_ingest_staging_free_bytes", "Bytes free for staging.", registry=registry
         )

@@ -4,24 +4,33 @@ Lists through the api, decides through the ingest; every decision needs a reason
 with the person who made it. Exit codes: 0 done; 1 refused; 69 the role does not run here.
 """
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from daemon.cli.options import config_option, json_option, socket_of
-from daemon.cli.output import print_json, print_table, shown
+from daemon.cli.output import age, print_json, print_table, shown, size
 from daemon.control_client import ask
+
+_WATCH_S = 2.0
 
 
 @click.group(invoke_without_command=True)
 @click.option("--state", help="Only in this state (held, rejected …). 仅此状态")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--watch", is_flag=True, help="Show it anew every two seconds. 持续显示进度")
 @config_option
 @json_option
 @click.pass_context
 def transfers(
-    ctx: click.Context, state: str | None, limit: int, config_file: Path, as_json: bool
+    ctx: click.Context,
+    state: str | None,
+    limit: int,
+    watch: bool,
+    config_file: Path,
+    as_json: bool,
 ) -> None:
     """What arrived, and its fate; newest first. 移交记录。
 
@@ -30,21 +39,45 @@ def transfers(
     if ctx.invoked_subcommand:
         return
     arguments: dict[str, Any] = {"state": state} if state else {}
-    answer = ask(socket_of(config_file, "api"), "transfers", limit=limit, **arguments)
+    while True:
+        answer = ask(socket_of(config_file, "api"), "transfers", limit=limit, **arguments)
+        if watch:
+            click.clear()
+        _show(answer, as_json=as_json)
+        if not watch:
+            return
+        time.sleep(_WATCH_S)
+
+
+def _show(answer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
     print_table(
-        ("TRANSFER 编号", "SOURCE 来源", "NAME 名称", "STATE 状态", "SINCE 时间", "REASON 原因"),
+        (
+            "TRANSFER 编号", "SOURCE 来源", "NAME 名称", "STATE 状态", "PROGRESS 进度",
+            "SINCE 时间", "REASON 原因",
+        ),
         (_row(transfer) for transfer in answer["transfers"]),
-    )
+    )  # fmt: skip
     if answer["more"]:
         click.echo("… there are more: --limit, --state 更多记录")
 
 
 def _row(transfer: dict[str, Any]) -> tuple[object, ...]:
-    members = ("transfer", "source", "name", "state", "since", "reason")
-    return tuple(transfer[member] or "" for member in members)
+    named = [transfer[member] or "" for member in ("transfer", "source", "name", "state")]
+    return (*named, _progress(transfer), transfer["since"], transfer["reason"])
+
+
+def _progress(transfer: dict[str, Any]) -> str:
+    """How far, how fast, how long still: `45 %, 110.0 MiB/s, 3 min`. Empty when nobody knows."""
+    done, total = transfer["bytes_done"], transfer["bytes_total"]
+    parts = [f"{100 * done // total} %"] if total else [size(done)] if done else []
+    if transfer["bytes_per_second"] is not None:
+        parts.append(f"{size(transfer['bytes_per_second'])}/s")
+    if transfer["seconds_left"] is not None:
+        parts.append(age(transfer["seconds_left"]))
+    return ", ".join(parts)
 
 
 def _decision(verb: str, help_text: str) -> click.Command:

@@ -18,6 +18,7 @@ from jinja2 import Environment, select_autoescape
 
 from daemon.cli.output import shown
 from daemon.console.node_ages import NodeAges, objects_by_domain
+from daemon.console.transfer_members import transfer_members
 from daemon.control import ControlRefused
 from daemon.lifecycle import Part
 from monitoring.log import get_log
@@ -139,19 +140,7 @@ class Console:
 
     async def _list_transfers(self, _request: web.Request) -> web.Response:
         page = await asyncio.to_thread(self._catalogue.look, transfer_lists.page, limit=_SHOWN)
-        return _json(
-            [
-                {
-                    "transfer": str(each.id),
-                    "source": each.source,
-                    "name": each.name,
-                    "state": each.state,
-                    "since": each.updated_at,
-                    "reason": each.message,
-                }
-                for each in page
-            ]
-        )
+        return _json([transfer_members(each) for each in page])
 
     async def _send_file(self, request: web.Request) -> web.StreamResponse:
         object_id, path = request.query.get("object_id", ""), request.query.get("path", "")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from daemon.config import Config, required
 from daemon.console.node_ages import AgesOfNodes
 from daemon.console.server import Console, ConsoleServer
+from daemon.console.transfer_members import transfer_members
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.holdings import open_reader_of, reader_figures
@@ -26,7 +27,7 @@ from replication.salvage import Salvage
 from storage.catalogue import absences, copies, held, packages, transfer_lists
 from storage.catalogue.absences import Absence
 from storage.catalogue.engine import Catalogue
-from storage.catalogue.model import Package, PackageState, Transfer, TransferState
+from storage.catalogue.model import Package, PackageState, TransferState
 from storage.catalogue.timestamps import to_text
 from storage.model import BLOCK_BYTES
 from storage.view.holdings import HeldVersion
@@ -187,18 +188,6 @@ class Answers:
     async def look(self, act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call `act(connection, …)` in a reading transaction, in another thread."""
         return await asyncio.to_thread(self._catalogue.look, act, *args, **kwargs)
-
-
-def transfer_members(transfer: Transfer) -> dict[str, Any]:
-    """One transfer as docs/operations/control.md has it."""
-    return {
-        "transfer": str(transfer.id),
-        "source": transfer.source,
-        "name": transfer.name,
-        "state": transfer.state,
-        "since": transfer.updated_at,
-        "reason": transfer.message,
-    }
 
 
 def _members(package: Package) -> dict[str, Any]:

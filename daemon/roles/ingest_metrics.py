@@ -44,6 +44,7 @@ class IngestFigures:
             raise_to(self._metrics.ingested_bytes, held.content_bytes, held.source)
             packages += held.packages
         await self._set_oldest()
+        await self._set_progress()
         disk = os.statvfs(self._settings.staging_folder)
         self._metrics.staging_free_bytes.set(disk.f_bavail * disk.f_frsize)
         self._metrics.staging_total_bytes.set(disk.f_blocks * disk.f_frsize)
@@ -56,6 +57,16 @@ class IngestFigures:
             for counter in (self._metrics.stored, self._metrics.rejected):
                 counter.labels(source.name)
             self._metrics.ingested_bytes.labels(source.name)
+
+    async def _set_progress(self) -> None:
+        under_way = await self._catalogue.look(transfer_lists.unfinished)
+        done = sum(each.bytes_done for each in under_way)
+        total = sum(each.bytes_total or each.bytes_done for each in under_way)
+        left = [transfer_lists.seconds_left(each) or 0 for each in under_way]
+        self._metrics.bytes_under_way.labels("done").set(done)
+        self._metrics.bytes_under_way.labels("left").set(max(0, total - done))
+        self._metrics.bytes_per_second.set(sum(each.bytes_per_second or 0 for each in under_way))
+        self._metrics.seconds_left_max.set(max(left, default=0))
 
     async def _set_oldest(self) -> None:
         oldest = await self._catalogue.look(figures.oldest_unanswered)
