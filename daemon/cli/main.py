@@ -36,6 +36,7 @@ VERBS = {
     "package": ("daemon.cli.package:package", "Show, verify or export one package. 单个信息包"),
     "transfers": ("daemon.cli.transfers:transfers", "What arrived, and its fate. 移交记录"),
     "receipt": ("daemon.cli.receipt:receipt", "Verify a signed answer. 核验回执"),
+    "sender-kit": ("daemon.cli.sender_kit:sender_kit", "For the platform's developers. 移交方套件"),
     "sweep": ("daemon.cli.sweep:sweep", "Re-read every copy, or see how far. 巡检"),
     "findings": ("daemon.cli.records:findings", "Damage, and what became of it. 损坏记录"),
     "events": ("daemon.cli.records:events", "Every act on record, also as PREMIS. 业务行为"),
