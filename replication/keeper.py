@@ -33,6 +33,7 @@ SWEEP_ORDERS: dict[str, Action] = {
     "sweep.resume": "resume",
 }
 _DONE = "done"
+_AWAY = "away by plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +185,13 @@ class Keeper:
         except SweepOrderRefused as refusal:
             return OrderState.FAILED, str(refusal)
         outcomes: dict[str, str] = {}
-        for node in [arguments["node"]] if "node" in arguments else self._clients:
-            outcomes[node] = await self._sweep(node, wanted)
-        all_done = set(outcomes.values()) == {_DONE}
+        if "node" in arguments:
+            outcomes[arguments["node"]] = await self._sweep(arguments["node"], wanted)
+        else:
+            away = await self._away()
+            for node in self._clients:
+                outcomes[node] = _AWAY if node in away else await self._sweep(node, wanted)
+        all_done = set(outcomes.values()) <= {_DONE, _AWAY}
         state = OrderState.DONE if all_done else OrderState.FAILED
         return state, json.dumps(outcomes, ensure_ascii=False)
 
