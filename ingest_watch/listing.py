@@ -21,6 +21,8 @@ from storage.model import FileEntry
 
 _DIGESTS = tuple(sorted(set(KNOWN) | {"sha256"}))
 _COLUMNS = ", ".join(_DIGESTS)
+# A folder with more files than this one level down is not a batch of anything.
+_LANDMARKS_MAX = 10_000
 
 # Paths are UTF-8 text, so SQLite's binary collation sorts them as docs/formats/package.md asks.
 _SCHEMA = f"""
@@ -192,6 +194,19 @@ class Listing:
             len(start) + 1, start,
         )  # fmt: skip
         return frozenset(row[0] for row in rows)
+
+    def landmarks(self) -> frozenset[str]:
+        """Return the names by which a format knows a package: those of the files at its top.
+
+        Where there are none, those of the files one folder down, as `folder/name`: a batch of
+        packages side by side. Of very many, the first.
+        """
+        rows = self.query(
+            "SELECT path FROM file WHERE instr(substr(path, instr(path, '/') + 1), '/') = 0"
+            " ORDER BY path LIMIT ?",
+            _LANDMARKS_MAX,
+        )
+        return self.names_in("") or frozenset(row[0] for row in rows)
 
     def unread(self) -> str | None:
         """Return some file that was named and never read, if there is one."""

@@ -84,10 +84,10 @@ def check_package(path: Path, profile: CheckProfile) -> CheckReport:
             if path.is_dir():
                 staged = inspect_folder(path, listing)
             else:
-                staged = stage_file(path, private / "package", listing)
+                staged = stage_file(path, private / "package", listing, formats=profile.formats)
+            return judge(staged, profile)
         except PackageRejected as refusal:
             return judge_refusal(refusal, profile)
-        return judge(staged, profile)
 
 
 def _unjudged(reason: str) -> CheckReport:

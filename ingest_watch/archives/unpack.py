@@ -5,20 +5,18 @@ in the listing and refuses the archive before a byte is written; the second writ
 counted on real output, whatever the archive declares. Nested archives stay closed (A26).
 """
 
-import os
 from collections.abc import Iterable
 
 from ingest_watch.archives.content import Content
 from ingest_watch.archives.entry_names import EntryRegister
 from ingest_watch.archives.tar_members import read_tar, tar_contents
+from ingest_watch.archives.writing import write_contents
 from ingest_watch.archives.zip_contents import zip_contents
 from ingest_watch.archives.zip_directory import read_zip
-from ingest_watch.digest_pass import DigestPass, write_piece
-from ingest_watch.findings import Finding, PackageRejected
+from ingest_watch.findings import Finding
 from ingest_watch.formats.registry import wanted_digests
 from ingest_watch.limits import IntakeLimits
 from ingest_watch.listing import Listing
-from ingest_watch.opening_rules import ARCHIVE_DAMAGED
 from ingest_watch.room import expect_room
 from ingest_watch.target_tree import TargetTree
 
@@ -55,17 +53,4 @@ def unpack(
 def _write(contents: Iterable[Content], tree: TargetTree, listing: Listing) -> None:
     top = listing.top_folder()
     wanted = wanted_digests(listing.names_in(top or ""))
-    start = 0 if top is None else len(top) + 1
-    for content in contents:
-        digests = DigestPass(wanted.algorithms_of(content.path[start:]), content.size_bytes)
-        target = tree.create(content.path)
-        try:
-            for piece in content.pieces:
-                digests.update(piece)
-                write_piece(target, piece)
-        finally:
-            os.close(target)
-        listing.set_digests(digests.finish(content.path, None))
-    unread = listing.unread()
-    if unread is not None:
-        raise PackageRejected(ARCHIVE_DAMAGED.found(unread, detail="entry without content"))
+    write_contents(contents, tree, listing, wanted, start=0 if top is None else len(top) + 1)

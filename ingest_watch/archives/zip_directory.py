@@ -106,6 +106,18 @@ def read_zip(
     return (*names.remarks(), *modes.remarks())
 
 
+def zip_names(archive: int) -> Iterator[str]:
+    """Yield the names in an archive's directory as text, judging nothing but that it is one.
+
+    Raises PackageRejected for what is no zip, or one whose directory cannot be read.
+    """
+    names = ZipNames()
+    for entry in _entries(archive, find_directory(archive, os.fstat(archive).st_size)):
+        text = names.decode(entry.raw_name, entry.extra, utf8=bool(entry.flags & FLAG_UTF8))
+        if text is not None:
+            yield text
+
+
 def _entries(archive: int, directory: Directory) -> Iterator[CentralEntry]:
     """Yield the entries in directory order; they must fill it exactly."""
     window_start = directory.start

@@ -190,7 +190,10 @@ class PackageFormat(Protocol):
         ...
 
     def recognises(self, root_names: frozenset[str]) -> bool:
-        """Tell from the names of the files in the package's top folder whether it is one."""
+        """Tell from the names of the files in the package's top folder whether it is one.
+
+        Of a package that has no file there: those one folder down, as `folder/name`.
+        """
         ...
 
     def recognises_file(self, name: str, descriptor: int) -> bool:
