@@ -74,8 +74,8 @@ class Characters(Table, frozen=True):
 class ArchivalCode(Table, frozen=True):
     """[archival_code]: the rule for 档号 (1-7)."""
 
-    field: str = "档号"
     pattern: Expression  # named groups are the components
+    field: str = "档号"
     same_as: dict[str, str] = {}  # component → element of the record that must be equal
 
 
@@ -133,8 +133,8 @@ class CheckProfile(Table, frozen=True):
     title: str
     title_zh: str
     formats: Annotated[tuple[str, ...], Meta(min_length=1)]  # package formats that it fits
-    stage: Literal["YJ", "GD"] = "YJ"  # 移交, or 归档
     checks: Annotated[dict[CheckNumber, CheckRule], Meta(min_length=1)]  # no others apply
+    stage: Literal["YJ", "GD"] = "YJ"  # 移交, or 归档
     rules: tuple[FieldRule, ...] = ()
     characters: Characters = Characters()
     archival_code: ArchivalCode | None = None
@@ -225,8 +225,8 @@ def _flaws(profile: CheckProfile) -> list[str]:
             flaws.append(f'rules[{number}]: 条件选 and `when = "field:value"` go together')
         if rule.pattern is not None and (why := _flaw_of(rule.pattern)):
             flaws.append(f"rules[{number}].pattern: {why}")
-    for name in sorted(set(profile.content.allowed) - shipped_families().keys()):
-        flaws.append(f"content.allowed: no family of formats is called {name!r}")
+    unknown_families = sorted(set(profile.content.allowed) - shipped_families().keys())
+    flaws += [f"content.allowed: there is no family {name!r}" for name in unknown_families]
     code = profile.archival_code
     if code is not None:
         why = _flaw_of(code.pattern)
