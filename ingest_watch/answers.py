@@ -40,6 +40,17 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class PartOutcome:
+    """What became of one package of a batch, which had answers of its own."""
+
+    name: str  # of its file in the batch
+    outcome: str  # "stored" or "rejected"
+    identifier: str | None
+    object_id: str | None
+    code: str | None  # why it was rejected
+
+
+@dataclass(frozen=True, slots=True)
 class TransferFacts:
     """What every answer says of the transfer. None where the package was too broken to say."""
 
@@ -55,6 +66,7 @@ class TransferFacts:
     content_bytes: int | None = None
     unit: str | None = None  # the sender's name on the registration form; None: its source's name
     rehearsal: bool = False
+    parts: tuple[PartOutcome, ...] = ()  # of a batch, once all have come to their end
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     inventory_sha256: str | None = None
     files: list[FileEntry] | None = None
     copies: list[CopyEntry] | None = None
+    parts: list[PartOutcome] | None = None
     registration: Registration | None = None
 
 
@@ -146,6 +159,7 @@ def stored(
             inventory_sha256=version.inventory_sha256,
             files=list(files),
             copies=[_copy_entry(copy) for copy in copies],
+            parts=list(facts.parts) or None,
             registration=fill(_handover(facts), checks),
         )
     )

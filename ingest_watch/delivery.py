@@ -149,6 +149,11 @@ class Delivery:
         return moved
 
     def _clear_away(self, source: SourceFolders, transfer: Transfer) -> None:
+        if transfer.batch_id is None:
+            self._move_original(source, transfer)
+        shutil.rmtree(self._staging / str(transfer.id), ignore_errors=True)
+
+    def _move_original(self, source: SourceFolders, transfer: Transfer) -> None:
         name, drop = transfer.name_raw, source.drop
         present = drop.fingerprint(name)
         if present in (None, transfer.fingerprint):
@@ -159,7 +164,6 @@ class Delivery:
         else:
             # The sender has put something else there since: it is the next transfer, not this one.
             log.info("delivery.original.replaced", source=source.name, transfer=transfer.id)
-        shutil.rmtree(self._staging / str(transfer.id), ignore_errors=True)
 
 
 def _batches(waiting: Sequence[Answer]) -> Iterator[list[Answer]]:

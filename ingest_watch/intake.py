@@ -12,9 +12,9 @@ from ingest_watch.arrivals import Arrivals, LookOutcome, Ready
 from ingest_watch.lanes import Lane, Priority
 from ingest_watch.transfer import Led, TransferLead
 from monitoring.log import get_log
-from storage.catalogue import transfer_lists, transfers
+from storage.catalogue import batches, transfer_lists, transfers
 from storage.catalogue.errors import CatalogueUnavailable, ClaimLost, IllegalTransition
-from storage.catalogue.model import Claim, Step, Tenure, Transfer, TransferState
+from storage.catalogue.model import Arrival, Claim, Step, Tenure, Transfer, TransferState
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
 from storage.errors import LantaiError
@@ -52,6 +52,8 @@ class Intake:
         self._holder = holder
         self._now = now
         self._changed = changed
+        # Set when `resume` should be called at once, because a batch has gone on.
+        self.batch_moved = asyncio.Event()
         self._leading: set[int] = set()
         self._claiming = 0
         self._has_resumed = False
@@ -74,8 +76,13 @@ class Intake:
         return outcome
 
     async def resume(self) -> int:
-        """Take over transfers whose leader is gone: after a start, and what people released."""
+        """Take over transfers whose leader is gone: after a start, and what people released.
+
+        Batches whose parts have ended go on, and parts that wait are offered.
+        """
         taken = 0
+        self.batch_moved.clear()
+        await self._catalogue.do(batches.rejoin_finished, to_text(self._now()))
         started, self._has_resumed = not self._has_resumed, True
         for transfer in await self._catalogue.look(transfer_lists.unfinished):
             if transfer.id in self._leading or transfer.source not in self._arrivals:
@@ -89,7 +96,24 @@ class Intake:
                 self._leading.add(mine.id)
                 self._lane_of[mine.source].resume(mine)
                 taken += 1
+        await self._offer_parts()
         return taken
+
+    async def _offer_parts(self) -> None:
+        waiting: dict[str, list[Ready]] = {}
+        for part in await self._catalogue.look(batches.waiting_parts):
+            arrival = Arrival(
+                part.source, part.name, part.name_raw, part.fingerprint, part.batch_id
+            )
+            waiting.setdefault(part.source, []).append(Ready(arrival, final=True))
+        for source, parts in waiting.items():
+            if source in self._lane_of:
+                self._lane_of[source].offer_parts(source, parts)
+
+    def _note_part(self, part: Transfer) -> None:
+        """When no part waits for its turn, there may be more, or their batch may go on."""
+        if not self._lane_of[part.source].has_parts(part.source):
+            self.batch_moved.set()
 
     def _is_ours(self, transfer: Transfer) -> bool:
         """Whether this very process holds it, perhaps by a claim it does not yet know it got."""
@@ -106,12 +130,15 @@ class Intake:
             finally:
                 self._leading.discard(transfer.id)
                 self._changed()
+                if transfer.batch_id is not None:
+                    self._note_part(transfer)
 
     async def _next(self, lane: Lane) -> tuple[Transfer, bool]:
         while True:
             item = await lane.next()
             if isinstance(item, Transfer):
-                return item, self._arrivals[item.source].settler.claims_are_final
+                is_part = item.batch_id is not None
+                return item, is_part or self._arrivals[item.source].settler.claims_are_final
             claimed = await self._claim(item)
             if claimed is not None:
                 return claimed, item.final
@@ -132,9 +159,12 @@ class Intake:
         """Lead under a claim that is kept alive; what goes wrong is put on record."""
         keeping = asyncio.create_task(self._keep(transfer.claim))
         try:
-            if await self._lead.lead(transfer, final=final) is Led.UNPROVEN:
-                settler = self._arrivals[transfer.source].settler
-                settler.unproven(transfer.name_raw, transfer.fingerprint)
+            match await self._lead.lead(transfer, final=final):
+                case Led.UNPROVEN:
+                    settler = self._arrivals[transfer.source].settler
+                    settler.unproven(transfer.name_raw, transfer.fingerprint)
+                case Led.DIVIDED:
+                    self.batch_moved.set()
         except ClaimLost as lost:
             log.warning("intake.claim.lost", transfer=transfer.id, reason=str(lost))
         except (LantaiError, OSError, ExceptionGroup) as failure:

@@ -65,6 +65,7 @@ def judge(package: StagedPackage, profile: CheckProfile = DEFAULT_PROFILE) -> Ch
                 results,
                 opened.external_identifiers,
                 opened.decoded,
+                tuple(opened.parts()),
             )
 
 
@@ -73,7 +74,7 @@ def _format_of(
 ) -> PackageFormat | None:
     if package.kept_whole_as is not None:
         return FORMATS[package.kept_whole_as]
-    return recognised_format(listing.names_in(""), profile.formats)
+    return recognised_format(listing.landmarks(), profile.formats)
 
 
 def judge_refusal(refusal: PackageRejected, profile: CheckProfile = DEFAULT_PROFILE) -> CheckReport:

@@ -28,18 +28,28 @@ class Lane:
     def __init__(self, sources: Iterable[str]) -> None:
         self._ready: dict[str, deque[Ready]] = {source: deque() for source in sources}
         self._turn = deque(self._ready)
+        self._parts: dict[str, deque[Ready]] = {source: deque() for source in self._ready}
         self._resumed: deque[Transfer] = deque()
         self._work = asyncio.Event()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits for a place."""
-        return not self._resumed and not any(self._ready.values())
+        return not (self._resumed or any(self._ready.values()) or any(self._parts.values()))
 
     def offer(self, source: str, ready: Iterable[Ready]) -> None:
         """What is ready now from `source`, in place of what was ready before."""
         self._ready[source] = deque(ready)
         self._work.set()
+
+    def offer_parts(self, source: str, parts: Iterable[Ready]) -> None:
+        """Parts of batches of `source` that wait: they go before its new entries."""
+        self._parts[source] = deque(parts)
+        self._work.set()
+
+    def has_parts(self, source: str) -> bool:
+        """Whether parts of batches of `source` wait for a place."""
+        return bool(self._parts[source])
 
     def resume(self, transfer: Transfer) -> None:
         """A transfer that is ours already: it goes before everything that is ready."""
@@ -58,7 +68,8 @@ class Lane:
     def _next_ready(self) -> Ready | None:
         for _ in range(len(self._turn)):
             self._turn.rotate(-1)
-            waiting = self._ready[self._turn[-1]]
+            source = self._turn[-1]
+            waiting = self._parts[source] or self._ready[source]
             if waiting:
                 return waiting.popleft()
         return None

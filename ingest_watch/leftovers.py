@@ -35,6 +35,8 @@ async def _is_needed(number: int, catalogue: CatalogueWriter) -> bool:
         transfer = await catalogue.look(transfers.get, number)
     except NoSuchTransfer:
         return False
+    if transfer.state is TransferState.DIVIDED:
+        return True  # its parts are read from it
     return transfer.state in WORKING or _is_half_written(transfer)
 
 

@@ -6,7 +6,7 @@ that was interrupted is finished and not begun anew.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from storage.digests import CHUNK_BYTES
 from storage.file_list import FileListSummary, read_file_list, write_file_list
 from storage.model import FileEntry
 from storage.ocfl.inventory import InventoryHeader, write_inventory
+from storage.ocfl.inventory_stream import described_versions
+from storage.version_list import VERSION_LIST, encode_version_list
 
 PACKAGE_FORMAT = "lantai.package.v1"
 FILE_LIST = "file-list.jsonl"
@@ -40,6 +42,7 @@ class PackageFacts:
     file_count: int
     content_bytes: int
     received_at: str
+    part_of: str | None = None  # the batch it came in
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Records:
 
     check_report: bytes
     names: bytes  # lines of `names.jsonl`; empty when every name is UTF-8
+    parts: bytes = b""  # lines of `parts.jsonl`; empty unless it is a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,11 @@ class BuiltObject:
     file_list: FileListSummary
     inventory_sha256: str
     inventory_bytes: int
+
+    def lists_of(self, work: Path, version: int = 0) -> Path:
+        """Where file list and inventory lie: a later version's beside those of a first one."""
+        number = version or self.version
+        return work if number == 1 else work / f"v{number}"
 
 
 def build_object(
@@ -99,6 +108,33 @@ def build_object(
     return BuiltObject(facts.object_id, 1, summary, inventory_sha256, inventory.stat().st_size)
 
 
+def build_later_version(
+    work: Path, built: BuiltObject, previous: Path, inventories_sha256: Sequence[str]
+) -> BuiltObject:
+    """The object that was built as version 1, as the version after `previous`.
+
+    `previous` is the proven inventory of the version before, `inventories_sha256` that of each
+    earlier version. Adds `lantai/versions.jsonl`; lists and inventory go to a folder of their own.
+    """
+    version = len(inventories_sha256) + 1
+    folder = built.lists_of(work, version)
+    listed = work / CONTENT / VERSION_LIST
+    listed.write_bytes(encode_version_list(inventories_sha256))
+    file_list, inventory = folder / FILE_LIST, folder / INVENTORY
+    entries = _merged(read_file_list(work / FILE_LIST), [_entry(listed)])
+    summary = write_file_list(entries, file_list)
+    with (work / INVENTORY).open("rb") as stream:
+        said = described_versions(stream)[0]
+    header = InventoryHeader(
+        built.object_id, said.created, said.message, said.user_name, said.user_address
+    )
+    entries = read_file_list(file_list)
+    inventory_sha256 = write_inventory(inventory, header, entries, folder, previous)
+    return BuiltObject(
+        built.object_id, version, summary, inventory_sha256, inventory.stat().st_size
+    )
+
+
 def _write_records(
     folder: Path, facts: PackageFacts, lists: FileLists, records: Records
 ) -> list[FileEntry]:
@@ -107,6 +143,8 @@ def _write_records(
     (folder / "check-report.json").write_bytes(records.check_report)
     if records.names:
         (folder / "names.jsonl").write_bytes(records.names)
+    if records.parts:
+        (folder / "parts.jsonl").write_bytes(records.parts)
     package = msgspec.json.format(msgspec.json.encode(facts), indent=2)
     (folder / "package.json").write_bytes(package + b"\n")
     listed = folder / "files.jsonl"

@@ -7,7 +7,8 @@ from ingest_watch.confinement import Confinement
 from ingest_watch.findings import PackageRejected
 from ingest_watch.limits import DEFAULT_LIMITS, MEBIBYTE
 from ingest_watch.opening_rules import KILLED_THE_READER
-from ingest_watch.prepare import Job, Preparation, prepare, refused, take_up
+from ingest_watch.preparation import Job, Preparation
+from ingest_watch.prepare import prepare, refused, take_up
 from ingest_watch.worker_process import Allowance
 from ingest_watch.workers import WorkerDied, WorkerKind, Workers, WorkersUnconfined
 from monitoring.log import get_log

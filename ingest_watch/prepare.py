@@ -6,56 +6,37 @@ byte. What was prepared is taken up again after a crash (take_up), whatever the 
 its own copy since. Touches nothing outside its working folder, and tells nobody but its caller.
 """
 
-import base64
 import errno
 import os
 import re
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from ingest_watch.answers import Reason
 from ingest_watch.checks.report import CheckReport, Verdict, check_members
 from ingest_watch.findings import PackageChanged, PackageRejected, Severity
-from ingest_watch.formats.package_format import Decoded
 from ingest_watch.judge import CheckProfile, judge, judge_refusal
-from ingest_watch.listing import Listing, StagedFile
-from ingest_watch.names import GB18030, encoding_of
-from ingest_watch.object_builder import (
-    CONTENT,
-    FILE_LIST,
-    INVENTORY,
-    PACKAGE_FORMAT,
-    BuiltObject,
-    FileLists,
-    PackageFacts,
-    Records,
-    build_object,
+from ingest_watch.object_builder import CONTENT, FILE_LIST, INVENTORY
+from ingest_watch.packing import Packed, pack
+from ingest_watch.preparation import (
+    Acceptable,
+    Changed,
+    Job,
+    NoRoom,
+    Preparation,
+    Unacceptable,
+    Undecided,
 )
 from ingest_watch.progress import told_in
 from ingest_watch.room import StagingFull
-from ingest_watch.staging import (
-    StagedPackage,
-    stage_file,
-    stage_folder,
-    staged_files,
-)
+from ingest_watch.staging import StagedPackage, stage_file, stage_folder, staged_files
 from storage.catalogue.model import Facts
 from storage.digests import sha256_of_file
-from storage.file_list import (
-    CONTENT_PREFIX,
-    RECEIVED_PREFIX,
-    identity,
-    read_file_list,
-    write_file_list,
-)
+from storage.file_list import RECEIVED_PREFIX, read_file_list
 
 IDENTIFIER_BYTES_MAX = 200
 _SERIALISED = (b".tar.gz", b".tgz", b".tar", b".zip")
@@ -70,85 +51,11 @@ _UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f/]|^\s|\s$|^\.{1,2}$")
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """What a source's packages may be."""
-
-    formats: tuple[str, ...]
-    identifier: Literal["name", "external-identifier"]
-    # Of zip names that are neither UTF-8 nor GB18030; None: they are kept as bytes, escaped.
-    names_encoding: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One package to prepare. `work` is this transfer's own folder in staging."""
-
-    archive: str
-    source: str
-    name_raw: bytes
-    name: str  # as shown
-    drop: Path
-    work: Path
-    received_at: str  # RFC 3339 to the second: part of the object, so it must not change
-    profile: Profile
-    accepted: bool = False  # it was before, by its checks or by a person: doubts are settled
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptable:
-    """The package passed; its object lies in `work`, ready for the nodes."""
-
-    source: str
-    work: Path
-    facts: Facts
-    checks: tuple[bytes, ...]  # each check of the report, as JSON
-    built: BuiltObject
-
-
-@dataclass(frozen=True, slots=True)
-class Unacceptable:
-    """The package failed; every reason is here."""
-
-    facts: Facts
-    checks: tuple[bytes, ...]
-    reasons: tuple[Reason, ...]
-    package_format: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Undecided:
-    """A check could not run, so nothing is decided."""
-
-    facts: Facts
-    checks: tuple[bytes, ...]
-    reasons: tuple[Reason, ...]
-    package_format: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """The package changed, or could not be read, while it was copied: look again later."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoRoom:
-    """Staging has no room now: our fault, not the package's."""
-
-    reason: str
-
-
-Preparation = Acceptable | Unacceptable | Undecided | Changed | NoRoom
-
-
-@dataclass(frozen=True, slots=True)
 class _Prepared:
     """An `Acceptable` as it is kept beside its object."""
 
-    facts: Facts
+    packed: Packed
     checks: tuple[bytes, ...]
-    built: BuiltObject
 
 
 def prepare(job: Job) -> Preparation:
@@ -184,7 +91,7 @@ def take_up(job: Job) -> Preparation:
     """
     try:
         record = msgspec.json.decode((job.work / _PREPARED).read_bytes(), type=_Prepared)
-        built = record.built
+        built, parts = record.packed.built, record.packed.parts
         whole = (
             sha256_of_file(job.work / FILE_LIST) == built.file_list.sha256
             and sha256_of_file(job.work / INVENTORY) == built.inventory_sha256
@@ -192,12 +99,20 @@ def take_up(job: Job) -> Preparation:
                 sha256_of_file(job.work / CONTENT / entry.path) == entry.sha256
                 for entry in read_file_list(job.work / FILE_LIST)
             )
+            and all(
+                sha256_of_file(job.work / CONTENT / RECEIVED_PREFIX / part.path) == part.sha256
+                for part in parts
+            )
         )
     except (OSError, msgspec.MsgspecError):
         whole = False
     if not whole:
         return prepare(job)
-    return Acceptable(job.source, job.work, record.facts, record.checks, built)
+    return _acceptable(job, record.packed, record.checks)
+
+
+def _acceptable(job: Job, packed: Packed, checks: tuple[bytes, ...]) -> Acceptable:
+    return Acceptable(job.source, job.work, packed.facts, checks, packed.built, packed.parts)
 
 
 def _passing(error: OSError | sqlite3.OperationalError) -> Preparation:
@@ -214,6 +129,8 @@ def _passing(error: OSError | sqlite3.OperationalError) -> Preparation:
 
 def _prepare(job: Job) -> Preparation:
     staged = _stage(job)
+    if job.wanted_sha256 not in (None, _sha256_as_sent(staged)):
+        return Changed("its bytes are not those of the batch that was judged")
     return _conclude(job, staged, judge(staged, _check_profile(job)))
 
 
@@ -236,6 +153,13 @@ def _stage(job: Job) -> StagedPackage:
     )
 
 
+def _sha256_as_sent(staged: StagedPackage) -> str | None:
+    """The digest of a package that was sent as one file."""
+    if staged.serialisation == "file":
+        return next(iter(staged_files(staged))).digests["sha256"]
+    return staged.serialised_sha256
+
+
 def _conclude(job: Job, staged: StagedPackage, report: CheckReport) -> Preparation:
     facts = Facts(file_count=staged.file_count, content_bytes=staged.content_bytes)
     if report.verdict is Verdict.REJECTED:
@@ -245,7 +169,10 @@ def _conclude(job: Job, staged: StagedPackage, report: CheckReport) -> Preparati
     identifier = _identifier(job, report)
     if isinstance(identifier, Reason):
         return Unacceptable(facts, _checks(report), (identifier,), report.package_format)
-    return _build(job, staged, report, identifier)
+    packed = pack(job, staged, report, identifier)
+    checks = _checks(report)
+    (job.work / _PREPARED).write_bytes(msgspec.json.encode(_Prepared(packed, checks)))
+    return _acceptable(job, packed, checks)
 
 
 def _identifier(job: Job, report: CheckReport) -> str | Reason:
@@ -277,64 +204,6 @@ def _without_serialisation(name: bytes) -> bytes:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return name
-
-
-def _build(job: Job, staged: StagedPackage, report: CheckReport, identifier: str) -> Acceptable:
-    content = job.work / CONTENT
-    content.mkdir(mode=0o700)
-    received = job.work / "received.jsonl"
-    write_file_list((file.entry() for file in staged_files(staged)), received)
-    names = b"".join(_name_records(job, staged, report.decoded))
-    staged.folder.rename(content / "received")
-    decoded = None
-    if report.decoded is not None:
-        decoded = job.work / "content.jsonl"
-        opened = (file.entry(CONTENT_PREFIX) for file in _decoded_files(report.decoded))
-        write_file_list(opened, decoded)
-        report.decoded.folder.rename(content / "content")
-    facts = PackageFacts(
-        format=PACKAGE_FORMAT,
-        object_id=f"lantai:{job.source}/{identifier}",
-        source=job.source,
-        identifier=identifier,
-        name=job.name,
-        package_format=report.package_format or "",
-        serialisation=staged.serialisation,
-        serialised_sha256=staged.serialised_sha256,
-        identity=identity(read_file_list(received)),
-        file_count=staged.file_count,
-        content_bytes=staged.content_bytes,
-        received_at=job.received_at,
-    )
-    records = Records(report.as_json(), names)
-    built = build_object(job.work, facts, FileLists(received, decoded), records, job.archive)
-    found = Facts(
-        identifier, facts.identity, facts.object_id, staged.file_count, staged.content_bytes
-    )
-    record = _Prepared(found, _checks(report), built)
-    (job.work / _PREPARED).write_bytes(msgspec.json.encode(record))
-    return Acceptable(job.source, job.work, found, record.checks, built)
-
-
-def _decoded_files(decoded: Decoded) -> Iterator[StagedFile]:
-    with Listing.open(decoded.listing) as files:
-        yield from files.files()
-
-
-def _name_records(job: Job, staged: StagedPackage, decoded: Decoded | None) -> Iterator[bytes]:
-    """The lines of `lantai/names.jsonl`; none when every name is UTF-8."""
-    tried = [GB18030, *([job.profile.names_encoding] if job.profile.names_encoding else [])]
-    received = ((RECEIVED_PREFIX, file) for file in staged_files(staged))
-    opened = () if decoded is None else _decoded_files(decoded)
-    for prefix, file in chain(((CONTENT_PREFIX, file) for file in opened), received):
-        if file.raw_path is None:
-            continue
-        raw = base64.b64encode(prefix.encode() + file.raw_path).decode()
-        line = {"path": prefix + file.path, "raw_base64": raw}
-        encoding = encoding_of(file.path, file.raw_path, tried)
-        if encoding is not None:
-            line["encoding"] = encoding
-        yield msgspec.json.encode(line) + b"\n"
 
 
 def _checks(report: CheckReport) -> tuple[bytes, ...]:

@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from ingest_watch import answers as statements
-from ingest_watch.answers import Reason, TransferFacts
+from ingest_watch.answers import PartOutcome, Reason, TransferFacts
+from ingest_watch.batch import Batches, part_job
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.keeping import Keeping
-from ingest_watch.prepare import (
+from ingest_watch.preparation import (
     Acceptable,
     Changed,
     Job,
@@ -62,6 +63,7 @@ class Led(Enum):
     DONE = auto()
     UNPROVEN = auto()  # as it is now it is not whole: it waits until it changes
     LATER = auto()  # it could not be tried: it waits for the next look
+    DIVIDED = auto()  # a batch: its parts are transfers of their own now, and it waits for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class TransferLead:
     def __init__(self, tools: IntakeTools) -> None:
         self._tools = tools
         self._catalogue = tools.catalogue
+        self._batches = Batches(tools.catalogue, tools.now)
         self._notes = ProgressNotes(tools.catalogue, tools.now)
 
     async def lead(self, transfer: Transfer, *, final: bool) -> Led:
@@ -119,8 +122,7 @@ class TransferLead:
         led = Led.DONE
         match await self._prepared(transfer):
             case Acceptable() as package:
-                await self._accept(transfer, package)
-                return led
+                return await self._accept(transfer, package)
             case Unacceptable() as package if final:
                 await self._reject(transfer, package)
             case Unacceptable() as package:
@@ -131,6 +133,8 @@ class TransferLead:
             case Changed(reason) | NoRoom(reason):
                 led = Led.LATER
                 await self._wait(transfer.claim, reason)
+                if transfer.batch_id is not None:
+                    await self._batches.open_again(transfer.batch_id)
         await self.discard(transfer.id)
         return led
 
@@ -141,6 +145,8 @@ class TransferLead:
 
     async def _why_not_now(self, transfer: Transfer) -> str:
         """Empty when it is as it settled: its sender may have gone on while it waited its turn."""
+        if transfer.batch_id is not None:
+            return ""  # it lies in our own staging; prepare.py compares its bytes
         drop = self._tools.senders[transfer.source].drop
         try:
             present = await asyncio.to_thread(drop.fingerprint, transfer.name_raw)
@@ -152,7 +158,7 @@ class TransferLead:
         """Go on with what was accepted before: from the staged copy, as long as there is one."""
         match await self._tools.take_up(self._job(transfer)):
             case Acceptable() as package:
-                await self._accept(transfer, package)
+                return await self._accept(transfer, package)
             case Unacceptable() as package if transfer.state is TransferState.ACCEPTED:
                 await self._reject(transfer, package)
                 await self.discard(transfer.id)
@@ -167,7 +173,7 @@ class TransferLead:
 
     def _job(self, transfer: Transfer) -> Job:
         sender = self._tools.senders[transfer.source]
-        return Job(
+        job = Job(
             archive=self._tools.archive,
             source=transfer.source,
             name_raw=transfer.name_raw,
@@ -178,12 +184,15 @@ class TransferLead:
             profile=sender.profile,
             accepted=transfer.state in _ACCEPTED,
         )
+        if transfer.batch_id is None:
+            return job
+        return part_job(job, transfer, self._work(transfer.batch_id))
 
-    async def _accept(self, transfer: Transfer, package: Acceptable) -> None:
+    async def _accept(self, transfer: Transfer, package: Acceptable) -> Led:
         taken = await self._tools.keeping.same_or_taken(package)
         if taken is not None:
             await self._refuse(transfer, package, taken)
-            return
+            return Led.DONE
         body = statements.received(self._facts(transfer, package.facts), package.checks)
         answer = await self._answer(transfer, AnswerKind.RECEIVED, body)
         if transfer.state is not TransferState.WRITING:
@@ -191,9 +200,15 @@ class TransferLead:
             await self._catalogue.do(
                 verdicts.decide, transfer.claim, step, answer, self._tools.now()
             )
-        kept = await self._tools.keeping.keep(transfer, package, self._facts)
+        parts = await self._batches.outcomes(transfer, package)
+        if parts is None:
+            await self._batches.divide(transfer, package)
+            return Led.DIVIDED
+        facts_of = partial(self._facts, parts=tuple(parts))
+        kept = await self._tools.keeping.keep(transfer, package, facts_of)
         if kept is not None:
             await self._refuse(transfer, package, kept)
+        return Led.DONE
 
     async def _refuse(self, transfer: Transfer, package: Acceptable, reason: Reason) -> None:
         """Reject what passed every check and still cannot be kept."""
@@ -239,7 +254,9 @@ class TransferLead:
             return NewAnswer(kind, given.body, given.body_sha256, given.signature)
         return await self._tools.desk.signed(kind, body)
 
-    def _facts(self, transfer: Transfer, facts: Facts) -> TransferFacts:
+    def _facts(
+        self, transfer: Transfer, facts: Facts, parts: tuple[PartOutcome, ...] = ()
+    ) -> TransferFacts:
         return TransferFacts(
             archive=self._tools.archive,
             source=transfer.source,
@@ -252,6 +269,7 @@ class TransferLead:
             file_count=facts.file_count,
             content_bytes=facts.content_bytes,
             unit=self._tools.senders[transfer.source].unit,
+            parts=parts,
         )
 
 

@@ -23,9 +23,10 @@ from ingest_watch.drop_folder import DropFolder
 from ingest_watch.intake import Intake
 from ingest_watch.keeping import Keeping
 from ingest_watch.lanes import Priority
+from ingest_watch.later_version import LaterVersions
 from ingest_watch.leftovers import clear_leftovers
 from ingest_watch.package_readers import PackageReaders, reader_kind
-from ingest_watch.prepare import Job, Preparation, Profile
+from ingest_watch.preparation import Job, Preparation, Profile
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
 from ingest_watch.signing_desk import SigningDesk
 from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
@@ -33,6 +34,7 @@ from ingest_watch.watch import FolderWatch
 from ingest_watch.workers import Workers
 from monitoring.log import get_log
 from monitoring.metrics import IngestMetrics, new_registry
+from replication.inventory_fetch import InventoryFetch
 from replication.writer import CopyWriter
 from storage.catalogue.model import Actor, Transfer
 from storage.catalogue.timestamps import to_text
@@ -61,13 +63,14 @@ def build(config: Config) -> Role:
         readers = await _open_lanes(settings, opening)
         desk = SigningDesk(settings.notary_socket)
         writer = CopyWriter(clients, peers_of(config), config.site.copies)
+        later = LaterVersions(catalogue, InventoryFetch(clients), _senders_of_versions(settings))
         tools = IntakeTools(
             archive=config.site.name,
             staging=settings.staging_folder,
             senders={source.name: _sender(settings, source) for source in settings.sources},
             catalogue=catalogue,
             desk=desk,
-            keeping=Keeping(catalogue, writer, desk, config.site.copies, _now),
+            keeping=Keeping(catalogue, writer, desk, later, config.site.copies, _now),
             prepare=readers.prepare,
             take_up=readers.take_up,
             now=_now,
@@ -75,6 +78,10 @@ def build(config: Config) -> Role:
         return RunningIngest(settings, catalogue, tools, readers, metrics).work()
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
+
+
+def _senders_of_versions(settings: Ingest) -> frozenset[str]:
+    return frozenset(each.name for each in settings.sources if each.versions == "allow")
 
 
 async def _open_lanes(settings: Ingest, opening: Opening) -> "LaneReaders":
@@ -213,7 +220,7 @@ class RunningIngest:
         while True:
             taken = await self._intake.resume()
             part.beat(f"{taken} taken over" if taken else "Nothing was left behind")
-            await part.pause(self._settings.scan_s)
+            await part.pause(self._settings.scan_s, self._intake.batch_moved)
 
     async def _deliver(self, part: Part) -> None:
         while True:

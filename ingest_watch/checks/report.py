@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from ingest_watch.checks.check import CheckResult
 from ingest_watch.findings import Finding, Severity
-from ingest_watch.formats.package_format import Decoded
+from ingest_watch.formats.package_format import Decoded, Part
 
 FORMAT = "lantai.check-report.v1"
 
@@ -34,6 +34,8 @@ class CheckReport:
     external_identifiers: tuple[str, ...] = ()
     # Files that staff can open, where what was received had to be decoded. Not in the report.
     decoded: Decoded | None = None
+    # The packages that a batch holds. Not in the report.
+    parts: tuple[Part, ...] = ()
 
     def findings(self, severity: Severity) -> tuple[Finding, ...]:
         """Return all findings of this weight, in the order of the checks."""

@@ -12,6 +12,15 @@ FORMATS: dict[str, PackageFormat] = {
 }
 
 
+# What a part of a batch may be.
+_PART_FORMATS = {"case-batch": ("case",)}
+
+
+def part_formats(batch_formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the formats that parts of batches of these formats may have."""
+    return tuple(part for name in batch_formats for part in _PART_FORMATS.get(name, ()))
+
+
 def recognised_format(
     root_names: frozenset[str], allowed: tuple[str, ...] | None = None
 ) -> PackageFormat | None:
