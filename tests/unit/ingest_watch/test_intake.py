@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ingest_watch.answers import read_answer
-from ingest_watch.prepare import Changed, NoRoom, Preparation, prepare
+from ingest_watch.preparation import Changed, NoRoom, Preparation
+from ingest_watch.prepare import prepare
 from ingest_watch.settle import CompleteWhen
 from storage.signing import SigningKey
 from tests.bags import bag_files, write_files
