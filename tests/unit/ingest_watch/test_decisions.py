@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from ingest_watch.answers import Reason, read_answer
-from ingest_watch.prepare import Changed, Job, NoRoom, Preparation, Undecided, prepare
+from ingest_watch.preparation import Changed, Job, NoRoom, Preparation, Undecided
+from ingest_watch.prepare import prepare
 from storage.catalogue.errors import IllegalTransition
 from storage.catalogue.model import Actor, TransferState
 from tests.intake_world import IntakeWorld, send, states
