@@ -4,7 +4,8 @@ import threading
 
 from ingest_watch.arrivals import Ready
 from ingest_watch.lanes import Lane
-from ingest_watch.prepare import Job, Preparation, prepare
+from ingest_watch.preparation import Job, Preparation
+from ingest_watch.prepare import prepare
 from storage.catalogue.model import Arrival
 from tests.bags import bag_files, write_files
 from tests.conftest import WaitUntil
