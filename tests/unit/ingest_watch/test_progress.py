@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ingest_watch import progress
-from ingest_watch.prepare import Job, Preparation, prepare
+from ingest_watch.preparation import Job, Preparation
+from ingest_watch.prepare import prepare
 from ingest_watch.progress import Done, read_progress, told_in
 from ingest_watch.progress_notes import Pace
 from storage.catalogue.transfer_lists import seconds_left
