@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ingest_watch.answers import AnswerUnreadable, read_answer
-from ingest_watch.prepare import Job, Preparation, Profile, prepare
+from ingest_watch.preparation import Job, Preparation, Profile
+from ingest_watch.prepare import prepare
 from ingest_watch.rehearsal import Rehearsals, RehearsalSource
 from ingest_watch.settle import CompleteWhen, SettleRule
 from tests.bags import bag_files, write_files
