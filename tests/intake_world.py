@@ -22,12 +22,15 @@ from ingest_watch.drop_folder import DropFolder
 from ingest_watch.intake import Intake
 from ingest_watch.keeping import Keeping
 from ingest_watch.lanes import Priority
+from ingest_watch.later_version import LaterVersions
 from ingest_watch.notary import Demands, KnownNode
-from ingest_watch.prepare import Job, Preparation, Profile, prepare, take_up
+from ingest_watch.preparation import Job, Preparation, Profile
+from ingest_watch.prepare import prepare, take_up
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
 from ingest_watch.signing_desk import SigningDesk
 from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
 from monitoring.metrics import NotaryMetrics, new_registry
+from replication.inventory_fetch import InventoryFetch
 from replication.peers import Peer
 from replication.put_writer import Progress, PutSource
 from replication.writer import CopyWriter
@@ -56,8 +59,10 @@ class MemoryNode:
     name: str
     key: SigningKey = field(default_factory=SigningKey.generate)
     lie: dict[str, object] = field(default_factory=dict)
-    objects: dict[str, bytes] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)  # the newest version of each
+    inventories: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by id and path
     puts: int = 0
+    reads: int = 0
     reachable: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -79,9 +84,21 @@ class MemoryNode:
             content += await source.read(len(content), min(65536, total_bytes - len(content)))
         file_list = content[: order.file_list_bytes]
         assert hashlib.sha256(file_list).hexdigest() == order.file_list_sha256
-        known = self.objects.setdefault(order.object_id, content)
-        assert known == content, "an object was sent again with other bytes"
+        self._keep(order, content)
         return self._signed(order)
+
+    async def read(self, object_id: str, path: str, offset: int, length: int) -> bytes:
+        self.reads += 1
+        return self.inventories[object_id, path][offset : offset + length]
+
+    def _keep(self, order: StoreOrder, content: bytes) -> None:
+        inventory = content[order.file_list_bytes :][: order.inventory_bytes]
+        path = f"v{order.version}/inventory.json"
+        known = self.inventories.setdefault((order.object_id, path), inventory)
+        assert known == inventory, "a version was sent again with other bytes"
+        versions = sum(object_id == order.object_id for object_id, _ in self.inventories)
+        assert versions == order.version, "a version came before the one before it"
+        self.objects[order.object_id] = content
 
     def _signed(self, order: StoreOrder) -> SignedAnswer:
         said = {
@@ -115,6 +132,7 @@ class IntakeWorld:
     profile: Profile
     wait_until: WaitUntil
     prepare: Callable[[Job], Preparation] = prepare
+    versions_from: tuple[str, ...] = ()  # sources that may send new versions
     now_s: float = 0.0
 
     @property
@@ -175,13 +193,14 @@ class IntakeWorld:
         }
         clients = {node.name: node for node in self.nodes}
         writer = CopyWriter(clients, [node.peer for node in self.nodes], len(self.nodes))
+        later = LaterVersions(self.catalogue, InventoryFetch(clients), self.versions_from)
         tools = IntakeTools(
             archive="馆",
             staging=self.staging,
             senders={name: SenderSettings(drop, self.profile) for name, drop in drops.items()},
             catalogue=self.catalogue,
             desk=desk,
-            keeping=Keeping(self.catalogue, writer, desk, len(self.nodes), now),
+            keeping=Keeping(self.catalogue, writer, desk, later, len(self.nodes), now),
             prepare=self._in_thread,
             take_up=lambda job: asyncio.to_thread(take_up, job),
             now=now,
