@@ -12,7 +12,7 @@ from ingest_watch.answer_pages import report_page
 from ingest_watch.answers import TransferFacts
 from ingest_watch.checks.report import FORMAT, Verdict
 from ingest_watch.object_builder import CONTENT, FILE_LIST
-from ingest_watch.prepare import Acceptable, Unacceptable, Undecided
+from ingest_watch.preparation import Acceptable, Unacceptable, Undecided
 from ingest_watch.published import CheckEntry, CheckReportEntry
 from storage.file_list import RECEIVED_PREFIX, read_file_list
 from storage.model import ObjectVersion
