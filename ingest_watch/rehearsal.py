@@ -16,7 +16,7 @@ from ingest_watch.answer_files import BODY, OTHERS, REGISTRATION, place_of
 from ingest_watch.answers import TransferFacts
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.findings import shown
-from ingest_watch.prepare import Changed, Job, NoRoom, Preparation, Profile
+from ingest_watch.preparation import Changed, Job, NoRoom, Preparation, Profile
 from ingest_watch.return_folder import REHEARSAL, folder_beneath
 from ingest_watch.samples import Judged, sample_files, verdict_of
 from ingest_watch.settle import Observation, Scan, Settler, SettleRule, Unavailable, Waiting
