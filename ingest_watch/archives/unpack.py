@@ -17,7 +17,6 @@ from ingest_watch.findings import Finding
 from ingest_watch.formats.registry import wanted_digests
 from ingest_watch.limits import IntakeLimits
 from ingest_watch.listing import Listing
-from ingest_watch.room import expect_room
 from ingest_watch.target_tree import TargetTree
 
 
@@ -42,15 +41,7 @@ def unpack(
     else:
         findings = read_tar(archive, register, limits, compressed=serialisation == "tar.gz")
         contents = tar_contents(archive, limits, compressed=serialisation == "tar.gz")
-    listing.check_names()
-    expect_room(tree.descriptor, listing.content_bytes())
-    for row in listing.query("SELECT path FROM folder ORDER BY path").fetchall():
-        tree.make_folder(row[0])
-    _write(contents, tree, listing)
-    return findings
-
-
-def _write(contents: Iterable[Content], tree: TargetTree, listing: Listing) -> None:
     top = listing.top_folder()
     wanted = wanted_digests(listing.names_in(top or ""))
     write_contents(contents, tree, listing, wanted, start=0 if top is None else len(top) + 1)
+    return findings

@@ -13,6 +13,7 @@ from ingest_watch.digest_pass import DigestPass, write_piece
 from ingest_watch.findings import PackageRejected
 from ingest_watch.listing import Listing
 from ingest_watch.opening_rules import ARCHIVE_DAMAGED
+from ingest_watch.room import expect_room
 from ingest_watch.target_tree import TargetTree
 
 
@@ -24,10 +25,15 @@ def write_contents(
     *,
     start: int = 0,
 ) -> None:
-    """Write every file below `tree` and record its digests; raises PackageRejected.
+    """Write every file that is in the listing below `tree`, and record its digests.
 
-    `wanted` speaks of paths without their first `start` characters.
+    `wanted` speaks of paths without their first `start` characters. Raises PackageRejected, and
+    StagingFull before a byte is written when there is no room for what the archive declares.
     """
+    listing.check_names()
+    expect_room(tree.descriptor, listing.content_bytes())
+    for row in listing.query("SELECT path FROM folder ORDER BY path").fetchall():
+        tree.make_folder(row[0])
     for content in contents:
         digests = DigestPass(wanted.algorithms_of(content.path[start:]), content.size_bytes)
         target = tree.create(content.path)
