@@ -73,6 +73,7 @@ class Start:
     namespace: str  # "" for none
     attributes: Mapping[str, str]
     line: int
+    offset: int = 0  # of its first byte in the document as UTF-8 (utf8_pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class End:
     """An end tag."""
 
     name: str
+    offset: int = 0  # as a start tag's
 
 
 Event = Start | Text | End
@@ -100,6 +102,16 @@ def xml_events(
     `bytes_max` None is for documents that carry content: their caller must not keep what it reads.
     """
     yield from _Reading(stream, shown_path, bytes_max).events()
+
+
+def utf8_pieces(stream: BinaryIO, shown_path: str) -> Iterator[bytes]:
+    """Yield the document as UTF-8 without byte order mark; raises XmlFlaw as `xml_events` does."""
+    yield from _Reading(stream, shown_path, None).utf8_pieces()
+
+
+def xml_codec(stream: BinaryIO, shown_path: str) -> str:
+    """Return Python's name of the encoding that the document is read in."""
+    return _Reading(stream, shown_path, None).encoding(stream.read(PIECE_BYTES))[0]
 
 
 class _Reading:
@@ -121,7 +133,7 @@ class _Reading:
 
     def events(self) -> Iterator[Event]:
         silent_bytes = 0
-        for piece in self._utf8_pieces():
+        for piece in self.utf8_pieces():
             self._parse(piece, is_final=False)
             silent_bytes = 0 if self._events else silent_bytes + len(piece)
             if silent_bytes > _TOKEN_BYTES_MAX:
@@ -142,10 +154,10 @@ class _Reading:
             found = XML_NOT_WELL_FORMED.found(self._path, detail=detail, line=error.lineno)
             raise XmlFlaw(found) from None
 
-    def _utf8_pieces(self) -> Iterator[bytes]:
+    def utf8_pieces(self) -> Iterator[bytes]:
         """The document as UTF-8, whatever it is in; expat is told not to heed the declaration."""
         first = self._stream.read(PIECE_BYTES)
-        name, mark = self._encoding(first)
+        name, mark = self.encoding(first)
         decoder = codecs.getincrementaldecoder(name)("strict")
         piece, read_bytes = first[len(mark) :], len(first)
         while True:
@@ -163,7 +175,7 @@ class _Reading:
             if self._bytes_max is not None and read_bytes > self._bytes_max:
                 raise self._limit(f"more than {self._bytes_max} bytes")
 
-    def _encoding(self, first: bytes) -> tuple[str, bytes]:
+    def encoding(self, first: bytes) -> tuple[str, bytes]:
         for mark, name in _BYTE_ORDER_MARKS:
             if first.startswith(mark):
                 return name, mark
@@ -179,11 +191,13 @@ class _Reading:
             raise self._limit(f"elements nested more than {DEPTH_MAX} deep")
         namespace, _, local = name.rpartition(_NAMESPACE_MARK)
         named = {_attribute(each): value for each, value in attributes.items()}
-        self._events.append(Start(local, namespace, named, self._parser.CurrentLineNumber))
+        line, offset = self._parser.CurrentLineNumber, self._parser.CurrentByteIndex
+        self._events.append(Start(local, namespace, named, line, offset))
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        self._events.append(End(name.rpartition(_NAMESPACE_MARK)[2]))
+        local = name.rpartition(_NAMESPACE_MARK)[2]
+        self._events.append(End(local, self._parser.CurrentByteIndex))
 
     def _text(self, piece: str) -> None:
         self._events.append(Text(piece))
