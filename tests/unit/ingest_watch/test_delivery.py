@@ -54,7 +54,13 @@ async def test_an_answer_that_cannot_be_written_is_in_no_other_package_s_way(
         await running.look()
         await running.settle_down()
     assert world.answers("case-2") == {"received", "stored"}
+    assert world.answers("case-1") == set(), "nothing is told before what was said earlier"
     assert [path.name for path in world.drop.iterdir()] == ["case-1"]
+    shutil.rmtree(world.returned / "case-1.received.json.sig")
+    async with world.intake() as running:
+        await running.delivery.round()
+    assert world.answers("case-1") == {"received", "stored"}
+    assert list(world.drop.iterdir()) == []
 
 
 async def test_what_came_under_a_stored_package_s_name_is_judged_and_not_moved_for_it(
@@ -73,3 +79,71 @@ async def test_what_came_under_a_stored_package_s_name_is_judged_and_not_moved_f
         await running.look(3)
         await running.settle_down()
     assert await states(world) == ["stored", "rejected"]
+
+
+async def test_a_package_sent_again_mended_is_told_beside_nothing_of_before(
+    world: IntakeWorld,
+) -> None:
+    (send(world, "case-1") / "data/1.txt").write_bytes(b"another page")
+    async with world.intake() as running:
+        await running.look()
+        await running.settle_down()
+        assert world.answers("case-1") == {"rejected"}
+        (world.drop / "case-1/data/1.txt").write_bytes(b"page one")
+        await running.look(3)
+        await running.settle_down()
+    assert await states(world) == ["rejected", "stored"]
+    assert world.answers("case-1") == {"received", "stored"}
+    assert not list(world.returned.glob("case-1.rejected*"))
+    (moved,) = (world.returned / ".earlier" / "case-1").glob("rejected-*.json")
+    assert read_answer(moved.read_bytes()).transfer == "1"
+
+
+async def test_a_package_sent_twice_finds_its_first_receipt_again(world: IntakeWorld) -> None:
+    receipts = []
+    async with world.intake() as running:
+        for _ in range(2):
+            send(world, "case-1")
+            await running.look(3)
+            await running.settle_down()
+            receipts.append((world.returned / "case-1.stored.json").read_bytes())
+    assert receipts[0] == receipts[1]
+    assert await states(world) == ["stored", "stored"]
+    received = (world.returned / "case-1.received.json").read_bytes()
+    assert read_answer(received).transfer == "2"
+
+
+async def test_answers_of_two_transfers_that_wait_together_end_in_order(
+    world: IntakeWorld,
+) -> None:
+    """The return folder was away while a package was rejected, mended and stored."""
+    (send(world, "case-1") / "data/1.txt").write_bytes(b"another page")
+    world.returned.rename(world.folder / "away")
+    async with world.intake() as running:
+        await running.look()
+        await running.settle_down()
+        (world.drop / "case-1/data/1.txt").write_bytes(b"page one")
+        await running.look(3)
+        await running.settle_down()
+        (world.folder / "away").rename(world.returned)
+        await running.delivery.round()
+    assert world.answers("case-1") == {"received", "stored"}
+    assert len(list((world.returned / ".earlier" / "case-1").glob("rejected-*.json"))) == 1
+
+
+async def test_what_a_package_is_called_is_not_in_the_log_of_its_answers(
+    world: IntakeWorld, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of packages may name people; the log has the number of the transfer."""
+    send(world, "张三")
+    world.returned.rename(world.folder / "away")
+    async with world.intake() as running:
+        await running.look()
+        await running.settle_down()
+        (world.folder / "away").rename(world.returned)
+        await running.delivery.round()
+    assert world.answers("张三") == {"received", "stored"}
+    printed = capsys.readouterr()
+    assert "delivery.answer" in printed.out + printed.err + caplog.text
+    for line in (printed.out + printed.err + caplog.text).splitlines():
+        assert "delivery." not in line or "张三" not in line
