@@ -147,6 +147,8 @@ class Source(Section, frozen=True):
     patience_hours: Duration = 24  # after that a package that never became whole is sent back
     formats: Annotated[tuple[Slug, ...], Meta(min_length=1)] = ("bagit",)
     identifier: Literal["name", "external-identifier"] = "name"
+    # Other bytes under an identifier that is kept: a new version, or a rejection.
+    versions: Literal["refuse", "allow"] = "refuse"
     accepted_folder: Path | None = None  # default: accepted/ in the drop folder's parent
     platform_receipts: bool = False  # final answers also in the platform's own codes
     unit: Annotated[str, Meta(min_length=1, max_length=200)] | None = None  # on the registration

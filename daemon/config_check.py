@@ -204,6 +204,13 @@ def _ingest(config: Config) -> Iterator[Problem]:
             for field in ("drop_folder", "return_folder", "accepted_folder")
             if (folder := getattr(source, field)) is not None
         ]
+        if source.versions == "allow" and source.identifier == "name":
+            yield warning(
+                f"ingest.sources[{index}].versions",
+                'is "allow", and identifier is "name": whatever is dropped under a name that was '
+                "used before becomes a version of what came under it first",
+                "同名的后来者将成为先前信息包的新版本",
+            )
     yield from _nested(folders)
 
 

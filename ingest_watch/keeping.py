@@ -13,12 +13,14 @@ from functools import partial
 
 from ingest_watch import answers as statements
 from ingest_watch.answers import CopyStatement, Reason, TransferFacts
+from ingest_watch.later_version import LaterVersions
 from ingest_watch.object_builder import CONTENT, FILE_LIST, INVENTORY
-from ingest_watch.prepare import Acceptable
+from ingest_watch.preparation import Acceptable
 from ingest_watch.progress import Done
 from ingest_watch.progress_notes import ProgressNotes
 from ingest_watch.signing_desk import SigningDesk
 from monitoring.log import get_log
+from replication.inventory_fetch import InventoryAway
 from replication.staged_source import StagedPutSource
 from replication.writer import CopyWriter, PackageToStore, ProvenCopy
 from storage.catalogue import copies, packages, transfers
@@ -45,6 +47,8 @@ log = get_log(__name__)
 
 # How often a duplicate looks whether the first one has been stored.
 _DUPLICATE_WAIT_S = 1.0
+# How often a version asks for the inventory that it is built on, where no node gives it.
+_INVENTORY_WAIT_S = 5.0
 # Copies of a package that is not stored after so long are put on record one by one.
 _NOTE_S = 5.0
 
@@ -56,7 +60,7 @@ class PreparedDifferently(Refusal):
 
 
 class TwinStalled(Refusal):
-    """The same package is on record as being written, and nobody is at work on it."""
+    """The same package, or the version before it, is on record, and nobody is at work on it."""
 
     code = "twin-stalled"
 
@@ -69,12 +73,14 @@ class Keeping:
         catalogue: CatalogueWriter,
         writer: CopyWriter,
         desk: SigningDesk,
+        later: LaterVersions,
         copies_wanted: int,
         now: Callable[[], str],
     ) -> None:
         self._catalogue = catalogue
         self._writer = writer
         self._desk = desk
+        self._later = later
         self._copies_wanted = copies_wanted
         self._now = now
         self._notes = ProgressNotes(catalogue, now)
@@ -85,6 +91,8 @@ class Keeping:
         assert facts.identifier is not None, "an acceptable package has an identifier"
         known = await self._catalogue.look(packages.versions, source, facts.identifier)
         if not known or any(each.identity == facts.identity for each in known):
+            return None
+        if self._later.may_come_from(source):
             return None
         return Reason(
             "identifier-taken",
@@ -117,14 +125,40 @@ class Keeping:
                 await self._expect_progress(same)
                 await asyncio.sleep(_DUPLICATE_WAIT_S)
                 continue
+            built = await self._in_order(transfer, package)
+            if built is None:
+                continue
             try:
-                begun = await self._begin(transfer, package)
+                begun = await self._begin(transfer, built)
             except PackageExists:
                 taken = await self.same_or_taken(package)
                 if taken is not None:
                     return taken
                 continue
-            await self._store(transfer, package, begun, facts_of(transfer, package.facts))
+            await self._store(transfer, built, begun, facts_of(transfer, package.facts))
+            return None
+
+    async def _in_order(self, transfer: Transfer, package: Acceptable) -> Acceptable | None:
+        """The package as the version that it becomes, or already is on record as.
+
+        None after a while when the version before it is not stored yet, or not to be had.
+        """
+        facts = package.facts
+        assert facts.identifier is not None
+        known = await self._catalogue.look(packages.versions, package.source, facts.identifier)
+        begun = [each for each in known if each.transfer_id == transfer.id]
+        earlier = [each for each in known if not begun or each.version < begun[0].version]
+        if not earlier or (not begun and not self._later.may_come_from(package.source)):
+            return package
+        if earlier[-1].state is not PackageState.STORED:
+            await self._expect_progress(earlier[-1])
+            await asyncio.sleep(_DUPLICATE_WAIT_S)
+            return None
+        try:
+            return await self._later.build(package, earlier)
+        except InventoryAway as away:
+            log.warning("intake.version.delayed", transfer=transfer.id, reason=str(away))
+            await asyncio.sleep(_INVENTORY_WAIT_S)
             return None
 
     async def _expect_progress(self, twin: Package) -> None:
@@ -132,8 +166,9 @@ class Keeping:
         first = await self._catalogue.look(transfers.get, twin.transfer_id)
         if first.state not in WORKING | {TransferState.STORED}:
             raise TwinStalled(
-                f"transfer {first.id} began to store the same package and is {first.state}: have "
-                f"that one finished (lantai transfers retry {first.id}), then this one"
+                f"transfer {first.id} began to store the same package, or the version before it, "
+                f"and is {first.state}: have that one finished (lantai transfers retry {first.id}),"
+                " then this one"
             )
 
     async def _same(self, package: Acceptable) -> Package | None:
@@ -176,13 +211,14 @@ class Keeping:
         async def note(copy: ProvenCopy) -> None:
             proven.append(copy)
 
-        work, built = package.work, package.built
+        built = package.built
+        lists = built.lists_of(package.work)
         order = _order(begun, package, transfer.claim_epoch)
         written = _Written(order.total_bytes)
         to_store = PackageToStore(
             order=order,
             open_source=partial(
-                StagedPutSource, work / FILE_LIST, work / INVENTORY, work / CONTENT
+                StagedPutSource, lists / FILE_LIST, lists / INVENTORY, package.work / CONTENT
             ),
             proven=note,
             progress=written.note,

@@ -26,7 +26,7 @@ from replication.messages import (
     WireRefusal,
     shortened,
 )
-from replication.roles import MAY_SAY, Authority
+from replication.roles import Authority, may_say
 
 MIB = 1024 * 1024
 
@@ -151,7 +151,7 @@ class NodeSession:
         if self.phase is Phase.CUT:
             return []
         self.heard_at = now
-        if self.authority.role not in MAY_SAY[type(message)]:
+        if not may_say(self.authority.role, message):
             text = f"{self.authority.role} may not say {type(message).__name__.lower()}"
             return self._offence("role-forbids", text, message)
         if isinstance(message, Hello):

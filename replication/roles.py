@@ -5,6 +5,7 @@ proved (CURVE, message property `User-Id`); nothing a peer says of itself counts
 only; the handshake that consults the table is authentication.py.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -70,6 +71,17 @@ MAY_SAY: dict[type[ToNode], frozenset[Role]] = {
     Recheck: frozenset({Role.KEEPER}),
     Fetch: frozenset({Role.NODE}),
 }
+
+
+# What the next version of an object is built on; nothing else of it is the intake's to read.
+_INVENTORY = re.compile(r"v[1-9][0-9]*/inventory\.json")
+
+
+def may_say(role: Role, message: ToNode) -> bool:
+    """Whether a peer of this role is heard with this message."""
+    if role is Role.INGEST and isinstance(message, Read):
+        return _INVENTORY.fullmatch(message.path) is not None
+    return role in MAY_SAY[type(message)]
 
 
 class RoleTable:

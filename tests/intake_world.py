@@ -31,6 +31,7 @@ from ingest_watch.signing_desk import SigningDesk
 from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
 from monitoring.metrics import NotaryMetrics, new_registry
 from replication.inventory_fetch import InventoryFetch
+from replication.messages import WireRefusal
 from replication.peers import Peer
 from replication.put_writer import Progress, PutSource
 from replication.writer import CopyWriter
@@ -89,6 +90,8 @@ class MemoryNode:
 
     async def read(self, object_id: str, path: str, offset: int, length: int) -> bytes:
         self.reads += 1
+        if (object_id, path) not in self.inventories:
+            raise WireRefusal("no such file is kept here", "file-unknown")
         return self.inventories[object_id, path][offset : offset + length]
 
     def _keep(self, order: StoreOrder, content: bytes) -> None:

@@ -82,6 +82,32 @@ def test_a_role_may_say_what_its_table_says(message: ToNode, role: Role) -> None
     assert session.errors == (0 if allowed or codes == ["ticket-missing"] else 1)
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("v1/inventory.json", True),
+        ("v12/inventory.json", True),
+        ("inventory.json", False),
+        ("v1/content/received/a", False),
+        ("v1/content/received/v1/inventory.json", False),
+        ("v1/inventory.json\n", False),
+        ("v0/inventory.json", False),
+    ],
+)
+def test_the_intake_reads_inventories_of_versions_and_nothing_else(
+    path: str, allowed: bool
+) -> None:
+    session = session_of(Role.INGEST)
+    session.phase = Phase.OPEN
+    actions = session.receive(Read(1, "lantai:s/a", path, 0, 1), None, 0.0)
+    refused = [
+        action.message.code
+        for action in actions
+        if isinstance(action, Say) and isinstance(action.message, Refused)
+    ]
+    assert refused == ([] if allowed else ["role-forbids"])
+
+
 @pytest.mark.parametrize("message", TO_NODE, ids=lambda each: type(each).__name__)
 def test_a_connection_that_was_cut_is_not_heard(message: ToNode) -> None:
     session = greeted()
