@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from storage.catalogue import model
 from storage.catalogue.columns import Exact, Moment, Number, Sha256, Word, column, number
+from storage.catalogue.dispatch_schema import dispatch_tables
 from storage.model import VerifyMode
 
 # What `alembic_version` must say for this program to work (migrations/versions).
@@ -380,3 +381,5 @@ tallies = Table(
     column("rejected", BigInteger, "Transfers rejected that day."),
     info={"kind": "index"},
 )
+
+dispatch_notes, dispatch_lines = dispatch_tables(metadata)

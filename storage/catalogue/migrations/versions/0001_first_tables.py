@@ -33,6 +33,7 @@ def upgrade() -> None:
     _create_leases()
     _create_tallies()
     _create_mends()
+    _create_dispatch_notes()
     _make_events_append_only()
     make_baselines_append_only()
 
@@ -329,6 +330,45 @@ def _create_tallies() -> None:
         sa.Column("rejected", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("source", "day", name=op.f("pk_tallies")),
     )
+
+
+def _create_dispatch_notes() -> None:
+    op.create_table(
+        "dispatch_notes",
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("source", EXACT, nullable=False),
+        sa.Column("name", EXACT, nullable=False),
+        sa.Column("name_raw", sa.LargeBinary(), nullable=False),
+        sa.Column("sha256", WORD64, nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("transfers_before", sa.BigInteger(), nullable=False),
+        sa.Column("matched", sa.Integer(), nullable=False),
+        sa.Column("under_way", sa.Integer(), nullable=False),
+        sa.Column("missing", sa.Integer(), nullable=False),
+        sa.Column("different", sa.Integer(), nullable=False),
+        sa.Column("surplus", sa.Integer(), nullable=False),
+        sa.Column("taken_at", MOMENT, nullable=False),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.Column("closed_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dispatch_notes")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_dispatch_notes_source", "dispatch_notes", ["source", "state", "id"])
+    op.create_table(
+        "dispatch_lines",
+        sa.Column("note_id", NUMBER, nullable=False),
+        sa.Column("line", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("identifier", EXACT, nullable=False),
+        sa.Column("file_count", sa.BigInteger(), nullable=True),
+        sa.Column("content_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["note_id"], ["dispatch_notes.id"], name=op.f("fk_dispatch_lines_note_id")
+        ),
+        sa.PrimaryKeyConstraint("note_id", "line", name=op.f("pk_dispatch_lines")),
+    )
+    op.create_index("ix_dispatch_lines_identifier", "dispatch_lines", ["identifier", "note_id"])
 
 
 def _make_events_append_only() -> None:
