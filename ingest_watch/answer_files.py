@@ -62,19 +62,22 @@ def files_of(answer: Answer, *, with_platform_receipt: bool) -> AnswerFiles:
         place,
         f"{file_name}{SIGNATURE}",
         answer.signature,
-        made_from(answer.body, place.stem, with_platform_receipt=with_platform_receipt),
+        made_from(answer.body, place, with_platform_receipt=with_platform_receipt),
         f"{file_name}{BODY}",
         answer.body,
     )
 
 
-def made_from(body: bytes, stem: str, *, with_platform_receipt: bool) -> dict[str, bytes]:
-    """What is made from the JSON `body` alone, of an answer or a sample: pages, receipt."""
+def made_from(body: bytes, place: Place, *, with_platform_receipt: bool) -> dict[str, bytes]:
+    """What is made from the JSON `body` alone, of an answer or a sample: pages, receipt.
+
+    The parts of a batch have no form of their own: people sign for the batch.
+    """
     said = read_answer_or_sample(body)
-    file_name = f"{stem}.{said.kind}"
+    file_name = f"{place.stem}.{said.kind}"
     made = {f"{file_name}.html": answer_page(said, body, file_name)}
-    if said.kind is AnswerKind.STORED:
-        made[f"{stem}{REGISTRATION}"] = registration_page(said, body)
+    if said.kind is AnswerKind.STORED and not place.folders:
+        made[f"{place.stem}{REGISTRATION}"] = registration_page(said, body)
     receipt = platform_receipt(said) if with_platform_receipt else None
     if receipt is not None:
         made[f"{file_name}.platform.json"] = encode(receipt)

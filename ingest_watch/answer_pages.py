@@ -42,6 +42,7 @@ WORDS = {
     "note": "说明",
     "acceptable": "可接收",
     "rejected": "不予接收",
+    "stored": "已入库",
     "not-judged": "未能判定",
 }
 

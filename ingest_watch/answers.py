@@ -212,6 +212,7 @@ def _handover(facts: TransferFacts) -> Handover:
         file_count=facts.file_count or 0,
         content_bytes=facts.content_bytes or 0,
         identity=facts.identity,
+        item_count=sum(part.outcome == "stored" for part in facts.parts) if facts.parts else None,
     )
 
 

@@ -35,6 +35,7 @@ class Handover:
     content_bytes: int
     identity: str | None
     # Where the package's own metadata say it.
+    item_count: int | None = None
     volume_count: int | None = None
     content: str | None = None
     carrier_numbers: str | None = None
@@ -58,6 +59,7 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     receiving_unit: str
     content: str
     file_count: int
+    item_count: int | None
     volume_count: int | None
     content_gigabytes: str  # with three decimals
     content_bytes: int
@@ -82,6 +84,7 @@ def fill(handover: Handover, checks: Sequence[bytes]) -> Registration:
         receiving_unit=handover.receiving_unit,
         content=handover.content or f"{handover.name}：电子档案及其元数据，在线移交",
         file_count=handover.file_count,
+        item_count=handover.item_count,
         volume_count=handover.volume_count,
         content_gigabytes=in_gigabytes(handover.content_bytes),
         content_bytes=handover.content_bytes,

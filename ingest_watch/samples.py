@@ -10,7 +10,7 @@ from ingest_watch import answers as statements
 from ingest_watch.answer_files import BODY, made_from, place_of
 from ingest_watch.answer_pages import report_page
 from ingest_watch.answers import TransferFacts
-from ingest_watch.checks.report import FORMAT, Verdict
+from ingest_watch.checks.report import Verdict
 from ingest_watch.object_builder import CONTENT, FILE_LIST
 from ingest_watch.preparation import Acceptable, Unacceptable, Undecided
 from ingest_watch.published import CheckEntry, CheckReportEntry
@@ -35,7 +35,8 @@ def sample_files(
     package: Judged, facts: TransferFacts, *, with_platform_receipt: bool
 ) -> dict[str, bytes]:
     """Every file of one rehearsal by name. Reads the working folder of what is acceptable."""
-    stem = place_of(facts.name).stem
+    place = place_of(facts.name)
+    stem = place.stem
     report = _report(package)
     files = {
         f"{stem}.report.json": msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n",
@@ -44,7 +45,7 @@ def sample_files(
     for body in _bodies(package, facts):
         kind = statements.read_answer_or_sample(body).kind
         files[f"{stem}.{kind}{BODY}"] = body
-        files |= made_from(body, stem, with_platform_receipt=with_platform_receipt)
+        files |= made_from(body, place, with_platform_receipt=with_platform_receipt)
     return files
 
 
@@ -53,7 +54,9 @@ def _report(package: Judged) -> CheckReportEntry:
         kept = package.work / CONTENT / "lantai" / "check-report.json"
         return msgspec.json.decode(kept.read_bytes(), type=CheckReportEntry)
     checks = [msgspec.json.decode(check, type=CheckEntry) for check in package.checks]
-    return CheckReportEntry(FORMAT, package.package_format, verdict_of(package), checks)
+    return CheckReportEntry(
+        "lantai.check-report.v1", package.package_format, verdict_of(package), checks
+    )
 
 
 def _bodies(package: Judged, facts: TransferFacts) -> list[bytes]:

@@ -15,12 +15,28 @@ from ingest_watch.answer_pages import (
     answer_page,
     registration_page,
 )
-from ingest_watch.answers import Reason, read_answer, read_answer_or_sample, rejected, stored
+from ingest_watch.answers import (
+    PartOutcome,
+    Reason,
+    read_answer,
+    read_answer_or_sample,
+    rejected,
+    stored,
+)
 from ingest_watch.checks.check import Outcome, Property
 from ingest_watch.findings import Finding, Severity
 from storage.catalogue.model import AnswerKind
 from storage.model import FileEntry
-from tests.answer_samples import FACTS, REASON, VERSION, body_of, check, said_by, stored_by
+from tests.answer_samples import (
+    FACTS,
+    REASON,
+    VERSION,
+    body_of,
+    check,
+    said_by,
+    stored_by,
+    true_receipt,
+)
 
 HOSTILE = '"><script>alert(1)</script>\u202e<img src=//x>'
 
@@ -138,6 +154,20 @@ def test_the_registration_form_has_every_field_and_leaves_signatures_to_people()
     seen = form.inspections
     assert (seen.accuracy, seen.safety) == ("passed", "could-not-run")
     assert (seen.usability, seen.carrier_appearance) == ("not-applicable", "not-applicable")
+
+
+def test_a_batch_s_receipt_says_what_became_of_each_part_and_its_form_counts_them() -> None:
+    parts = tuple(
+        PartOutcome(f"A{number:04}.zip", "rejected" if number == 1 else "stored", None, None, None)
+        for number in range(ROWS_MAX + 2)
+    )
+    body = true_receipt(replace(FACTS, parts=parts))
+    page = page_of(body).decode()
+    assert "不予接收 rejected" in page
+    assert f"A{ROWS_MAX:04}.zip" not in page
+    assert f"共 {ROWS_MAX + 2} 件" in page
+    form = registration_page(read_answer(body), body).decode()
+    assert f"{ROWS_MAX + 1} 件 items" in form
 
 
 def test_a_sample_says_in_red_that_it_is_none() -> None:

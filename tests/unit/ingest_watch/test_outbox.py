@@ -136,6 +136,14 @@ def test_the_answers_on_a_batch_s_parts_lie_in_a_folder_of_the_batch(returned: P
     assert read_answer(moved.read_bytes()).name == "batch-7/A001"
 
 
+def test_people_sign_for_a_batch_and_not_for_each_of_its_parts(returned: Path) -> None:
+    give(returned, in_outbox(STORED, name="batch-7"))
+    give(returned, in_outbox(STORED, transfer=2, name="batch-7/A001"))
+    assert [path.name for path in returned.rglob("*.registration.html")] == [
+        "batch-7.registration.html"
+    ]
+
+
 @pytest.mark.parametrize(
     "name",
     ["../x", "../../x", "/etc/x", "a/../../x", "..", ".", "", "a//x", "a/", "./x", ".earlier/x"],
