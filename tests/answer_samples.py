@@ -14,9 +14,9 @@ from ingest_watch.answers import (
     rejected,
     stored,
 )
-from ingest_watch.checks.check import CheckResult, Outcome, Property
-from ingest_watch.checks.report import check_members
+from ingest_watch.checks.check import Outcome, Property
 from ingest_watch.findings import Finding, Severity
+from ingest_watch.published import CheckEntry, FindingEntry
 from storage.catalogue.model import Answer, AnswerKind
 from storage.file_list import identity
 from storage.model import FileEntry, ObjectVersion, SignedAnswer, VerifyMode
@@ -47,8 +47,12 @@ def check(
     prop: Property = Property.AUTHENTICITY,
     findings: tuple[Finding, ...] = (),
 ) -> bytes:
-    result = CheckResult("YJ-1-1", "Fixity", "固定性", prop, outcome, findings)
-    return msgspec.json.encode(check_members(result))
+    """One check of a report."""
+    found = [
+        FindingEntry(each.severity, each.code, each.path, each.message, each.message_zh)
+        for each in findings
+    ]
+    return msgspec.json.encode(CheckEntry("YJ-1-1", "Fixity", "固定性", prop, outcome, found))
 
 
 def failed_check(code: str = REASON.code) -> bytes:

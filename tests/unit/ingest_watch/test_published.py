@@ -9,9 +9,6 @@ import msgspec
 import pytest
 
 from ingest_watch.answers import TransferFacts, read_answer, rejected
-from ingest_watch.checks.check import CheckResult, Outcome, Property
-from ingest_watch.checks.report import check_members
-from ingest_watch.findings import Finding, Severity
 from ingest_watch.platform_receipt import encode, platform_receipt
 from ingest_watch.published import SCHEMAS, CheckEntry, FindingEntry
 from storage.catalogue.model import AnswerKind
@@ -54,14 +51,14 @@ def test_the_page_names_every_member() -> None:
     assert members - named - {"size_bytes", "sha256", "block_root"} == set()
 
 
-def test_a_check_is_written_with_the_members_that_are_published() -> None:
-    finding = Finding(Severity.ERROR, "c", "p", "m", "中")
-    members = check_members(
-        CheckResult("c", "t", "题", Property.SAFETY, Outcome.FAILED, (finding,))
-    )
-    assert list(members) == [field.name for field in msgspec.structs.fields(CheckEntry)]
-    (found,) = msgspec.convert(members["findings"], list[dict[str, object]])
-    assert list(found) == [field.name for field in msgspec.structs.fields(FindingEntry)]
+def test_a_check_is_written_with_the_members_that_are_published(tmp_path: Path) -> None:
+    """What is not published of a check, or published and not written, shows here."""
+    changed = {"data/1.txt": b"other"}
+    folder = write_files(tmp_path / "bag", bag_files({"data/1.txt": b"one"}) | changed)
+    checks = json.loads(judged(folder).as_json())["checks"]
+    (findings,) = [each["findings"] for each in checks if each["code"].endswith("1-1")]
+    assert list(checks[0]) == [field.name for field in msgspec.structs.fields(CheckEntry)]
+    assert list(findings[0]) == [field.name for field in msgspec.structs.fields(FindingEntry)]
 
 
 @pytest.mark.parametrize("kind", list(AnswerKind))
