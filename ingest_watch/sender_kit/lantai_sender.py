@@ -115,6 +115,10 @@ def verify(receipt: Path, key: Path, package: Path | None = None) -> int:
     if receipt.suffix != ".json":
         print(f"{receipt.name}: only the JSON is signed 只有 JSON 文件有签名")
         return 2
+    for needed in (receipt, Path(f"{receipt}.sig"), key):
+        if not needed.is_file():
+            print(f"{needed}: is missing 缺少文件")
+            return 2
     openssl = shutil.which("openssl")
     if openssl is None:
         print("openssl (3.0 or later) is not on this machine 本机没有 openssl")

@@ -130,6 +130,8 @@ def test_the_kit_verifies_an_answer_and_says_why_it_was_sent_back(
     receipt.write_bytes(body.replace(b"case-1", b"case-2"))
     status, text = python(kit, "lantai_sender.py", "verify", receipt, "--key", key)
     assert (status, "签名无效" in text) == (1, True)
+    receipt.with_name(f"{receipt.name}.sig").unlink()
+    assert python(kit, "lantai_sender.py", "verify", receipt, "--key", key)[0] == 2
     page = tmp_path / "case-1.rejected.html"
     assert python(kit, "lantai_sender.py", "verify", page, "--key", key)[0] == 2
 
