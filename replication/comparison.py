@@ -67,7 +67,6 @@ async def compare(catalogue: CatalogueWriter, clients: Mapping[str, NodeClient])
     while more:
         rows: list[Package] = await catalogue.look(held.stored_after, after, None, _PAGE)
         more = len(rows) == _PAGE
-        # Versions of one object stay together: the last id of a full page is read again.
         last = rows[-1].object_id if more else None
         expected = {row.object_id: row.inventory_sha256 for row in rows}
         said = await _said(listings, away, last)

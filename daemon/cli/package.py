@@ -72,14 +72,17 @@ def package() -> None:
 
 @package.command()
 @click.argument("object_id", metavar="ID")
+@version_option
 @config_option
 @json_option
-def show(object_id: str, config_file: Path, as_json: bool) -> None:
+def show(object_id: str, version: int, config_file: Path, as_json: bool) -> None:
     """What is known of ID, and where each copy lies. 显示信息包及其副本。
 
     Exit codes: 0 shown; 1 there is none; 69 the api does not run here.
     """
-    answer = ask(socket_of(config_file, "api"), "package", object_id=full_id(object_id))
+    answer = ask(
+        socket_of(config_file, "api"), "package", object_id=full_id(object_id), version=version
+    )
     if as_json:
         print_json(answer)
         return

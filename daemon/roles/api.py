@@ -91,8 +91,9 @@ class Answers:
         return {"packages": list(map(_members, page[:limit])), "more": len(page) > limit}
 
     async def package(self, request: Request) -> dict[str, Any]:
-        """One package and where each copy lies."""
-        package = await self._package(request.text("object_id"), 0)
+        """One version of a package, and where each copy lies."""
+        stored = await self._stored(request.text("object_id"))
+        package = _of_version(stored, request.number("version", 0))
         held_copies = await self.look(copies.of_package, package.id)
         away = {each.node: each.until for each in await self._absent()}
         listed = [
@@ -107,7 +108,7 @@ class Answers:
             }
             for copy in held_copies
         ]
-        return {**_members(package), "copies": listed}
+        return {**_members(package), "versions": len(stored), "copies": listed}
 
     async def files(self, request: Request) -> dict[str, Any]:
         """A page of the sender's files of one version."""
@@ -175,19 +176,30 @@ class Answers:
         return await self.look(held.held_version, package)
 
     async def _package(self, object_id: str, version: int) -> Package:
+        return _of_version(await self._stored(object_id), version)
+
+    async def _stored(self, object_id: str) -> list[Package]:
+        """Every stored version, the first one first; at least one."""
         known = await self.look(packages.versions_of_object, object_id)
-        stored = [
-            each
-            for each in known
-            if each.state is PackageState.STORED and version in (0, each.version)
-        ]
+        stored = [each for each in known if each.state is PackageState.STORED]
         if not stored:
             raise ControlRefused(f"nothing is kept under {object_id!r}; see `lantai packages`")
-        return stored[-1]
+        return stored
 
     async def look(self, act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call `act(connection, …)` in a reading transaction, in another thread."""
         return await asyncio.to_thread(self._catalogue.look, act, *args, **kwargs)
+
+
+def _of_version(stored: list[Package], version: int) -> Package:
+    """The version of that number; 0 is the newest. Raises ControlRefused."""
+    for each in reversed(stored):
+        if version in (0, each.version):
+            return each
+    raise ControlRefused(
+        f"version {version} of {stored[0].object_id!r} is not kept; the newest is "
+        f"{stored[-1].version} 无此版本"
+    )
 
 
 def _members(package: Package) -> dict[str, Any]:

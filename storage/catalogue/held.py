@@ -32,12 +32,26 @@ def held_after(connection: Connection, source: str, after: int, limit: int) -> l
 def stored_after(
     connection: Connection, after: str, source: str | None, limit: int
 ) -> list[Package]:
-    """Stored versions in the order of object ids, after the id `after`."""
-    query = select(packages).where(packages.c.object_id > after, _STORED)
-    if source is not None:
-        query = query.where(packages.c.source == source)
-    order = (packages.c.object_id, packages.c.version)
-    rows = connection.execute(query.order_by(*order).limit(limit)).mappings()
+    """The newest stored version of each object, by object id, after the id `after`."""
+    later = packages.alias("later")
+    is_superseded = (
+        select(later.c.id)
+        .where(
+            later.c.object_id == packages.c.object_id,
+            later.c.version > packages.c.version,
+            later.c.state == PackageState.STORED,
+        )
+        .exists()
+    )
+    query = select(packages).where(packages.c.object_id > after, _STORED, ~is_superseded)
+    if source is None:
+        query = query.order_by(packages.c.object_id)
+    else:
+        # The same order, by the index that begins with the source.
+        _, _, reached = after.partition(f":{source}/")
+        query = query.where(packages.c.source == source, packages.c.identifier > reached)
+        query = query.order_by(packages.c.identifier)
+    rows = connection.execute(query.limit(limit)).mappings()
     return [Package(**row) for row in rows]
 
 

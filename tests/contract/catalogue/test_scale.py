@@ -16,6 +16,7 @@ from storage.catalogue import (
     events,
     figures,
     findings,
+    held,
     orders,
     packages,
     tallies,
@@ -61,6 +62,7 @@ def _everything(connection: Connection) -> None:
     for look in _LOOKS:
         look(connection)
     copies.mark(connection, package.id, "node-1", CopyState.DAMAGED)
+    copies.mark_object(connection, package.object_id, "node-1", CopyState.COMMITTED)
     copies.checked(connection, package.id, "node-1", moment(94))
     copies.of_package(connection, package.id)
     findings.record(connection, finding(1), moment(95))
@@ -81,6 +83,8 @@ _LOOKS: list[Callable[[Connection], object]] = [
     transfer_lists.counts_of_open,
     lambda connection: packages.versions(connection, "portal", "case-0001"),
     lambda connection: packages.versions_of_object(connection, "lantai:portal/case-0001"),
+    lambda connection: held.stored_after(connection, "", None, 10),
+    lambda connection: held.stored_after(connection, "", "portal", 10),
     lambda connection: packages.of_source(connection, "portal", after=("case", 1)),
     packages.page,
     packages.below_target,
