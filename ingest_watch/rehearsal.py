@@ -9,14 +9,25 @@ import asyncio
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest_watch.answer_files import BODY, OTHERS, REGISTRATION, place_of
-from ingest_watch.answers import TransferFacts
+from ingest_watch.answers import PartOutcome, TransferFacts
+from ingest_watch.checks.report import Verdict
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.findings import shown
-from ingest_watch.preparation import Changed, Job, NoRoom, Preparation, Profile
+from ingest_watch.formats.registry import part_formats
+from ingest_watch.object_builder import CONTENT
+from ingest_watch.preparation import (
+    Acceptable,
+    Changed,
+    Job,
+    NoRoom,
+    PartBytes,
+    Preparation,
+    Profile,
+)
 from ingest_watch.return_folder import REHEARSAL, folder_beneath
 from ingest_watch.samples import Judged, sample_files, verdict_of
 from ingest_watch.settle import Observation, Scan, Settler, SettleRule, Unavailable, Waiting
@@ -24,12 +35,15 @@ from monitoring.log import get_log
 from storage.catalogue.model import AnswerKind
 from storage.durable import write_whole_files
 from storage.errors import LantaiError
+from storage.file_list import RECEIVED_PREFIX
 
 log = get_log(__name__)
 
 # Where a transfer's number stands in real answers.
 _NO_TRANSFER = "rehearsal"
 _SAMPLE_MODE = 0o644
+# The code of a part that this machine had no room or no access for.
+_NOT_TRIED = "not-tried"
 _TO_THE_SECOND = len("2026-11-22T08:00:00")
 
 
@@ -111,22 +125,53 @@ class Rehearsals:
             profile=source.profile,
         )
         try:
-            package = await self._prepare(job)
-            if isinstance(package, Changed | NoRoom):
+            verdict = await self._rehearse(job)
+            if verdict is None:
                 return False
-            await asyncio.to_thread(self._tell, job.name, package)
         except (LantaiError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error.code
             log.error("intake.rehearsal.failed", source=source.name, reason=reason)
         else:
-            verdict = verdict_of(package)
             log.info("intake.rehearsal.judged", source=source.name, verdict=verdict)
         finally:
             await asyncio.to_thread(shutil.rmtree, source.work, ignore_errors=True)
         self._judged[seen.name] = seen.fingerprint or ""
         return True
 
-    def _tell(self, name: str, package: Judged) -> None:
+    async def _rehearse(self, job: Job) -> Verdict | None:
+        """Judge, tell, and say how it ended; None when it cannot be judged now."""
+        package = await self._prepare(job)
+        if isinstance(package, Changed | NoRoom):
+            return None
+        parts = package.parts if isinstance(package, Acceptable) else ()
+        outcomes = [await self._rehearse_part(job, part) for part in parts]
+        await asyncio.to_thread(self._tell, job.name, package, tuple(outcomes))
+        return verdict_of(package)
+
+    async def _rehearse_part(self, batch: Job, part: PartBytes) -> PartOutcome:
+        """The same for one part of a batch that passed; it is told in the batch's folder."""
+        staged, name = batch.work / CONTENT / RECEIVED_PREFIX / part.path, shown(part.path)
+        job = replace(
+            batch,
+            name_raw=os.fsencode(staged.name),
+            name=name,
+            drop=staged.parent,
+            work=batch.work / "part",
+            profile=replace(batch.profile, formats=part_formats(batch.profile.formats)),
+            part_of=batch.name,
+            wanted_sha256=part.sha256,
+        )
+        package = await self._prepare(job)
+        if isinstance(package, Changed | NoRoom):
+            return PartOutcome(name, "rejected", None, None, _NOT_TRIED)
+        await asyncio.to_thread(self._tell, f"{batch.name}/{name}", package)
+        said = package.facts
+        if isinstance(package, Acceptable):
+            return PartOutcome(name, "stored", said.identifier, said.object_id, None)
+        code = package.reasons[0].code
+        return PartOutcome(name, "rejected", said.identifier, said.object_id, code)
+
+    def _tell(self, name: str, package: Judged, parts: tuple[PartOutcome, ...] = ()) -> None:
         source, said = self._source, package.facts
         facts = TransferFacts(
             archive=source.archive,
@@ -141,10 +186,12 @@ class Rehearsals:
             content_bytes=said.content_bytes,
             unit=source.unit,
             rehearsal=True,
+            parts=parts,
         )
+        place = place_of(name)
         files = sample_files(package, facts, with_platform_receipt=source.platform_receipts)
-        with folder_beneath(source.returned, (REHEARSAL,)) as folder:
-            _replace(folder, place_of(name).stem, files)
+        with folder_beneath(source.returned, (REHEARSAL, *place.folders)) as folder:
+            _replace(folder, place.stem, files)
 
 
 def _replace(folder: Path, stem: str, files: Mapping[str, bytes]) -> None:

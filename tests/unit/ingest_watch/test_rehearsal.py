@@ -1,17 +1,19 @@
 """Rehearsals: judged and told like the real thing, and never taken (ingest_watch/rehearsal.py)."""
 
 import asyncio
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest_watch.answers import AnswerUnreadable, read_answer
-from ingest_watch.preparation import Job, Preparation, Profile
+from ingest_watch.preparation import Acceptable, Job, PartBytes, Preparation, Profile
 from ingest_watch.prepare import prepare
 from ingest_watch.rehearsal import Rehearsals, RehearsalSource
 from ingest_watch.settle import CompleteWhen, SettleRule
-from tests.bags import bag_files, write_files
+from tests.bags import bag_files, bag_parts, write_files, zip_bytes
 from tests.intake_world import IntakeWorld, now
 from tests.json_schema import faults
 
@@ -97,6 +99,34 @@ async def test_a_mended_package_is_told_anew_and_the_old_samples_go(rehearsed: R
     assert "case-1.rejected.json" not in rehearsed.told()
     rehearsed.begin()
     assert await rehearsed.look() == 1, "and once more after a start"
+
+
+async def test_each_part_of_a_batch_is_told_in_the_batch_s_folder(rehearsed: Rehearsed) -> None:
+    """The batch is a bag with two zipped bags in it, one of them damaged."""
+    good = zip_bytes(bag_parts(bag_files({"data/1.txt": b"one"})))
+    bad = zip_bytes(bag_parts(bag_files({"data/1.txt": b"one"}) | {"data/1.txt": b"two"}))
+    payload = {"data/A1.zip": good, "data/A2.zip": bad}
+    write_files(rehearsed.source.folder / "batch-7", bag_files(payload))
+
+    async def divided(job: Job) -> Preparation:
+        if job.part_of is not None:
+            return await prepared(replace(job, profile=rehearsed.source.profile))
+        package = await prepared(job)
+        assert isinstance(package, Acceptable)
+        digests = {path: hashlib.sha256(content).hexdigest() for path, content in payload.items()}
+        return replace(package, parts=tuple(PartBytes(*part) for part in digests.items()))
+
+    rehearsed.rehearsals = Rehearsals(rehearsed.source, divided, now, lambda: rehearsed.now_s)
+    assert await rehearsed.look() == 1
+    folder = rehearsed.source.returned / ".rehearsal"
+    told = {path.name for path in (folder / "batch-7" / "data").glob("*.json")}
+    assert {"A1.zip.stored.json", "A2.zip.rejected.json", "A2.zip.report.json"} <= told
+    parts = json.loads((folder / "batch-7.stored.json").read_bytes())["parts"]
+    assert [(part["name"], part["outcome"]) for part in parts] == [
+        ("data/A1.zip", "stored"),
+        ("data/A2.zip", "rejected"),
+    ]
+    assert (parts[0]["identifier"], parts[1]["code"]) == ("A1", "digest-mismatch")
 
 
 async def test_without_a_rehearsal_folder_nothing_happens_and_one_made_anew_is_seen(
