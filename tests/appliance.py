@@ -15,6 +15,7 @@ from daemon.demo.processes import Instance, Processes, instances
 from daemon.demo.samples import Files, bag, write_folder
 from daemon.receipt_check import judge_receipt
 from daemon.roles.notary import known_nodes
+from ingest_watch.answer_files import made_from, place_of
 from storage.catalogue import transfer_lists
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.model import Transfer
@@ -101,6 +102,8 @@ def expect_kept(layout: DemoLayout, package: Sent) -> None:
     }
     notary = VerifyKey.load(layout.keys / "notary.signing.pub.pem")
     assert judge_receipt(body, signature, notary, nodes).holds, package.name
+    made = made_from(body, place_of(package.name), with_platform_receipt=False)
+    assert {name: (layout.returned / name).read_bytes() for name in made} == made, package.name
     assert {each["path"]: each["sha256"] for each in json.loads(body)["files"]} == {
         f"received/{path}": hashlib.sha256(content).hexdigest()
         for path, content in package.files.items()
