@@ -242,7 +242,12 @@ def due_at(
         if order.kind is PassKind.FULL:
             return now
         return now + period if first is None else min(_moment(first), now) + period
-    due = _moment(max(each.started_at for each in covering)) + period
+    last = max(covering, key=lambda each: each.started_at)
+    due = _moment(last.started_at) + period
+    if order.kind is PassKind.QUICK and last.finished_at is not None:
+        # Where looking takes longer than the period, half of the time is left for reading.
+        took = _moment(last.finished_at) - _moment(last.started_at)
+        due = max(due, _moment(last.finished_at) + took)
     # A clock that was set back must not put off the sweep for longer than one period.
     return min(due, now + period)
 

@@ -232,6 +232,7 @@ class Sweeper:
 
     async def _sweep(self, cycle: SweepCycle) -> None:
         """One pass to its end, or until it is stopped or gives way to another."""
+        self._gives_way = False  # as the one before it may have done
         self._controls.grant(UNLIMITED, UNLIMITED)
         if not await self._sees_canaries():
             return
@@ -239,7 +240,7 @@ class Sweeper:
         await self._pacing.prepare()
         if self._is_over():
             return
-        self._controls.stopped = self._gives_way = False
+        self._controls.stopped = False
         objects = await asyncio.to_thread(self._list, cycle)
         log.info("sweep.cycle.started", started_at=cycle.started_at, **_named(cycle))
         run = CycleRun(self._workshop, cycle, objects)
@@ -257,8 +258,11 @@ class Sweeper:
 
     async def _put_on_record(self, run: CycleRun, *, complete: bool) -> None:
         cycle = run.cycle
+        known = await asyncio.to_thread(self._volume.current_passes)
+        began = (each.started_at for each in known if each.number == cycle.number)
         so_far = replace(
             cycle,
+            started_at=next(began, cycle.started_at),
             finished_at=rfc3339(self._now()) if complete else None,
             checked_objects=cycle.checked_objects + run.checked_objects,
             read_bytes=cycle.read_bytes + run.read_bytes(),
@@ -292,7 +296,8 @@ class Sweeper:
             forecasts = await asyncio.to_thread(self._forecasts)
             self._pacing.hurry(urgent=any(each.slack_s < 0 for each in forecasts))
             step = await asyncio.to_thread(self._decide, [])
-            if isinstance(step, Sweep) and step.cycle.number != run.cycle.number:
+            # The same pass with another beginning: the clock was set back, so it is taken up anew.
+            if isinstance(step, Sweep) and _named_by(step.cycle) != _named_by(run.cycle):
                 self._gives_way = self._controls.stopped = True
                 return
 
@@ -335,6 +340,10 @@ class Sweeper:
 
 
 _NO_PASS = SweepCycle(0, "", None)
+
+
+def _named_by(cycle: SweepCycle) -> tuple[int, str]:
+    return cycle.number, cycle.started_at
 
 
 def _named(cycle: SweepCycle) -> dict[str, object]:

@@ -214,6 +214,19 @@ async def test_a_pass_that_gives_way_goes_on_where_it_stopped(
     assert whole.checked_objects == 19
 
 
+async def test_a_long_pass_gives_way_to_quick_ones_that_fall_due_and_ends_all_the_same(
+    volume: Volume, wait_until: WaitUntil
+) -> None:
+    """Nobody orders anything: quick looks come round every few seconds of a pass that takes ten."""
+    settings = SweepSettings(quick_period_hours=3 / 3600, read_bytes_per_second_max=25_000)
+    async with sweeping(volume, settings):
+        await wait_until(lambda: passes(volume, kind=PassKind.QUICK), within_s=30)
+        (whole,) = [each for each in volume.current_passes() if each.scope is PassScope.CLASS]
+        assert whole.finished_at is None, "it gave way in the middle"
+        await wait_until(lambda: passes(volume, scope=PassScope.CLASS), within_s=60)
+    assert passes(volume, scope=PassScope.CLASS)[0].checked_objects == 20
+
+
 async def test_a_clock_set_back_by_a_year_makes_nothing_look_checked(
     volume: Volume, wait_until: WaitUntil
 ) -> None:
@@ -263,6 +276,24 @@ async def test_a_clock_set_back_in_a_second_pass_makes_it_skip_nothing(
     whole = passes(volume, scope=PassScope.NODE)[0]
     assert (whole.number, whole.checked_objects) == (begun.number, 20)
     assert all(each.checked_at <= rfc3339(datetime.now(UTC)) for each in volume.objects("", 100))
+
+
+async def test_a_clock_set_back_while_a_pass_runs_lets_it_end(
+    volume: Volume, wait_until: WaitUntil
+) -> None:
+    ahead = timedelta(days=365)
+    slow = replace(QUIET, read_bytes_per_second_max=60_000)
+    async with sweeping(volume, slow, now=lambda: datetime.now(UTC) + ahead) as sweeper:
+
+        async def has_begun() -> bool:
+            return (await sweeper.status()).checked_objects > 3
+
+        await wait_until(has_begun, within_s=60)
+        ahead = timedelta(0)
+        await wait_until(lambda: passes(volume, scope=PassScope.CLASS), within_s=60)
+    now = rfc3339(datetime.now(UTC))
+    assert passes(volume, scope=PassScope.CLASS)[0].started_at <= now
+    assert all(each.checked_at <= now for each in volume.objects("", 100))
 
 
 async def test_what_another_pass_has_read_is_not_forecast_again(

@@ -124,6 +124,23 @@ def test_a_quick_look_comes_round_daily_while_a_full_pass_is_under_way() -> None
     assert step([running, just_now], settings) == Sweep(running)
 
 
+def test_quick_looks_that_take_longer_than_a_day_leave_half_of_the_time_for_reading() -> None:
+    """On a slow disk with a hundred million objects nothing else would ever be read."""
+    settings = replace(NO_QUICK, quick_period_hours=24)
+    running = full(1, 20, finished=False)
+
+    def looked(ended_days_ago: float) -> SweepCycle:
+        began = full(
+            2, ended_days_ago + 3, finished=False, kind=PassKind.QUICK, scope=PassScope.NODE
+        )
+        return replace(began, finished_at=rfc3339(NOW - timedelta(days=ended_days_ago)))
+
+    for ended_days_ago, is_due in ((0.1, False), (2.9, False), (3.1, True)):
+        passes = [running, looked(ended_days_ago)]
+        orders = due_orders(passes, NOW, settings, {}, chance=0.5)
+        assert [order.kind for order in orders] == [PassKind.QUICK] * is_due, ended_days_ago
+
+
 def test_a_sweep_of_the_whole_node_counts_for_every_class() -> None:
     settings = replace(NO_QUICK, classes=(StorageClass("hot", 10, ("a",)),))
     node = full(9, 0, finished=True, scope=PassScope.NODE, subject="")
