@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from monitoring.account_metrics import KeeperAccountMetrics, NodeAccountMetrics
+from monitoring.ingest_metrics import IngestMetrics
 from monitoring.metrics import (
     ApiMetrics,
     AuditMetrics,
-    IngestMetrics,
     KeeperMetrics,
     NodeMetrics,
     NotaryMetrics,

@@ -35,6 +35,7 @@ VERBS = {
     "packages": ("daemon.cli.package:packages", "List what is kept. 列出馆藏"),
     "package": ("daemon.cli.package:package", "Show, verify or export one package. 单个信息包"),
     "transfers": ("daemon.cli.transfers:transfers", "What arrived, and its fate. 移交记录"),
+    "tally": ("daemon.cli.tally:tally", "Expected against received. 应归尽归核对"),
     "receipt": ("daemon.cli.receipt:receipt", "Verify a signed answer. 核验回执"),
     "sender-kit": ("daemon.cli.sender_kit:sender_kit", "For the platform's developers. 移交方套件"),
     "sweep": ("daemon.cli.sweep:sweep", "Re-read every copy, or see how far. 巡检"),

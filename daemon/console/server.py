@@ -23,7 +23,15 @@ from daemon.control import ControlRefused
 from daemon.lifecycle import Part
 from monitoring.log import get_log
 from monitoring.metrics import ApiMetrics
-from storage.catalogue import absences, figures, findings, held, tallies, transfer_lists
+from storage.catalogue import (
+    absences,
+    dispatch_notes,
+    figures,
+    findings,
+    held,
+    tallies,
+    transfer_lists,
+)
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.timestamps import to_text
 from storage.errors import LantaiError
@@ -125,6 +133,7 @@ class Console:
             "archive": self._archive,
             "safety": await asyncio.to_thread(look, figures.safety, absences.nodes_of(absent)),
             "sources": await asyncio.to_thread(look, tallies.holdings),
+            "notes": await asyncio.to_thread(look, dispatch_notes.open_notes),
             "transfers": await asyncio.to_thread(look, transfer_lists.page, limit=_SHOWN),
             "findings": await asyncio.to_thread(look, findings.page, limit=_SHOWN),
             "packages": await asyncio.to_thread(look, held.stored_after, "", None, _SHOWN),

@@ -21,6 +21,7 @@ from daemon.roles.holdings import open_reader_of, reader_figures
 from daemon.roles.openings import open_catalogue, open_clients, utc_now
 from daemon.roles.records import Records
 from daemon.roles.salvage_verbs import SalvageVerbs
+from daemon.roles.tally_verbs import TallyVerbs
 from monitoring.metrics import ApiMetrics, ReaderMetrics, new_registry
 from replication.reader import VerifiedReader
 from replication.salvage import Salvage
@@ -59,7 +60,7 @@ def build(config: Config) -> Role:
         await opening.stack.enter_async_context(server)
         part = Part("http", server.wait)
         verbs = answers.verbs() | salvage.verbs()
-        verbs |= Records(answers.look).verbs()
+        verbs |= Records(answers.look).verbs() | TallyVerbs(answers.look).verbs()
         return Work((part, reader_figures(reader, reader_metrics)), verbs)
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)

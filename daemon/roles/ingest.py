@@ -15,6 +15,7 @@ from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.ingest_metrics import IngestFigures
 from daemon.roles.ingest_rehearsals import rehearsal_part
+from daemon.roles.ingest_tallies import TallyParts
 from daemon.roles.openings import holder_name, open_clients, open_writer, peers_of, utc_now
 from ingest_watch.arrivals import Arrivals
 from ingest_watch.decisions import Decisions
@@ -32,8 +33,9 @@ from ingest_watch.signing_desk import SigningDesk
 from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
 from ingest_watch.watch import FolderWatch
 from ingest_watch.workers import Workers
+from monitoring.ingest_metrics import IngestMetrics
 from monitoring.log import get_log
-from monitoring.metrics import IngestMetrics, new_registry
+from monitoring.metrics import new_registry
 from replication.inventory_fetch import InventoryFetch
 from replication.writer import CopyWriter
 from storage.catalogue.model import Actor, Transfer
@@ -162,6 +164,7 @@ class RunningIngest:
         self._rehearsing = [
             rehearsal_part(source, settings.scan_s, tools) for source in settings.sources
         ]
+        self._tallies = TallyParts(settings.sources, folders, catalogue, _now)
         self._figures = IngestFigures(metrics, catalogue, settings)
 
     def work(self) -> Work:
@@ -176,13 +179,15 @@ class RunningIngest:
             Part("packages", self._lead),
             Part("takeover", self._take_over),
             Part("delivery", self._deliver),
+            Part("tally", self._tallies.run),
             Part("figures", self._measure),
             Part("readers", self._tell_of_readers),
         )
-        verbs = {
+        verbs: dict[str, Callable[[Request], Awaitable[Any]]] = {
             "release": partial(self._decide, self._decisions.release),
             "reject": partial(self._decide, self._decisions.reject),
             "retry": partial(self._decide, self._decisions.retry),
+            "tally-close": self._tallies.close,
         }
         return Work(parts, verbs)
 

@@ -7,8 +7,9 @@ import os
 
 from daemon.config import Ingest
 from daemon.roles.openings import utc_now
-from monitoring.metrics import IngestMetrics, Totals
-from storage.catalogue import figures, tallies, transfer_lists
+from monitoring.ingest_metrics import IngestMetrics
+from monitoring.metrics import Totals
+from storage.catalogue import dispatch_notes, figures, tallies, transfer_lists
 from storage.catalogue.model import TransferState
 from storage.catalogue.timestamps import to_moment
 from storage.catalogue.writer import CatalogueWriter
@@ -45,6 +46,7 @@ class IngestFigures:
             packages += held.packages
         await self._set_oldest()
         await self._set_progress()
+        await self._set_tallies()
         disk = os.statvfs(self._settings.staging_folder)
         self._metrics.staging_free_bytes.set(disk.f_bavail * disk.f_frsize)
         self._metrics.staging_total_bytes.set(disk.f_blocks * disk.f_frsize)
@@ -67,6 +69,22 @@ class IngestFigures:
         self._metrics.bytes_under_way.labels("left").set(max(0, total - done))
         self._metrics.bytes_per_second.set(sum(each.bytes_per_second or 0 for each in under_way))
         self._metrics.seconds_left_max.set(max(left, default=0))
+
+    async def _set_tallies(self) -> None:
+        """By source; a source without open notes has no gap."""
+        gaps = await self._catalogue.look(dispatch_notes.gaps_by_source)
+        known = {gap.source: gap for gap in gaps}
+        for source in self._settings.sources:
+            gap = known.get(source.name, dispatch_notes.SourceGap(source.name))
+            counts, age_s = gap.counts, 0.0
+            for kind, count in (
+                ("missing", counts.missing), ("different", counts.different),
+                ("surplus", counts.surplus), ("under-way", counts.under_way),
+            ):  # fmt: skip
+                self._metrics.tally_gap.labels(source.name, kind).set(count)
+            if gap.oldest_taken_at is not None:
+                age_s = (utc_now() - to_moment(gap.oldest_taken_at)).total_seconds()
+            self._metrics.tally_oldest_open_seconds.labels(source.name).set(max(0.0, age_s))
 
     async def _set_oldest(self) -> None:
         oldest = await self._catalogue.look(figures.oldest_unanswered)

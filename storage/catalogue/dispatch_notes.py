@@ -118,8 +118,8 @@ class SourceGap:
     """The gap of all open notes of one source."""
 
     source: str
-    counts: GapCounts
-    oldest_taken_at: str | None  # of an open one that has a gap
+    counts: GapCounts = GapCounts()
+    oldest_taken_at: str | None = None  # of an open one that has a gap
 
 
 def take_in(connection: Connection, file: NoteFile, lines: Sequence[DispatchLine], at: str) -> Note:

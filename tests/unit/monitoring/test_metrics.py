@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 from ingest_watch.answers import AnswerUnreadable
 from ingest_watch.notary import StatementRefused
 from monitoring.account_metrics import AGE_BUCKETS, KeeperAccountMetrics, NodeAccountMetrics
+from monitoring.ingest_metrics import IngestMetrics
 from monitoring.metrics import (
     ANSWER_KINDS,
     AUDIT_OUTCOMES,
@@ -19,7 +20,6 @@ from monitoring.metrics import (
     TRANSFER_STATES,
     ApiMetrics,
     AuditMetrics,
-    IngestMetrics,
     KeeperMetrics,
     NodeMetrics,
     NotaryMetrics,

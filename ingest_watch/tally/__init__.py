@@ -1,0 +1,1 @@
+"""What a source says it sent, held against what came: docs/formats/tally.md."""
