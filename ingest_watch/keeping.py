@@ -222,6 +222,7 @@ class Keeping:
             ),
             proven=note,
             progress=written.note,
+            holders=await self._holders(begun),
         )
         async with self._notes.noted(transfer.claim, written.done):
             await self._store_noting(to_store, begun, proven)
@@ -235,6 +236,16 @@ class Keeping:
             "intake.package.stored", transfer=transfer.id, object_id=built.object_id,
             content_bytes=built.file_list.content_bytes,
         )  # fmt: skip
+
+    async def _holders(self, begun: Package) -> frozenset[str]:
+        """Who has the version before: they alone can add one to it."""
+        before = await self._catalogue.look(
+            packages.find_version, begun.object_id, begun.version - 1
+        )
+        if before is None:
+            return frozenset()
+        held = await self._catalogue.look(copies.of_package, before.id)
+        return frozenset(copy.node for copy in held)
 
     async def _store_noting(
         self, to_store: PackageToStore, begun: Package, proven: list[ProvenCopy]

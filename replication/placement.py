@@ -4,7 +4,7 @@ DESIGN.md promise 1: N copies on N distinct failure domains. Pure: nothing here 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from replication.peers import Peer
 from storage.errors import Refusal
@@ -16,13 +16,18 @@ class TooFewDomains(Refusal):
     code = "too-few-domains"
 
 
-def place(object_id: str, peers: Sequence[Peer], copies: int) -> tuple[Peer, ...]:
+def place(
+    object_id: str, peers: Sequence[Peer], copies: int, holders: Collection[str] = ()
+) -> tuple[Peer, ...]:
     """Return the `copies` peers that hold `object_id`, each in a domain of its own.
 
     The same object and peers always give the same answer, in the same order; adding a peer moves
-    only the objects that it wins. Raises TooFewDomains when the peers span too few domains.
+    only the objects that it wins. An object that nodes have already (`holders`) stays with them.
+    Raises TooFewDomains when the peers span too few domains.
     """
-    ranked = sorted(peers, key=lambda peer: _weight(object_id, peer), reverse=True)
+    ranked = sorted(
+        peers, key=lambda peer: (peer.name in holders, _weight(object_id, peer)), reverse=True
+    )
     chosen: dict[str, Peer] = {}
     for peer in ranked:
         chosen.setdefault(peer.domain, peer)

@@ -73,6 +73,7 @@ class PackageToStore:
     open_source: Callable[[], StagedSource]  # one for each node: they read at different speeds
     proven: Callable[[ProvenCopy], Awaitable[None]]  # called once for each node, in any order
     progress: Callable[[int], None]  # bytes that the slowest node has written
+    holders: frozenset[str] = frozenset()  # nodes that have the version before this one
 
 
 class CopyWriter:
@@ -94,7 +95,8 @@ class CopyWriter:
         TooFewDomains.
         """
         package = await _read_once(package)
-        peers = place(package.order.object_id, self._peers, self._copies)
+        object_id = package.order.object_id
+        peers = place(object_id, self._peers, self._copies, package.holders)
         written = dict.fromkeys((peer.name for peer in peers), 0)
 
         def noting(peer: Peer) -> Progress:

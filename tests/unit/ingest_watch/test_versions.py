@@ -48,13 +48,6 @@ async def take_in(world: IntakeWorld, *contents: bytes) -> None:
             assert not (world.drop / "case-1").exists(), "the original is moved when it is stored"
 
 
-def inventory_of(world: IntakeWorld, number: int) -> dict[str, object]:
-    inventory: dict[str, object] = json.loads(
-        world.nodes[0].inventories[OBJECT, f"v{number}/inventory.json"]
-    )
-    return inventory
-
-
 async def test_other_bytes_become_the_next_version_of_the_same_object(world: IntakeWorld) -> None:
     await take_in(world, b"one", b"two", b"three")
     known = await versions(world)
@@ -67,9 +60,9 @@ async def test_other_bytes_become_the_next_version_of_the_same_object(world: Int
     assert [answer.inventory_sha256 for answer in receipts(world)] == [
         each.inventory_sha256 for each in known
     ]
-    newest = inventory_of(world, 3)
+    newest = json.loads(world.nodes[0].inventories[OBJECT, "v3/inventory.json"])
     assert newest["head"] == "v3"
-    assert list(newest["versions"]) == ["v1", "v2", "v3"]  # type: ignore[call-overload]
+    assert list(newest["versions"]) == ["v1", "v2", "v3"]
     assert list(world.staging.iterdir()) == []
 
 

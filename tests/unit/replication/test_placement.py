@@ -34,6 +34,21 @@ def test_a_new_node_takes_only_the_objects_that_it_wins() -> None:
     assert 150 < moved < 350
 
 
+def test_an_object_that_nodes_have_already_stays_with_them_when_nodes_join() -> None:
+    before = [peer(number) for number in range(1, 4)]
+    holders = {node.name for node in before}
+    joined = [*before, *(peer(number) for number in range(4, 30))]
+    for number in range(50):
+        placed = place(f"object-{number}", joined, 3, holders)
+        assert {node.name for node in placed} == holders
+
+
+def test_a_holder_that_is_gone_is_replaced_by_placement() -> None:
+    left = [peer(1), peer(2), peer(4), peer(5)]
+    placed = {node.name for node in place("object", left, 3, {"node-1", "node-2", "node-3"})}
+    assert {"node-1", "node-2"} < placed
+
+
 def test_too_few_domains_are_refused_with_what_to_do() -> None:
     with pytest.raises(TooFewDomains, match="add nodes in other domains"):
         place("object", [peer(1, "a"), peer(2, "a"), peer(3, "b")], 3)

@@ -4,6 +4,7 @@ docs/formats/volume.md, "A later version"; docs/wire/put.md, "Versions".
 """
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from storage.node_answer import believe
 from storage.ocfl.inventory import read_inventory, sidecar
 from storage.signing import SigningKey
 from storage.sweep.check_object import check_object
-from storage.sweep.model import DamageKind, ObjectCheck
+from storage.sweep.model import DamageKind, ObjectCheck, PassKind
 from storage.sweep.recording import record_checks, target_of
 from storage.volume.incoming import Incoming
 from storage.volume.refusals import (
@@ -49,11 +50,12 @@ def folder_of(volume: Volume, package: MadePackage) -> Path:
     return volume.root / volume.object_folder(package.order.object_id)
 
 
-def check(volume: Volume, package: MadePackage) -> ObjectCheck:
+def check(volume: Volume, package: MadePackage, kind: PassKind = PassKind.FULL) -> ObjectCheck:
     stored = volume.stat(package.order.object_id)
     assert stored is not None
     reader = MediumReader(volume.verify_mode)
-    return check_object(target_of(volume, stored), reader, lambda _read_bytes: None)
+    target = target_of(volume, stored)
+    return check_object(target, reader, lambda _read_bytes: None, kind=kind)
 
 
 def assert_valid(volume: Volume) -> None:
@@ -318,6 +320,22 @@ async def test_an_earlier_inventory_that_was_changed_with_its_sidecar_is_found(
         (DamageKind.INVENTORY_DAMAGED, "v1/inventory.json"),
         (DamageKind.SIDECAR_DAMAGED, "v1/inventory.json.sha256"),
     ]
+
+
+async def test_a_quick_look_sees_what_is_missing_or_short_in_any_version(
+    volume: Volume, first: MadePackage, second: MadePackage
+) -> None:
+    await store(volume, first)
+    await store(volume, second)
+    folder = folder_of(volume, first)
+    (folder / "v1/content/received/data/empty").unlink()
+    os.truncate(folder / "v1/content/received/data/scan.tif", 1000)
+    os.truncate(folder / "v2/content/received/data/scan.tif", 1000)
+    assert {(each.kind, each.path) for each in check(volume, second, PassKind.QUICK).damages} == {
+        (DamageKind.MISSING, "v1/content/received/data/empty"),
+        (DamageKind.TRUNCATED, "v1/content/received/data/scan.tif"),
+        (DamageKind.TRUNCATED, "v2/content/received/data/scan.tif"),
+    }
 
 
 async def test_ten_versions_are_ten_versions(volume: Volume) -> None:
