@@ -43,6 +43,7 @@ class StagedPackage:
     serialised_sha256: str | None = None  # of an archive that was unpacked
     findings: tuple[Finding, ...] = ()  # what opening wants to be known; never errors
     kept_whole_as: str | None = None  # the format of a file that was not unpacked
+    name: str = ""  # of the folder or file that it came as
 
 
 def stage_folder(
@@ -60,7 +61,8 @@ def stage_folder(
         folder = stack.enter_context(opened_folder(source))
         files = stack.enter_context(Listing.create(listing))
         remarks = _FolderReading(folder, files, limits, tree).run(room=target)
-        return replace(_described(target, listing, files, "folder"), findings=remarks)
+        package = _described(target, listing, files, "folder")
+        return replace(package, name=source.name, findings=remarks)
 
 
 def inspect_folder(
@@ -69,7 +71,8 @@ def inspect_folder(
     """List and hash the folder where it is, copying nothing; otherwise as `stage_folder`."""
     with opened_folder(source) as folder, Listing.create(listing) as files:
         remarks = _FolderReading(folder, files, limits, tree=None).run(room=None)
-        return replace(_described(source, listing, files, "folder"), findings=remarks)
+        package = _described(source, listing, files, "folder")
+        return replace(package, name=source.name, findings=remarks)
 
 
 def stage_file(
@@ -97,7 +100,8 @@ def stage_file(
         if whole is not None:
             copy.rename(target / copied.path)
             files.set_digests(copied)
-            return _described(target, listing, files, "file", kept_whole_as=whole.name)
+            package = _described(target, listing, files, "file")
+            return replace(package, name=source.name, kept_whole_as=whole.name)
         archive = (copied, descriptor)
         progress.expect(None)
         return _unpacked(target, listing, files, archive, limits, names_encoding)
@@ -203,7 +207,12 @@ def _unpacked(
         files.move_up(top)
     folder = target if top is None else target / top
     package = _described(folder, listing, files, serialisation)
-    return replace(package, serialised_sha256=copied.digests["sha256"], findings=findings)
+    return replace(
+        package,
+        name=top or copied.path,
+        serialised_sha256=copied.digests["sha256"],
+        findings=findings,
+    )
 
 
 def _copy_file(source: Path, target: Path, limits: IntakeLimits) -> StagedFile:
@@ -240,7 +249,6 @@ def _described(
     listing: Path,
     files: Listing,
     serialisation: str,
-    kept_whole_as: str | None = None,
 ) -> StagedPackage:
     file_count, _ = files.count()
     return StagedPackage(
@@ -249,5 +257,4 @@ def _described(
         serialisation,
         file_count,
         files.content_bytes(),
-        kept_whole_as=kept_whole_as,
     )

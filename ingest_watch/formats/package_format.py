@@ -179,6 +179,7 @@ class Opening:
     folder: Path  # the package as received
     listing: Listing  # of it
     work: Path  # a folder of this transfer alone; decoded files go to a new folder in it
+    name: str = ""  # of the package, as its sender named the folder or file; "" if not known
 
 
 class PackageFormat(Protocol):

@@ -5,10 +5,14 @@ Order matters where two would recognise the same package: the first does.
 
 from ingest_watch.algorithms import WantedDigests
 from ingest_watch.formats.bagit import BagIt
+from ingest_watch.formats.carrier import Carrier
+from ingest_watch.formats.csip import Csip
 from ingest_watch.formats.package_format import PackageFormat
 
 FORMATS: dict[str, PackageFormat] = {
     "bagit": BagIt(),
+    "carrier": Carrier(),
+    "csip": Csip(),
 }
 
 
