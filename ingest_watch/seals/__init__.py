@@ -1,0 +1,1 @@
+"""Signatures and timestamps over anything that a package carries, whatever its format."""
