@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ingest_watch.answers import Answer, AnswerUnreadable, CopyEntry, read_answer
+from msgspec import UNSET
+
+from ingest_watch.answers import Answer, AnswerUnreadable, CopyEntry, all_files, read_answer
 from storage.catalogue.model import AnswerKind
 from storage.file_list import identity
 from storage.node_answer import NodeAnswerRefused, believe, read_node_answer
@@ -77,7 +79,7 @@ def _contents(answer: Answer, nodes: Mapping[str, VerifyKey]) -> Iterator[Statem
 
 
 def _identity(answer: Answer) -> Statement:
-    if answer.files is None or answer.identity != identity(answer.files):
+    if answer.files is UNSET or answer.identity != identity(all_files(answer)):
         return Statement(
             "failed", "files", "the files do not give the identity", "文件清单与包指纹不符"
         )

@@ -16,7 +16,7 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ingest_watch.answers import FORMAT, Answer
+from ingest_watch.answers import FORMAT, Answer, first_files
 from ingest_watch.findings import shown
 from ingest_watch.published import CheckEntry, CheckReportEntry
 from storage.catalogue.model import AnswerKind
@@ -103,6 +103,7 @@ def answer_page(answer: Answer, body: bytes, file_name: str) -> bytes:
         {
             "answer": answer,
             "heading": HEADINGS[answer.kind],
+            "files": first_files(answer, ROWS_MAX),
             "checks": [msgspec.json.decode(check, type=CheckEntry) for check in answer.checks],
             "rows_max": ROWS_MAX,
             "findings_max": FINDINGS_MAX,

@@ -5,8 +5,11 @@ the notary's, delivery outbox.py's.
 """
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
 from typing import Final, Literal
 
 import msgspec
@@ -21,6 +24,12 @@ from storage.signing import SIGNATURE_BYTES
 FORMAT: Final = "lantai.answer.v1"
 # What a rehearsal gets: the same members, never signed, and no receipt of anything.
 SAMPLE_FORMAT: Final = "lantai.sample-answer.v1"
+
+# Where the files belong in a body that has none yet. No JSON text holds it by chance: inside a
+# string each quotation mark is escaped.
+_FILES = b'"files": '
+_NO_FILES_YET = b"0"
+_LINE = re.compile(rb"\n")
 
 
 class AnswerUnreadable(Refusal):
@@ -67,6 +76,14 @@ class TransferFacts:
     unit: str | None = None  # the sender's name on the registration form; None: its source's name
     rehearsal: bool = False
     parts: tuple[PartOutcome, ...] = ()  # of a batch, once all have come to their end
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFiles:
+    """What a page shows of a list, and how long the list is."""
+
+    listed: list[FileEntry]
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +138,8 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     reasons: list[Reason] | None = None
     version: int | None = None
     inventory_sha256: str | None = None
-    files: list[FileEntry] | None = None
+    # As long as the package's list of files: kept as bytes, read by `first_files`, `all_files`.
+    files: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     copies: list[CopyEntry] | None = None
     parts: list[PartOutcome] | None = None
     registration: Registration | None = None
@@ -150,19 +168,18 @@ def stored(
     copies: Sequence[CopyStatement],
 ) -> bytes:
     """N copies are committed and read back: the original may be deleted once this verifies."""
-    return _encode(
-        _answer(
-            AnswerKind.STORED,
-            facts,
-            checks,
-            version=version.version,
-            inventory_sha256=version.inventory_sha256,
-            files=list(files),
-            copies=[_copy_entry(copy) for copy in copies],
-            parts=list(facts.parts) or None,
-            registration=fill(_handover(facts), checks),
-        )
+    answer = _answer(
+        AnswerKind.STORED,
+        facts,
+        checks,
+        version=version.version,
+        inventory_sha256=version.inventory_sha256,
+        files=msgspec.Raw(_NO_FILES_YET),
+        copies=[_copy_entry(copy) for copy in copies],
+        parts=list(facts.parts) or None,
+        registration=fill(_handover(facts), checks),
     )
+    return _with_files(_encode(answer), files)
 
 
 def read_answer(body: bytes) -> Answer:
@@ -179,6 +196,41 @@ def read_answer_or_sample(body: bytes) -> Answer:
         return msgspec.json.decode(body, type=Answer)
     except msgspec.MsgspecError as error:
         raise AnswerUnreadable(f"not an answer of Lantai: {error}") from error
+
+
+def all_files(answer: Answer) -> list[FileEntry]:
+    """The files that a stored answer lists; none in any other."""
+    if answer.files is msgspec.UNSET:
+        return []
+    return msgspec.json.decode(answer.files, type=list[FileEntry])
+
+
+def first_files(answer: Answer, count_max: int) -> FirstFiles:
+    """The first `count_max` of them, without reading a million to show two hundred.
+
+    Of a body that `stored` made: each file stands on a line of its own.
+    """
+    if answer.files is msgspec.UNSET:
+        return FirstFiles([], 0)
+    ends = [line.start() for line in islice(_LINE.finditer(answer.files), count_max + 1)]
+    # One more line than files: the bracket's own.
+    count = sum(1 for _ in _LINE.finditer(answer.files)) - 1
+    if count <= count_max:
+        return FirstFiles(all_files(answer), count)
+    listed = bytes(memoryview(answer.files)[: ends[count_max]]).rstrip(b",") + b"]"
+    return FirstFiles(msgspec.json.decode(listed, type=list[FileEntry]), count)
+
+
+def _with_files(head: bytes, files: Iterable[FileEntry]) -> bytes:
+    """Write the list into its place, one file after the other: memory holds it once."""
+    before, after = head.split(_FILES + _NO_FILES_YET, 1)
+    body, separator = BytesIO(), b"\n"
+    body.write(before + _FILES + b"[")
+    for entry in files:
+        body.write(separator + msgspec.json.encode(entry))
+        separator = b",\n"
+    body.write(b"\n]" + after)
+    return body.getvalue()
 
 
 def _answer(

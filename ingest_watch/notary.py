@@ -7,6 +7,8 @@ answer or a refusal comes out. The signing key is not here.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from ingest_watch.answers import (
     Answer,
     CopyEntry,
@@ -57,7 +59,7 @@ def examine(body: bytes, nodes: Mapping[str, KnownNode], demands: Demands) -> An
 
 
 def _examine_copies(answer: Answer, nodes: Mapping[str, KnownNode], demands: Demands) -> None:
-    if answer.files is None or answer.version is None or answer.inventory_sha256 is None:
+    if answer.files is UNSET or answer.version is None or answer.inventory_sha256 is None:
         raise StatementRefused("a stored answer must name its version, inventory and files")
     proven: dict[str, str] = {}
     for copy in answer.copies or ():

@@ -16,6 +16,7 @@ SIGNED = b"\0"
 REFUSED = b"\1"
 
 _LENGTH = struct.Struct(">I")
+_CHUNK_BYTES = 1 << 20
 _REPLY_BYTES_MAX = 64 * 1024
 _ANSWER_WITHIN_S = 60.0
 
@@ -48,9 +49,11 @@ async def read_frame(reader: asyncio.StreamReader, bytes_max: int) -> bytes:
 
 
 async def write_frame(writer: asyncio.StreamWriter, payload: bytes) -> None:
-    """Write one frame and wait until the socket took it."""
+    """Write one frame and wait until the socket took it, so that no copy of it piles up."""
     writer.write(_LENGTH.pack(len(payload)))
-    writer.write(payload)
+    for begun in range(0, len(payload), _CHUNK_BYTES):
+        writer.write(payload[begun : begun + _CHUNK_BYTES])
+        await writer.drain()
     await writer.drain()
 
 

@@ -14,6 +14,8 @@ from ingest_watch.checks.check import Outcome, Property
 from ingest_watch.checks.report import Verdict
 from ingest_watch.findings import Severity
 from ingest_watch.platform_receipt import PlatformReceipt
+from ingest_watch.tally.answer import TallyAnswer
+from storage.model import FileEntry
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # Members that an answer has because of its kind.
@@ -56,12 +58,14 @@ class CheckReportEntry(msgspec.Struct, frozen=True):
 
 def answer_schema() -> bytes:
     """Of every answer, and of the samples that a rehearsal gets."""
-    (top, _), described = msgspec.json.schema_components(
-        [Answer, CheckEntry], ref_template="#/$defs/{name}"
+    (top, *_), described = msgspec.json.schema_components(
+        [Answer, CheckEntry, FileEntry], ref_template="#/$defs/{name}"
     )
     answer = described["Answer"]
-    # In the type they are bytes that were made before, and are not read again.
+    # In the type they are bytes: made before and not read again, or too many to hold.
     answer["properties"]["checks"]["items"] = {"$ref": "#/$defs/CheckEntry"}
+    files = {"type": "array", "items": {"$ref": "#/$defs/FileEntry"}}
+    answer["properties"]["files"] = files
     answer["allOf"] = [
         {
             "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
@@ -82,10 +86,16 @@ def platform_receipt_schema() -> bytes:
     return _encode("lantai.platform-receipt", msgspec.json.schema(PlatformReceipt))
 
 
+def tally_schema() -> bytes:
+    """Of the answer to a dispatch note (docs/formats/tally.md)."""
+    return _encode("lantai.tally.v1", msgspec.json.schema(TallyAnswer))
+
+
 SCHEMAS: dict[str, Callable[[], bytes]] = {
     "answer.schema.json": answer_schema,
     "check-report.schema.json": check_report_schema,
     "platform-receipt.schema.json": platform_receipt_schema,
+    "tally.schema.json": tally_schema,
 }
 
 

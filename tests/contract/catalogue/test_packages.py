@@ -239,7 +239,10 @@ def test_answering_the_same_twice_is_once(story: Story) -> None:
 
 
 def _give(connection: Connection, transfer_id: int) -> Answer:
-    return answers.give(connection, transfer_id, receipt(kind=AnswerKind.RECEIVED), moment(7))
+    answers.give(connection, transfer_id, receipt(kind=AnswerKind.RECEIVED), moment(7))
+    given = answers.find(connection, transfer_id, AnswerKind.RECEIVED)
+    assert given is not None
+    return given
 
 
 def test_a_body_too_large_for_the_catalogue_is_named_by_its_digest(story: Story) -> None:

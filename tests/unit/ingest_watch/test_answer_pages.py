@@ -16,8 +16,11 @@ from ingest_watch.answer_pages import (
     registration_page,
 )
 from ingest_watch.answers import (
+    FirstFiles,
     PartOutcome,
     Reason,
+    all_files,
+    first_files,
     read_answer,
     read_answer_or_sample,
     rejected,
@@ -175,3 +178,16 @@ def test_a_sample_says_in_red_that_it_is_none() -> None:
     page = answer_page(read_answer_or_sample(body), body, "x").decode()
     assert "联调样例，不是回执" in page
     assert "openssl" not in page
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6])
+def test_only_what_a_page_shows_is_read_of_a_list_of_files(count: int) -> None:
+    files = [FileEntry(f'a\n"path",{number}', 1, "0" * 64, None) for number in range(count)]
+    answer = read_answer(stored_by(files=files))
+    assert all_files(answer) == files
+    assert first_files(answer, 5) == FirstFiles(files[:5], count)
+
+
+def test_an_answer_that_lists_no_files_shows_none() -> None:
+    answer = read_answer(body_of(AnswerKind.RECEIVED))
+    assert (all_files(answer), first_files(answer, 5)) == ([], FirstFiles([], 0))
