@@ -46,6 +46,18 @@ class IngestMetrics:
             ["source"],
             registry=registry,
         )
+        self.staging_free_bytes = Gauge(
+            "lantai_ingest_staging_free_bytes", "Bytes free for staging.", registry=registry
+        )
+        self.staging_total_bytes = Gauge(
+            "lantai_ingest_staging_total_bytes",
+            "Size of the file system that staging is on.",
+            registry=registry,
+        )
+        self._add_progress(registry)
+        self._add_tallies(registry)
+
+    def _add_progress(self, registry: CollectorRegistry) -> None:
         self.bytes_under_way = Gauge(
             "lantai_ingest_bytes_under_way",
             "Of the transfers that are copied or stored now: bytes done, and bytes left.",
@@ -62,14 +74,8 @@ class IngestMetrics:
             "How long the slowest of these transfers will still take in its present state.",
             registry=registry,
         )
-        self.staging_free_bytes = Gauge(
-            "lantai_ingest_staging_free_bytes", "Bytes free for staging.", registry=registry
-        )
-        self.staging_total_bytes = Gauge(
-            "lantai_ingest_staging_total_bytes",
-            "Size of the file system that staging is on.",
-            registry=registry,
-        )
+
+    def _add_tallies(self, registry: CollectorRegistry) -> None:
         self.tally_gap = Gauge(
             "lantai_ingest_tally_gap",
             "Packages that open dispatch notes and what came do not agree on.",

@@ -12,7 +12,7 @@ from daemon.config import Source
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Part
 from ingest_watch.delivery import SourceFolders
-from ingest_watch.tally.answer import note_members
+from ingest_watch.tally.answer import answer_of, members_of
 from ingest_watch.tally.desk import TallyDesk, TallyFolders
 from monitoring.log import get_log
 from storage.catalogue import dispatch_notes
@@ -64,7 +64,7 @@ class TallyParts:
         note = await self._catalogue.do(
             dispatch_notes.close, source, name, reason, actor, self._now()
         )
-        return note_members(note)
+        return members_of(answer_of(note, ()))
 
     async def _round(self, source: str, desk: TallyDesk) -> int:
         try:

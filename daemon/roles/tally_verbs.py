@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.control import Request
 from daemon.roles.records import Look
-from ingest_watch.tally.answer import gap_members, note_members
+from ingest_watch.tally.answer import answer_of, members_of
 from storage.catalogue import dispatch_notes
 from storage.catalogue.dispatch_notes import Note
 
@@ -33,5 +33,4 @@ class TallyVerbs:
 
     async def _with_gap(self, note: Note) -> dict[str, Any]:
         gap = await self._look(dispatch_notes.gap, note, _GAP_MAX + 1)
-        listed = [gap_members(entry) for entry in gap[:_GAP_MAX]]
-        return note_members(note) | {"gap": listed, "gap_more": len(gap) > _GAP_MAX}
+        return members_of(answer_of(note, gap, _GAP_MAX))

@@ -16,7 +16,7 @@ from pathlib import Path
 from ingest_watch.drop_folder import DropFolder, move_aside
 from ingest_watch.names import text_of
 from ingest_watch.safe_open import FILE_FLAGS, FOLDER_FLAGS, open_beneath
-from ingest_watch.tally.answer import GAP_MAX, answer_name, answer_of
+from ingest_watch.tally.answer import GAP_MAX, answer_name, answer_of, encode
 from ingest_watch.tally.note_file import BYTES_MAX, READERS, NoteUnreadable, read_note
 from monitoring.log import get_log
 from storage.catalogue import dispatch_notes
@@ -138,7 +138,7 @@ class TallyDesk:
     async def _answer(self, note: Note) -> None:
         gap = await self._catalogue.look(dispatch_notes.gap, note, GAP_MAX + 1)
         target = self._folders.returned / os.fsdecode(answer_name(note.name_raw))
-        body = answer_of(note, gap)
+        body = encode(answer_of(note, gap))
         await asyncio.to_thread(write_whole_file, target, body, mode=_ANSWER_MODE)
         if note.state is NoteState.OPEN:
             self._answered[note.id] = note

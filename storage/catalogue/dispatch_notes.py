@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
@@ -107,7 +107,7 @@ class Comparison:
 class GapEntry:
     """One package of the gap, with what was stated and what is stored."""
 
-    kind: str
+    kind: Literal["missing", "different", "surplus", "under-way"]
     identifier: str
     expected: tuple[int | None, int | None] | None = None
     received: tuple[int | None, int | None] | None = None

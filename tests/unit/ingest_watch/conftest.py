@@ -19,7 +19,13 @@ from tests.json_schema import faults
 async def world(tmp_path: Path, wait_until: WaitUntil) -> AsyncIterator[IntakeWorld]:
     async with intake_world(tmp_path, wait_until) as made:
         yield made
-        schema = json.loads(SCHEMAS["answer.schema.json"]())
+        schemas = {name: json.loads(make()) for name, make in SCHEMAS.items()}
         for path in made.returned.rglob("*.json"):
-            if not path.name.endswith(".platform.json"):
-                assert faults(json.loads(path.read_bytes()), schema) == [], path.name
+            schema = schemas[_schema_of(path.name)]
+            assert faults(json.loads(path.read_bytes()), schema) == [], path.name
+
+
+def _schema_of(name: str) -> str:
+    special = {".platform.json": "platform-receipt", ".tally.json": "tally"}
+    kinds = (kind for ending, kind in special.items() if name.endswith(ending))
+    return f"{next(kinds, 'answer')}.schema.json"

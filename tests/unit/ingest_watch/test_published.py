@@ -18,7 +18,7 @@ from tests.json_schema import faults
 
 PROJECT = Path(__file__).parents[3]
 SHIPPED = PROJECT / "ingest_watch" / "sender_kit" / "schemas"
-PAGE = PROJECT / "docs" / "formats" / "answers.md"
+PAGES = ("answers", "tally")
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -38,15 +38,16 @@ def test_the_shipped_schemas_are_those_of_the_code() -> None:
     }
 
 
-def test_the_page_names_every_member() -> None:
-    page = PAGE.read_text("utf-8")
+def test_the_pages_name_every_member() -> None:
+    folder = PROJECT / "docs" / "formats"
+    page = "\n".join((folder / f"{name}.md").read_text("utf-8") for name in PAGES)
     members = {
         member
         for name in SCHEMAS
         for described in json.loads((SHIPPED / name).read_bytes())["$defs"].values()
         for member in described.get("properties", ())
     }
-    named = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]*`", page))))
+    named = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`[^`\n]*`", page))))
     # Of the file list, which package.md describes.
     assert members - named - {"size_bytes", "sha256", "block_root"} == set()
 
