@@ -5,6 +5,7 @@ Signing is the notary's affair, writing files ingest_watch's.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, bindparam, select, update
 
@@ -22,11 +23,19 @@ _OF_KIND = (
 )
 _BY_KIND = _JOINED.where(*_OF_KIND)
 _DIGEST = select(answers.c.body_sha256).where(*_OF_KIND)
+
 _WRITTEN = (
     update(answers)
     .where(answers.c.id == bindparam("by_id"), answers.c.written_at.is_(None))
     .values(written_at=bindparam("new_written_at"))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What is asked back of a new row."""
+
+    id: int
 
 
 def give(connection: Connection, transfer_id: int, answer: NewAnswer, at: str) -> None:
@@ -43,8 +52,8 @@ def give(connection: Connection, transfer_id: int, answer: NewAnswer, at: str) -
         "signature": answer.signature,
         "created_at": at,
     }
-    insert_new(connection, answers, NewAnswer, values)
-    # Not `find`: a body may be as long as a package's list of files.
+    # Neither here nor below is the body read again: it may be as long as a list of files.
+    insert_new(connection, answers, _Given, values)
     given = connection.execute(_DIGEST, {"by_transfer_id": transfer_id, "by_kind": answer.kind})
     if given.scalar_one() != answer.body_sha256:
         raise AnswerConflict(
