@@ -28,9 +28,10 @@ class Done:
 
 
 class _ProgressFile:
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, pause_s: float) -> None:
         self._file = file
-        self._due_s = time.monotonic() + _PAUSE_S
+        self._pause_s = pause_s
+        self._due_s = time.monotonic() + pause_s
         self.bytes_done = 0
         self.bytes_total: int | None = None
 
@@ -38,7 +39,7 @@ class _ProgressFile:
         self.bytes_done += byte_count
         now_s = time.monotonic()
         if now_s >= self._due_s:
-            self._due_s = now_s + _PAUSE_S
+            self._due_s = now_s + self._pause_s
             self._write()
 
     def _write(self) -> None:
@@ -56,9 +57,9 @@ _present: ContextVar[_ProgressFile | None] = ContextVar("progress", default=None
 
 
 @contextmanager
-def told_in(work: Path) -> Iterator[None]:
+def told_in(work: Path, pause_s: float = _PAUSE_S) -> Iterator[None]:
     """Tell in the folder `work` how far this job is, as long as the context lasts."""
-    token = _present.set(_ProgressFile(work / _NAME))
+    token = _present.set(_ProgressFile(work / _NAME, pause_s))
     try:
         yield
     finally:

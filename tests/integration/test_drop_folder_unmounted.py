@@ -18,6 +18,8 @@ import pytest
 from daemon.demo.layout import NODES, SOURCE, DemoLayout, DemoSettings, lay_out
 from daemon.demo.processes import Processes
 from daemon.demo.samples import Files, bag, write_folder
+from ingest_watch.drop_folder import DropFolder
+from ingest_watch.settle import CompleteWhen, SettleRule, Unavailable
 from storage.ocfl.layout import object_folder
 from tests.appliance import restart, transfers_of
 from tests.appliance_figures import figure
@@ -125,3 +127,19 @@ async def test_a_share_that_goes_and_comes_back_loses_nothing_and_brings_nothing
         for node in NODES:
             versions = layout.root(node) / object_folder(f"lantai:{SOURCE}/{name}")
             assert sorted(path.name for path in versions.glob("v*")) == ["v1"]
+
+
+def test_a_share_that_is_mounted_from_another_device_shows_the_same_entries(
+    tmp_path: Path, loop_filesystem: LoopFilesystem
+) -> None:
+    """Or every rejected original would be judged and sent back anew after each mount."""
+    share = loop_filesystem("ext4")
+    write_folder(_bag("case-1"), share / "drop/case-1")
+    folder = DropFolder(share / "drop", tmp_path / "identity.json", SettleRule(CompleteWhen.PROVEN))
+    before, device = folder.fingerprint(b"case-1"), share.stat().st_dev
+    subprocess.run(["umount", str(share)], check=True)
+    assert isinstance(folder.scan(), Unavailable)
+    loop_filesystem("ext4")
+    subprocess.run(["mount", "-o", "loop", str(share.with_suffix(".img")), str(share)], check=True)
+    assert share.stat().st_dev != device
+    assert folder.fingerprint(b"case-1") == before

@@ -147,3 +147,23 @@ async def test_what_a_package_is_called_is_not_in_the_log_of_its_answers(
     assert "delivery.answer" in printed.out + printed.err + caplog.text
     for line in (printed.out + printed.err + caplog.text).splitlines():
         assert "delivery." not in line or "张三" not in line
+
+
+async def test_an_original_is_not_gone_because_its_folder_is_away(world: IntakeWorld) -> None:
+    """1. stored and answered 2. only the empty mount point is there 3. the share comes back."""
+    send(world, "case-1")
+    async with world.intake() as running:
+        await running.look()
+        await world.wait_until(lambda: running.intake.is_idle, 30)
+        world.drop.rename(world.folder / "unmounted")
+        world.drop.mkdir()
+        await running.delivery.round()
+        assert world.answers("case-1") == {"received", "stored"}
+        (transfer,) = await world.transfers()
+        assert transfer.closed_at is None
+        world.drop.rmdir()
+        (world.folder / "unmounted").rename(world.drop)
+        await running.look()
+        await running.settle_down()
+    assert await states(world) == ["stored"]
+    assert (world.accepted / "case-1").exists()

@@ -4,12 +4,13 @@ Real folders, catalogue, notary and checks (tests/intake_world.py); only the nod
 """
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from ingest_watch.answers import read_answer
-from ingest_watch.preparation import Changed, NoRoom, Preparation
+from ingest_watch.preparation import Changed, Job, NoRoom, Preparation
 from ingest_watch.prepare import prepare
 from ingest_watch.settle import CompleteWhen
 from storage.signing import SigningKey
@@ -260,3 +261,30 @@ async def test_a_drop_folder_that_vanishes_and_comes_back_loses_nothing(
         await running.look(3)
         await running.settle_down()
     assert await states(world) == ["stored"]
+
+
+async def test_what_changes_while_it_waits_for_its_turn_goes_back_to_waiting(
+    world: IntakeWorld, wait_until: WaitUntil
+) -> None:
+    """1. one place is taken 2. the next is settled and changes 3. its turn comes."""
+    is_over = threading.Event()
+
+    def prepare_slowly(job: Job) -> Preparation:
+        if job.name == "case-1":
+            assert is_over.wait(30)
+        return prepare(job)
+
+    world.prepare = prepare_slowly
+    send(world, "case-1")
+    send(world, "case-2")
+    async with world.intake(at_once=1) as running:
+        await running.look()
+        await wait_until(lambda: has(world, "staging"))
+        (world.drop / "case-2/data/1.txt").write_bytes(b"page o")
+        is_over.set()
+        await running.settle_down()
+        assert await states(world) == ["stored", "waiting"]
+        (world.drop / "case-2/data/1.txt").write_bytes(b"page one")
+        await running.look(3)
+        await running.settle_down()
+    assert await states(world) == ["stored", "stored"]

@@ -1,5 +1,6 @@
 """How far a transfer is, from the worker's own count to the record (ingest_watch/progress*.py)."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,27 +11,45 @@ from ingest_watch.preparation import Job, Preparation
 from ingest_watch.prepare import prepare
 from ingest_watch.progress import Done, read_progress, told_in
 from ingest_watch.progress_notes import Pace
+from ingest_watch.staging import stage_file, stage_folder
 from storage.catalogue.transfer_lists import seconds_left
+from tests.bags import write_files
 from tests.conftest import WaitUntil
 from tests.intake_world import IntakeWorld, has, send
 
 
-def _told(work: Path, begin: int | None, *advances: int) -> Done | None:
-    """What is told once a second has passed: the file is written by the last advance."""
-    with told_in(work):
-        progress.expect(begin)
-        for count in advances:
-            progress.advance(count)
-        present = progress._present.get()
-        assert present is not None
-        present._write()
-    return read_progress(work)
-
-
 def test_what_a_job_has_done_can_be_read_beside_its_work(tmp_path: Path) -> None:
-    assert read_progress(tmp_path) is None
-    assert _told(tmp_path, 10**13, 5, 7) == Done(12, 10**13)
-    assert _told(tmp_path, None, 3) == Done(3, None)
+    with told_in(tmp_path, pause_s=0):
+        progress.expect(10**13)
+        assert read_progress(tmp_path) is None
+        progress.advance(5)
+        progress.advance(7)
+        assert read_progress(tmp_path) == Done(12, 10**13)
+        progress.expect(None)
+        progress.advance(3)
+        assert read_progress(tmp_path) == Done(3, None)
+
+
+def test_a_small_job_tells_nothing(tmp_path: Path) -> None:
+    with told_in(tmp_path):
+        progress.expect(5)
+        progress.advance(5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_is_staged_tells_of_every_byte_it_copies(tmp_path: Path) -> None:
+    """A folder, and the same as an archive: its copy first, then what is in it."""
+    content = b"x" * 3_000_000
+    folder = write_files(tmp_path / "bag", {"data/1.bin": content, "data/2.bin": b"y" * 10})
+    (tmp_path / "as-folder").mkdir()
+    with told_in(tmp_path / "as-folder", pause_s=0):
+        stage_folder(folder, tmp_path / "staged", tmp_path / "listing")
+    assert read_progress(tmp_path / "as-folder") == Done(3_000_010, 3_000_010)
+    shutil.make_archive(str(tmp_path / "bag"), "tar", folder)
+    (tmp_path / "as-archive").mkdir()
+    with told_in(tmp_path / "as-archive", pause_s=0):
+        stage_file(tmp_path / "bag.tar", tmp_path / "unpacked", tmp_path / "listing-2")
+    assert read_progress(tmp_path / "as-archive") == Done(3_000_010, None)
 
 
 def test_outside_a_job_nobody_is_told(tmp_path: Path) -> None:
