@@ -23,8 +23,8 @@ def reader_kind(hours_per_tebibyte: float) -> WorkerKind:
     """What a process that opens packages is left with, and what each package may use."""
     return WorkerKind(
         "reader",
-        # A package of a million files needs half of it. The sockets are for clamd alone.
-        Confinement(memory_bytes=128 * MEBIBYTE, open_files=512, unix_sockets=True),
+        # No package met yet needs half of it. The sockets are for clamd alone.
+        Confinement(memory_bytes=96 * MEBIBYTE, open_files=512, unix_sockets=True),
         Allowance(
             time_s=30 * _MINUTE_S,
             time_s_per_tebibyte=hours_per_tebibyte * _HOUR_S,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ingest_watch.answers import Reason
+from ingest_watch.limits import DEFAULT_LIMITS, IntakeLimits
 from ingest_watch.object_builder import BuiltObject
 from storage.catalogue.model import Facts
 
@@ -36,6 +37,7 @@ class Job:
     profile: Profile
     accepted: bool = False  # it was before, by its checks or by a person: doubts are settled
     part_of: str | None = None  # the batch's name, for a package that came in one
+    limits: IntakeLimits = DEFAULT_LIMITS
     wanted_sha256: str | None = None  # of a part's file, as it was when its batch was judged
 
 

@@ -142,12 +142,13 @@ def _stage(job: Job) -> StagedPackage:
     source = job.drop / os.fsdecode(job.name_raw)
     target, listing = job.work / "staged", job.work / "listing.sqlite"
     if stat.S_ISDIR(source.lstat().st_mode):
-        return stage_folder(source, target, listing)
+        return stage_folder(source, target, listing, job.limits)
     profile = job.profile
     return stage_file(
         source,
         target,
         listing,
+        job.limits,
         formats=profile.formats,
         names_encoding=profile.names_encoding,
     )

@@ -111,13 +111,13 @@ def test_naughty_names_are_refused_only_where_two_cannot_be_told_apart_or_one_is
     assert [reason.code for reason in refused.reasons] == ["name-twins"] * (len(left_out) + 1)
 
 
-def zip_of(drop: Path, names: dict[bytes, str], **changes: int) -> Path:
+def zip_of(drop: Path, names: dict[bytes, str]) -> Path:
     """A bag's zip with payload of these raw names, which its manifest lists as this text."""
     payload = {f"data/{text}": b"x" for text in names.values()}
     content = manifest("sha256", {listed(path): data for path, data in payload.items()})
     tags = bag_files(payload, changed={"manifest-sha256.txt": content})
     parts = [ZipPart(path.encode(), tags[path]) for path in tags if path not in payload]
-    parts += [ZipPart(b"data/" + raw, b"x", **{"flags": 0} | changes) for raw in names]
+    parts += [ZipPart(b"data/" + raw, b"x", flags=0) for raw in names]
     (drop / "case.zip").write_bytes(zip_bytes(parts))
     return drop / "case.zip"
 
