@@ -1,20 +1,26 @@
 """Judge one staged package by the four properties, and say what is to become of it.
 
-DA/T 70-2018; docs/formats/answers.md (check-report). A package is acceptable when no check failed
-and every check that its profile needs was carried out. Reads the staged copy only; storing,
-answering and waiting are for others.
+DA/T 70-2018; docs/formats/profile.md (how outcomes combine), answers.md (check-report).
+A package is acceptable when nothing that its profile weighs keeps it out. Reads the staged copy
+only; storing, answering and waiting are for others.
 """
 
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from ingest_watch.check_profile import CheckProfile, profile_of_format
 from ingest_watch.checks.all_checks import CHECKS, OPENING
-from ingest_watch.checks.check import CheckResult, Examined, Outcome, carry_out, result_of
+from ingest_watch.checks.carrying_out import carry_out_all, result_of
+from ingest_watch.checks.check import CheckResult, Consequence, Examined, Outcome
 from ingest_watch.checks.report import CheckReport, Verdict
+from ingest_watch.content_register import ContentRegister
 from ingest_watch.findings import Finding, PackageRejected, Rule, Severity
 from ingest_watch.formats.package_format import Opening, PackageFormat
 from ingest_watch.formats.registry import FORMATS, recognised_format
+from ingest_watch.instruments import Instruments
 from ingest_watch.listing import Listing
+from ingest_watch.scope import ScopeTable
 from ingest_watch.staging import StagedPackage
 
 _FORMAT_UNKNOWN = Rule(
@@ -32,72 +38,92 @@ _NOT_OPENED = Rule(
 
 
 @dataclass(frozen=True, slots=True)
-class CheckProfile:
+class Standards:
     """What a source's packages are held to."""
 
-    stage: str = "YJ"  # 移交; "GD" when archiving
     formats: tuple[str, ...] | None = None  # None: every registered format
-    # Checks that may be left undone without keeping the package out; the report still says so.
-    dispensable: frozenset[str] = frozenset({"4-2"})
+    profile: CheckProfile | None = None  # None: the shipped one of the package's format
+    scope: ScopeTable | None = None
+
+    def profile_for(self, package_format: str | None) -> CheckProfile:
+        """The profile for a package of this format; None when that is not known."""
+        if self.profile is not None:
+            return self.profile
+        return profile_of_format(package_format or (self.formats or ("",))[0])
 
 
-DEFAULT_PROFILE = CheckProfile()
+DEFAULT_STANDARDS = Standards()
 
 
-def judge(package: StagedPackage, profile: CheckProfile = DEFAULT_PROFILE) -> CheckReport:
-    """Carry out every check on a staged package.
+def judge(
+    package: StagedPackage,
+    standards: Standards = DEFAULT_STANDARDS,
+    instruments: Instruments | None = None,
+) -> CheckReport:
+    """Carry out every check that applies to a staged package.
 
     A format that must decode does so beside the package's listing. Raises OSError if the staging
     disk fails, and PackageRejected if decoding it would not be safe.
     """
     with Listing.open(package.listing) as listing:
-        package_format = _format_of(package, listing, profile)
+        package_format = _format_of(package, listing, standards)
         if package_format is None:
-            formats = ", ".join(profile.formats) if profile.formats else "BagIt"
-            return refused((_FORMAT_UNKNOWN.found(formats=formats),), profile)
-        opened = package_format.open(Opening(package.folder, listing, package.listing.parent))
+            formats = ", ".join(standards.formats or FORMATS)
+            return refused((_FORMAT_UNKNOWN.found(formats=formats),), standards)
+        opening = Opening(package.folder, listing, package.listing.parent, package.name)
+        opened = package_format.open(opening)
         with closing(opened):
-            examined = Examined(package, opened)
-            results = tuple(carry_out(check, profile.stage, examined) for check in CHECKS)
+            examined = Examined(
+                package,
+                opened,
+                listing,
+                standards.profile_for(package_format.name),
+                instruments or Instruments(today=datetime.now(UTC).date()),
+                ContentRegister(listing),
+                standards.scope,
+            )
+            results = carry_out_all(CHECKS, examined)
             return CheckReport(
                 package_format.name,
-                _verdict(results, profile),
+                _verdict(results),
                 results,
                 opened.external_identifiers,
                 opened.decoded,
                 tuple(opened.parts()),
+                examined.scope,
             )
 
 
 def _format_of(
-    package: StagedPackage, listing: Listing, profile: CheckProfile
+    package: StagedPackage, listing: Listing, standards: Standards
 ) -> PackageFormat | None:
     if package.kept_whole_as is not None:
         return FORMATS[package.kept_whole_as]
-    return recognised_format(listing.landmarks(), profile.formats)
+    return recognised_format(listing.landmarks(), standards.formats)
 
 
-def judge_refusal(refusal: PackageRejected, profile: CheckProfile = DEFAULT_PROFILE) -> CheckReport:
+def judge_refusal(
+    refusal: PackageRejected, standards: Standards = DEFAULT_STANDARDS
+) -> CheckReport:
     """Make the report of a package that staging refused to open."""
-    return refused(refusal.findings, profile)
+    return refused(refusal.findings, standards)
 
 
-def refused(findings: tuple[Finding, ...], profile: CheckProfile) -> CheckReport:
+def refused(findings: tuple[Finding, ...], standards: Standards) -> CheckReport:
     """Make a report in which nothing but opening was carried out, and failed."""
+    profile = standards.profile_for(None)
     results = tuple(
-        result_of(check, profile.stage, Outcome.FAILED, findings)
+        CheckResult(check, profile.stage, Outcome.FAILED, Consequence.REJECT, findings)
         if check is OPENING
-        else result_of(check, profile.stage, Outcome.COULD_NOT_RUN, (_NOT_OPENED.found(),))
+        else result_of(check, profile, Outcome.COULD_NOT_RUN, (_NOT_OPENED.found(),))
         for check in CHECKS
+        if check is OPENING or check.number in profile.checks
     )
     return CheckReport(None, Verdict.REJECTED, results)
 
 
-def _verdict(results: tuple[CheckResult, ...], profile: CheckProfile) -> Verdict:
-    if any(result.outcome is Outcome.FAILED for result in results):
+def _verdict(results: tuple[CheckResult, ...]) -> Verdict:
+    consequences = {result.consequence for result in results}
+    if Consequence.REJECT in consequences:
         return Verdict.REJECTED
-    undone = {Outcome.COULD_NOT_RUN, Outcome.TO_BE_JUDGED}
-    for check, result in zip(CHECKS, results, strict=True):
-        if result.outcome in undone and check.number not in profile.dispensable:
-            return Verdict.NOT_JUDGED
-    return Verdict.ACCEPTABLE
+    return Verdict.NOT_JUDGED if Consequence.HOLD in consequences else Verdict.ACCEPTABLE

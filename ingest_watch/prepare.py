@@ -18,8 +18,8 @@ import msgspec
 
 from ingest_watch.answers import Reason
 from ingest_watch.checks.report import CheckReport, Verdict, check_members
-from ingest_watch.findings import PackageChanged, PackageRejected, Severity
-from ingest_watch.judge import CheckProfile, judge, judge_refusal
+from ingest_watch.findings import PackageChanged, PackageRejected
+from ingest_watch.judge import Standards, judge, judge_refusal
 from ingest_watch.object_builder import CONTENT, FILE_LIST, INVENTORY
 from ingest_watch.packing import Packed, pack
 from ingest_watch.preparation import (
@@ -80,7 +80,7 @@ def prepare(job: Job) -> Preparation:
 
 def refused(job: Job, rejection: PackageRejected) -> Unacceptable:
     """What is said of a package that could not be opened."""
-    report = judge_refusal(rejection, _check_profile(job))
+    report = judge_refusal(rejection, _standards(job))
     return Unacceptable(Facts(), _checks(report), _reasons(report))
 
 
@@ -131,11 +131,11 @@ def _prepare(job: Job) -> Preparation:
     staged = _stage(job)
     if job.wanted_sha256 not in (None, _sha256_as_sent(staged)):
         return Changed("its bytes are not those of the batch that was judged")
-    return _conclude(job, staged, judge(staged, _check_profile(job)))
+    return _conclude(job, staged, judge(staged, _standards(job)))
 
 
-def _check_profile(job: Job) -> CheckProfile:
-    return CheckProfile(formats=job.profile.formats)
+def _standards(job: Job) -> Standards:
+    return Standards(formats=job.profile.formats)
 
 
 def _stage(job: Job) -> StagedPackage:
@@ -212,11 +212,7 @@ def _checks(report: CheckReport) -> tuple[bytes, ...]:
 
 
 def _reasons(report: CheckReport) -> tuple[Reason, ...]:
-    """Every error, or, when nothing failed, why a check could not run."""
-    found = tuple(
+    return tuple(
         Reason(finding.code, finding.path, finding.message, finding.message_zh)
-        for finding in report.findings(Severity.ERROR)
-    )
-    return found or (
-        Reason("check-could-not-run", None, "a check could not run", "有检测项未能执行。"),
+        for finding in report.reasons()
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from ingest_watch.answers import Answer
-from ingest_watch.checks.check import Outcome, Property
+from ingest_watch.checks.check import Consequence, Outcome, Property
 from ingest_watch.checks.report import Verdict
 from ingest_watch.findings import Severity
 from ingest_watch.platform_receipt import PlatformReceipt
@@ -43,7 +43,12 @@ class CheckEntry(msgspec.Struct, frozen=True):
     title: str
     title_zh: str
     property: Property
+    object: str
+    object_zh: str
+    method: str
+    method_zh: str
     outcome: Outcome
+    consequence: Consequence
     findings: list[FindingEntry]
 
 
@@ -54,6 +59,9 @@ class CheckReportEntry(msgspec.Struct, frozen=True):
     package_format: str | None
     verdict: Verdict
     checks: list[CheckEntry]
+    matter: str | None = None
+    class_: str | None = msgspec.field(name="class", default=None)
+    retention: Literal["Y", "D30", "D10"] | None = None
 
 
 def answer_schema() -> bytes:

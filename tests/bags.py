@@ -13,7 +13,7 @@ from typing import Any
 from daemon.cli.check import check_package
 from ingest_watch.checks.report import CheckReport
 from ingest_watch.findings import Severity
-from ingest_watch.judge import CheckProfile
+from ingest_watch.judge import Standards
 
 PAYLOAD = {"data/申请表.pdf": b"%PDF-1.4 form", "data/scan/1.txt": b"page one\n"}
 
@@ -62,7 +62,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def judged(path: Path) -> CheckReport:
-    return check_package(path, CheckProfile())
+    return check_package(path, Standards())
 
 
 def errors_of(path: Path) -> set[str]:

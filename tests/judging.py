@@ -5,11 +5,11 @@ from pathlib import Path
 from daemon.cli.check import check_package
 from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.findings import Finding, Severity
-from ingest_watch.judge import CheckProfile
+from ingest_watch.judge import Standards
 
 
 def report_as(path: Path, format_name: str) -> CheckReport:
-    return check_package(path, CheckProfile(formats=(format_name,)))
+    return check_package(path, Standards(formats=(format_name,)))
 
 
 def codes_as(path: Path, format_name: str, severity: Severity = Severity.ERROR) -> set[str]:

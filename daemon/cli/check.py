@@ -14,7 +14,7 @@ from ingest_watch.checks.check import Outcome
 from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.findings import Finding, PackageChanged, PackageRejected, Severity, shown
 from ingest_watch.formats.registry import FORMATS
-from ingest_watch.judge import CheckProfile, judge, judge_refusal
+from ingest_watch.judge import Standards, judge, judge_refusal
 from ingest_watch.room import StagingFull
 from ingest_watch.staging import inspect_folder, stage_file
 
@@ -57,9 +57,9 @@ def check(context: click.Context, path: Path, format_name: str | None, *, as_jso
     PATH is a folder, or a zip, tar or tar.gz. Exit status 0: acceptable, warnings are printed.
     1: rejected, every reason is printed. 2: usage. 3: could not be judged.
     """
-    profile = CheckProfile(formats=None if format_name is None else (format_name,))
+    standards = Standards(formats=None if format_name is None else (format_name,))
     try:
-        report = check_package(path.resolve(), profile)
+        report = check_package(path.resolve(), standards)
     except PackageChanged as error:
         report = _unjudged(
             f"{error}; check it again when it is complete / 信息包仍在变化，请稍后重试"
@@ -75,7 +75,7 @@ def check(context: click.Context, path: Path, format_name: str | None, *, as_jso
     context.exit(EXIT_STATUS[report.verdict])
 
 
-def check_package(path: Path, profile: CheckProfile) -> CheckReport:
+def check_package(path: Path, standards: Standards) -> CheckReport:
     """Open and judge the package at `path`, leaving nothing behind."""
     with tempfile.TemporaryDirectory(prefix="lantai-check-") as folder:
         private = Path(folder)
@@ -84,10 +84,10 @@ def check_package(path: Path, profile: CheckProfile) -> CheckReport:
             if path.is_dir():
                 staged = inspect_folder(path, listing)
             else:
-                staged = stage_file(path, private / "package", listing, formats=profile.formats)
-            return judge(staged, profile)
+                staged = stage_file(path, private / "package", listing, formats=standards.formats)
+            return judge(staged, standards)
         except PackageRejected as refusal:
-            return judge_refusal(refusal, profile)
+            return judge_refusal(refusal, standards)
 
 
 def _unjudged(reason: str) -> CheckReport:
@@ -101,7 +101,8 @@ def _print(path: Path, report: CheckReport) -> None:
     click.echo(f"{shown(str(path))}: {_VERDICTS[report.verdict]} ({package_format})")
     for result in report.checks:
         click.echo(
-            f"  {result.code:8} {_OUTCOMES[result.outcome]}: {result.title_zh} {result.title}"
+            f"  {result.code:8} {_OUTCOMES[result.outcome]}:"
+            f" {result.check.title.chinese} {result.check.title.english}"
         )
         for finding in result.findings:
             _print_finding(finding)

@@ -1,33 +1,24 @@
-"""One check of DA/T 70-2018 as a value, and how it is carried out without ever passing by mistake.
+"""One check of DA/T 70-2018 as a value: what it looks at, how, and what became of it.
 
-DA/T 70-2018 (四性检测), items and outcomes; docs/formats/answers.md (check-report). A check that
-raises could not run. What a check looks at is in the module that declares it.
+DA/T 70-2018 (四性检测), items and outcomes; docs/formats/answers.md (check-report). How checks are
+carried out is carrying_out.py's; what one looks at is in the module that declares it.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
+from pathlib import Path
+from typing import Protocol, TypeVar
 
-from ingest_watch.findings import Finding, Rule, Severity
+from ingest_watch.check_profile import CheckProfile
+from ingest_watch.content_register import ContentRegister
+from ingest_watch.findings import Finding
 from ingest_watch.formats.package_format import NotApplicable, OpenedPackage
+from ingest_watch.instruments import Identified, Instruments
+from ingest_watch.listing import Listing
+from ingest_watch.records import Record, StatedFile
+from ingest_watch.scope import PackageScope, ScopeTable
 from ingest_watch.staging import StagedPackage
-from monitoring.log import get_log
-
-log = get_log(__name__)
-
-# Of one check. More are counted and not kept: a package with so many has one cause.
-FINDINGS_MAX = 10_000
-
-_MORE = Rule(
-    "more-findings", Severity.WARNING, "and {count} more of these, {errors} of them errors",
-    "另有 {count} 项，其中错误 {errors} 项", "",
-)  # fmt: skip
-_RAISED = Rule(
-    "check-raised", Severity.WARNING,
-    "the check could not run ({kind}); see the intake's log, and have the package checked again",
-    "该项检测未能执行（{kind}）；请查看接收日志并重新检测", "DA/T 70",
-)  # fmt: skip
 
 
 class Property(StrEnum):
@@ -49,6 +40,15 @@ class Outcome(StrEnum):
     NOT_APPLICABLE = "not-applicable"  # 不适用
 
 
+class Consequence(StrEnum):
+    """What an outcome does to the package, by its profile."""
+
+    NONE = "none"
+    REMARK = "remark"  # it is told, and keeps nothing out
+    HOLD = "hold"  # a person decides
+    REJECT = "reject"  # veto 一票否决
+
+
 @dataclass(frozen=True, slots=True)
 class CouldNotRun:
     """The check has no means to run here."""
@@ -57,14 +57,107 @@ class CouldNotRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """A check that found no error and has not shown that there is none."""
+
+    outcome: Outcome  # could-not-run or to-be-judged
+    consequence: Consequence | None = None  # None: what the profile says
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words that both a sender and an archivist read."""
+
+    english: str
+    chinese: str
+
+
+@dataclass(slots=True)
 class Examined:
-    """What checks may look at."""
+    """What checks may look at, and the facts that they establish beside their outcomes."""
 
     staged: StagedPackage
     package: OpenedPackage
+    listing: Listing
+    profile: CheckProfile
+    instruments: Instruments
+    register: ContentRegister
+    scope_table: ScopeTable | None = None
+    scope: PackageScope = field(default_factory=PackageScope)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentFile:
+    """One file of the package as it lies on our disk."""
+
+    path: str  # shown in findings
+    location: Path
+    size_bytes: int
+    is_content: bool  # by [content].files; else it only describes
+    identified: Identified | None = None  # None: its format was not asked for, or not found out
+
+
+Item = TypeVar("Item", contravariant=True)
+
+
+class Judge(Protocol[Item]):
+    """Judges one thing after the other; keeps what it needs to, and that in little memory."""
+
+    def take(self, item: Item) -> Iterable[Finding]:
+        """What is wrong with this one."""
+        ...
+
+    def finish(self) -> Iterable[Finding]:
+        """What is wrong with all of them together."""
+        ...
+
+    @property
+    def undone(self) -> Undone | None:
+        """Asked last: why the check is not passed although it found no error."""
+        ...
+
+
+class JudgesEach:
+    """A judge that finds nothing in all of them together; a check overrides what it needs."""
+
+    undone: Undone | None = None
+
+    def finish(self) -> Iterable[Finding]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class OfRecords:
+    """A check of every record; all of these share one reading of the metadata."""
+
+    judge: Callable[[Examined], Judge[Record] | NotApplicable]
+
+
+@dataclass(frozen=True, slots=True)
+class OfStatedFiles:
+    """A check of every file that the metadata describes."""
+
+    judge: Callable[[Examined], Judge[StatedFile] | NotApplicable]
+
+
+@dataclass(frozen=True, slots=True)
+class OfFiles:
+    """A check of every file on the disk, received or decoded."""
+
+    judge: Callable[[Examined], Judge[ContentFile] | NotApplicable | CouldNotRun]
 
 
 Examination = Iterator[Finding] | NotApplicable | CouldNotRun
+
+
+@dataclass(frozen=True, slots=True)
+class OfPackage:
+    """A check that asks the package once."""
+
+    examine: Callable[[Examined], Examination]
+
+
+Question = OfPackage | OfRecords | OfStatedFiles | OfFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,58 +165,24 @@ class Check:
     """One item of the standard."""
 
     number: str  # "1-1"; the stage stands before it in a report
-    title: str
-    title_zh: str
+    title: Text
     property: Property
-    examine: Callable[[Examined], Examination]
+    object: Text
+    method: Text
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """A check that was carried out, or not."""
 
-    code: str  # "YJ-1-1"
-    title: str
-    title_zh: str
-    property: Property
+    check: Check
+    stage: str
     outcome: Outcome
+    consequence: Consequence
     findings: tuple[Finding, ...]
 
-
-def carry_out(check: Check, stage: str, examined: Examined) -> CheckResult:
-    """Run one check; whatever it raises becomes `could-not-run`."""
-    try:
-        outcome, findings = _judged(check.examine(examined))
-    except Exception as error:  # a check's own bug must not pass packages
-        log.exception("intake.check.raised", check=check.number)
-        outcome = Outcome.COULD_NOT_RUN
-        findings = (_RAISED.found(kind=type(error).__name__),)
-    return result_of(check, stage, outcome, findings)
-
-
-def result_of(
-    check: Check, stage: str, outcome: Outcome, findings: tuple[Finding, ...]
-) -> CheckResult:
-    """Put a check's outcome under the code it has at this stage."""
-    return CheckResult(
-        f"{stage}-{check.number}", check.title, check.title_zh, check.property, outcome, findings
-    )
-
-
-def _judged(examination: Examination) -> tuple[Outcome, tuple[Finding, ...]]:
-    match examination:
-        case NotApplicable(finding):
-            return Outcome.NOT_APPLICABLE, (finding,)
-        case CouldNotRun(finding):
-            return Outcome.COULD_NOT_RUN, (finding,)
-        case findings:
-            kept = list(islice(findings, FINDINGS_MAX))
-            failed = any(finding.severity is Severity.ERROR for finding in kept)
-            count = errors = 0
-            for finding in findings:
-                count += 1
-                errors += finding.severity is Severity.ERROR
-            if count > 0:
-                kept.append(_MORE.found(count=count, errors=errors))
-            outcome = Outcome.FAILED if failed or errors > 0 else Outcome.PASSED
-            return outcome, tuple(kept)
+    @property
+    def code(self) -> str:
+        """As the standard writes it: "YJ-1-1"."""
+        return f"{self.stage}-{self.check.number}"

@@ -5,12 +5,13 @@ without any time or path of ours, so equal packages have equal reports.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ingest_watch.checks.check import CheckResult
+from ingest_watch.checks.check import CheckResult, Consequence
 from ingest_watch.findings import Finding, Severity
 from ingest_watch.formats.package_format import Decoded, Part
+from ingest_watch.scope import PackageScope
 
 FORMAT = "lantai.check-report.v1"
 
@@ -36,6 +37,7 @@ class CheckReport:
     decoded: Decoded | None = None
     # The packages that a batch holds. Not in the report.
     parts: tuple[Part, ...] = ()
+    scope: PackageScope = field(default_factory=PackageScope)
 
     def findings(self, severity: Severity) -> tuple[Finding, ...]:
         """Return all findings of this weight, in the order of the checks."""
@@ -46,6 +48,14 @@ class CheckReport:
             if finding.severity is severity
         )
 
+    def reasons(self) -> tuple[Finding, ...]:
+        """Return why it is not acceptable: what the checks found that keep it out."""
+        wanted = Consequence.REJECT if self.verdict is Verdict.REJECTED else Consequence.HOLD
+        deciding = [check for check in self.checks if check.consequence is wanted]
+        found = [finding for check in deciding for finding in check.findings]
+        errors = tuple(finding for finding in found if finding.severity is Severity.ERROR)
+        return errors or tuple(found)
+
     def as_json(self) -> bytes:
         """Return the report as docs/formats/answers.md has it: UTF-8, two-space indent, LF."""
         document = {
@@ -53,18 +63,27 @@ class CheckReport:
             "package_format": self.package_format,
             "verdict": self.verdict.value,
             "checks": [check_members(check) for check in self.checks],
+            "matter": self.scope.matter,
+            "class": self.scope.record_class,
+            "retention": self.scope.retention,
         }
         return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def check_members(check: CheckResult) -> dict[str, object]:
+def check_members(result: CheckResult) -> dict[str, object]:
     """Return one check as JSON members."""
+    check = result.check
     return {
-        "code": check.code,
-        "title": check.title,
-        "title_zh": check.title_zh,
+        "code": result.code,
+        "title": check.title.english,
+        "title_zh": check.title.chinese,
         "property": check.property.value,
-        "outcome": check.outcome.value,
+        "object": check.object.english,
+        "object_zh": check.object.chinese,
+        "method": check.method.english,
+        "method_zh": check.method.chinese,
+        "outcome": result.outcome.value,
+        "consequence": result.consequence.value,
         "findings": [
             {
                 "severity": finding.severity.value,
@@ -73,6 +92,6 @@ def check_members(check: CheckResult) -> dict[str, object]:
                 "message": finding.message,
                 "message_zh": finding.message_zh,
             }
-            for finding in check.findings
+            for finding in result.findings
         ],
     }

@@ -6,7 +6,7 @@ what it remarked on names is told here.
 
 from itertools import chain
 
-from ingest_watch.checks.check import Check, Examination, Examined, Property
+from ingest_watch.checks.check import Check, Examination, Examined, OfPackage, Property, Text
 from ingest_watch.formats.package_format import NotApplicable
 
 
@@ -17,4 +17,11 @@ def _examine(examined: Examined) -> Examination:
     return chain(examined.staged.findings, answer)
 
 
-CHECK = Check("1-13", "Package structure", "信息包目录结构规范性", Property.AUTHENTICITY, _examine)
+CHECK = Check(
+    "1-13",
+    Text("Package structure", "信息包目录结构规范性检测"),
+    Property.AUTHENTICITY,
+    Text("folders and names of the package", "信息包的目录结构和文件名"),
+    Text("layout and names against the rules of the format", "依据格式规范检测目录结构和文件名"),
+    OfPackage(_examine),
+)

@@ -2,25 +2,32 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import structlog
+from msgspec import structs
 
-from ingest_watch.checks.all_checks import CHECKS
+from ingest_watch.check_profile import CheckProfile, CheckRule, shipped_profile
+from ingest_watch.checks.carrying_out import FINDINGS_MAX, carry_out_all
 from ingest_watch.checks.check import (
-    FINDINGS_MAX,
     Check,
+    Consequence,
     Examination,
     Examined,
+    OfPackage,
     Outcome,
     Property,
-    carry_out,
+    Text,
 )
+from ingest_watch.content_register import ContentRegister
 from ingest_watch.findings import Finding, Rule, Severity, shown
 from ingest_watch.formats.bagit import BagIt
 from ingest_watch.formats.package_format import Opening
-from ingest_watch.judge import CheckProfile, judge
+from ingest_watch.instruments import Instruments
+from ingest_watch.judge import Standards, judge
 from ingest_watch.listing import Listing
 from ingest_watch.staging import inspect_folder
 from tests.bags import bag_files, judged, write_files
@@ -29,12 +36,22 @@ WARNING = Rule("w", Severity.WARNING, "at {place}", "在 {place}", "")
 ERROR = Rule("e", Severity.ERROR, "bad", "坏", "")
 
 
+def profile_of(**checks: CheckRule) -> CheckProfile:
+    """A profile of bags with these checks, `_1_3` for 1-3."""
+    named = {name.strip("_").replace("_", "-"): rule for name, rule in checks.items()}
+    return CheckProfile(title="Test", title_zh="测试", formats=("bagit",), checks=named)
+
+
 @pytest.fixture
 def examined(tmp_path: Path) -> Iterator[Examined]:
     bag = write_files(tmp_path / "bag", bag_files())
     staged = inspect_folder(bag, tmp_path / "listing")
     with Listing.open(staged.listing) as listing:
-        yield Examined(staged, BagIt().open(Opening(bag, listing, tmp_path)))
+        opened = BagIt().open(Opening(bag, listing, tmp_path))
+        yield Examined(
+            staged, opened, listing, profile_of(_4_9=CheckRule()),
+            Instruments(today=date(2026, 11, 22)), ContentRegister(listing),
+        )  # fmt: skip
 
 
 def outcome_of(answer: Examination | Exception, examined: Examined) -> tuple[Outcome, int]:
@@ -43,9 +60,10 @@ def outcome_of(answer: Examination | Exception, examined: Examined) -> tuple[Out
             raise answer
         return answer
 
-    check = Check("9-9", "Test", "测试", Property.SAFETY, examine)
-    result = carry_out(check, "YJ", examined)
-    assert result.code == "YJ-9-9"
+    words = Text("Test", "测试")
+    check = Check("4-9", words, Property.SAFETY, words, words, OfPackage(examine))
+    (result,) = carry_out_all([check], examined)
+    assert result.code == "YJ-4-9"
     return result.outcome, len(result.findings)
 
 
@@ -91,18 +109,47 @@ def test_the_virus_check_never_passes_without_a_scanner(tmp_path: Path) -> None:
 def test_a_profile_that_needs_the_virus_check_leaves_the_package_unjudged(tmp_path: Path) -> None:
     bag = write_files(tmp_path / "bag", bag_files())
     staged = inspect_folder(bag, tmp_path / "listing")
-    assert judge(staged, CheckProfile(dispensable=frozenset())).verdict == "not-judged"
+    needed = profile_of(_4_2=CheckRule(undone="hold"))
+    assert judge(staged, Standards(profile=needed)).verdict == "not-judged"
+
+
+@pytest.mark.parametrize(
+    ("failed", "verdict"),
+    [("reject", "rejected"), ("hold", "not-judged"), ("remark", "acceptable")],
+)
+def test_what_a_failed_check_does_to_the_package_is_its_profiles_to_say(
+    tmp_path: Path, failed: Literal["reject", "hold", "remark"], verdict: str
+) -> None:
+    bag = write_files(tmp_path / "bag", bag_files())
+    (bag / "data" / "surplus").write_bytes(b"x")
+    staged = inspect_folder(bag, tmp_path / "listing")
+    report = judge(staged, Standards(profile=profile_of(_4_3=CheckRule(failed=failed))))
+    assert report.verdict == verdict
+    (surplus,) = report.checks
+    assert (surplus.outcome, surplus.consequence) == (Outcome.FAILED, Consequence(failed))
+
+
+def test_of_several_checks_the_heaviest_consequence_decides(tmp_path: Path) -> None:
+    bag = write_files(tmp_path / "bag", bag_files())
+    (bag / "data" / "surplus").write_bytes(b"x")
+    (bag / "data" / "申请表.pdf").write_bytes(b"changed")
+    checks = profile_of(_1_1=CheckRule(), _4_2=CheckRule(), _4_3=CheckRule(failed="hold"))
+    staged = inspect_folder(bag, tmp_path / "listing")
+    report = judge(staged, Standards(profile=checks))
+    assert report.verdict == "rejected"
+    assert {finding.code for finding in report.reasons()} == {"digest-mismatch"}
 
 
 def test_the_stage_stands_before_every_code(tmp_path: Path) -> None:
     bag = write_files(tmp_path / "bag", bag_files())
-    report = judge(inspect_folder(bag, tmp_path / "listing"), CheckProfile(stage="GD"))
-    assert {check.code for check in report.checks} == {f"GD-{check.number}" for check in CHECKS}
+    archiving = structs.replace(shipped_profile("bagit"), stage="GD")
+    report = judge(inspect_folder(bag, tmp_path / "listing"), Standards(profile=archiving))
+    assert {check.code for check in report.checks} == {f"GD-{each}" for each in archiving.checks}
 
 
 def test_a_format_that_the_source_may_not_send_is_refused(tmp_path: Path) -> None:
     bag = write_files(tmp_path / "bag", bag_files())
-    report = judge(inspect_folder(bag, tmp_path / "listing"), CheckProfile(formats=()))
+    report = judge(inspect_folder(bag, tmp_path / "listing"), Standards(formats=()))
     assert report.verdict == "rejected"
     assert report.package_format is None
 
@@ -121,10 +168,15 @@ def test_the_report_is_written_as_its_page_says_and_is_the_same_for_the_same_pac
     written = judged(bag).as_json()
     assert judged(bag).as_json() == written
     document = json.loads(written)
-    assert list(document) == ["format", "package_format", "verdict", "checks"]
+    assert list(document) == [
+        "format", "package_format", "verdict", "checks", "matter", "class", "retention"
+    ]  # fmt: skip
     assert document["format"] == "lantai.check-report.v1"
     for check in document["checks"]:
-        assert list(check) == ["code", "title", "title_zh", "property", "outcome", "findings"]
+        assert list(check) == [
+            "code", "title", "title_zh", "property", "object", "object_zh", "method", "method_zh",
+            "outcome", "consequence", "findings",
+        ]  # fmt: skip
         for finding in check["findings"]:
             assert list(finding) == ["severity", "code", "path", "message", "message_zh"]
     assert b"\x1b" not in written
