@@ -8,7 +8,7 @@ import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ingest_watch import outbox
@@ -106,8 +106,9 @@ class Delivery:
             answers.signatures, {answer.transfer_id for answer in batch}
         )
         returning = outbox.Returning(source.returned, source.platform_receipts)
+        whole = [await self._with_body(answer) for answer in batch]
         try:
-            await asyncio.to_thread(outbox.deliver, returning, batch, told)
+            await asyncio.to_thread(outbox.deliver, returning, whole, told)
         except OSError as error:
             if len(batch) > 1:
                 return sum(
@@ -124,6 +125,11 @@ class Delivery:
         for answer in batch:
             log.info("delivery.answer.written", transfer=answer.transfer_id, kind=answer.kind)
         return len(batch)
+
+    async def _with_body(self, answer: Answer) -> Answer:
+        if answer.body is not None:
+            return answer
+        return replace(answer, body=await self._catalogue.look(answers.body_of, answer.id))
 
     async def _move_originals(self, source: SourceFolders) -> None:
         # A rejected original is not among them: it stays where its sender can mend it.
@@ -167,12 +173,16 @@ class Delivery:
 
 
 def _batches(waiting: Sequence[Answer]) -> Iterator[list[Answer]]:
-    """Answers to be written together, in order: few, and of each name one transfer's only."""
+    """Answers to be written together, in order: few, and of each name one transfer's only.
+
+    Of long ones, whose bodies are not here yet, there is one in a batch.
+    """
     batch: list[Answer] = []
     owners: dict[Place, int] = {}
     for answer in waiting:
         owner = owners.setdefault(place_of(answer.name), answer.transfer_id)
-        if len(batch) == _BATCH or owner != answer.transfer_id:
+        is_full = len(batch) == _BATCH or (answer.body is None and batch)
+        if is_full or owner != answer.transfer_id:
             yield batch
             batch, owners = [], {place_of(answer.name): answer.transfer_id}
         batch.append(answer)

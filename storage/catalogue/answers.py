@@ -5,14 +5,20 @@ Signing is the notary's affair, writing files ingest_watch's.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, literal, select, update
 
 from storage.catalogue.errors import AnswerConflict
 from storage.catalogue.model import Answer, AnswerKind, NewAnswer
-from storage.catalogue.schema import answers, transfers
+from storage.catalogue.schema import answer_pieces, answers, transfers
 from storage.catalogue.statements import insert_new
+
+# A longer body is kept in pieces: SQLite holds a value three times while it is written, and writes
+# the whole row again when another column changes.
+_ROW_BYTES_MAX = 64 * 1024
+_PIECE_BYTES = 1024 * 1024
 
 _COLUMNS = (*answers.c, transfers.c.source, transfers.c.name, transfers.c.name_raw)
 _JOINED = select(*_COLUMNS).join(transfers, transfers.c.id == answers.c.transfer_id)
@@ -23,6 +29,11 @@ _OF_KIND = (
 )
 _BY_KIND = _JOINED.where(*_OF_KIND)
 _DIGEST = select(answers.c.body_sha256).where(*_OF_KIND)
+_PIECES = (
+    select(answer_pieces.c.piece)
+    .where(answer_pieces.c.answer_id == bindparam("by_answer_id"))
+    .order_by(answer_pieces.c.number)
+)
 
 _WRITTEN = (
     update(answers)
@@ -43,35 +54,41 @@ def give(connection: Connection, transfer_id: int, answer: NewAnswer, at: str) -
 
     Raises AnswerConflict if there is one with another body.
     """
-    assert len(answer.signature) == 64, transfer_id
-    values = {
-        "transfer_id": transfer_id,
-        "kind": answer.kind,
-        "body": answer.body,
-        "body_sha256": answer.body_sha256,
-        "signature": answer.signature,
-        "created_at": at,
-    }
-    # Neither here nor below is the body read again: it may be as long as a list of files.
-    insert_new(connection, answers, _Given, values)
-    given = connection.execute(_DIGEST, {"by_transfer_id": transfer_id, "by_kind": answer.kind})
-    if given.scalar_one() != answer.body_sha256:
-        raise AnswerConflict(
-            f"transfer {transfer_id} was already answered `{answer.kind}` with other bytes; "
-            "what was said stands"
-        )
+    body = answer.body
+    is_long = body is not None and len(body) > _ROW_BYTES_MAX
+    new = _insert(connection, transfer_id, replace(answer, body=None) if is_long else answer, at)
+    if new is not None and is_long and body is not None:
+        for number, begun in enumerate(range(0, len(body), _PIECE_BYTES)):
+            piece = body[begun : begun + _PIECE_BYTES]
+            values = {"answer_id": new, "number": number, "piece": piece}
+            connection.execute(insert(answer_pieces), values)
 
 
 def repeat_stored(connection: Connection, first_id: int, transfer_id: int, at: str) -> None:
     """Give `transfer_id` the stored receipt of the transfer `first_id`, byte for byte."""
-    first = find(connection, first_id, AnswerKind.STORED)
+    first = _find_row(connection, first_id, AnswerKind.STORED)
     assert first is not None, f"transfer {first_id} is stored without a receipt"
     same = NewAnswer(AnswerKind.STORED, first.body, first.body_sha256, first.signature)
-    give(connection, transfer_id, same, at)
+    new = _insert(connection, transfer_id, same, at)
+    if new is not None:
+        columns = (literal(new), answer_pieces.c.number, answer_pieces.c.piece)
+        pieces = select(*columns).where(answer_pieces.c.answer_id == first.id)
+        connection.execute(
+            insert(answer_pieces).from_select(["answer_id", "number", "piece"], pieces)
+        )
+
+
+def body_of(connection: Connection, answer_id: int) -> bytes | None:
+    """The body of an answer that has it in pieces; None where there are none."""
+    pieces = connection.execute(_PIECES, {"by_answer_id": answer_id})
+    body = BytesIO()
+    for piece in pieces.scalars():
+        body.write(piece)
+    return body.getvalue() or None
 
 
 def outbox(connection: Connection, *, after: int = 0, limit: int = 100) -> list[Answer]:
-    """Answers not yet in their return folders, oldest first."""
+    """Answers not yet in their return folders, oldest first; long ones without their bodies."""
     query = _JOINED.where(answers.c.written_at.is_(None), answers.c.id > after)
     return _answers(connection, query.order_by(answers.c.id).limit(limit))
 
@@ -84,14 +101,15 @@ def mark_written(connection: Connection, answer_ids: Iterable[int], at: str) -> 
 
 
 def find(connection: Connection, transfer_id: int, kind: AnswerKind) -> Answer | None:
-    """One transfer's answer of one kind."""
-    row = connection.execute(_BY_KIND, {"by_transfer_id": transfer_id, "by_kind": kind}).mappings()
-    found = row.one_or_none()
-    return None if found is None else Answer(**found)
+    """One transfer's answer of one kind, with its body."""
+    found = _find_row(connection, transfer_id, kind)
+    if found is None or found.body is not None:
+        return found
+    return replace(found, body=body_of(connection, found.id))
 
 
 def of_transfer(connection: Connection, transfer_id: int) -> list[Answer]:
-    """Everything one transfer was told, in order."""
+    """Everything one transfer was told, in order; long ones without their bodies."""
     query = _JOINED.where(answers.c.transfer_id == transfer_id).order_by(answers.c.id)
     return _answers(connection, query)
 
@@ -106,6 +124,35 @@ def signatures(connection: Connection, transfer_ids: Iterable[int]) -> dict[int,
     for transfer_id, signature in connection.execute(query):
         told[transfer_id].add(bytes(signature))
     return {transfer_id: frozenset(each) for transfer_id, each in told.items()}
+
+
+def _insert(connection: Connection, transfer_id: int, answer: NewAnswer, at: str) -> int | None:
+    """The number of the new row; None if there is one with this body. Raises AnswerConflict."""
+    assert len(answer.signature) == 64, transfer_id
+    values = {
+        "transfer_id": transfer_id,
+        "kind": answer.kind,
+        "body": answer.body,
+        "body_sha256": answer.body_sha256,
+        "signature": answer.signature,
+        "created_at": at,
+    }
+    new = insert_new(connection, answers, _Given, values)
+    if new is not None:
+        return _Given(*new).id
+    given = connection.execute(_DIGEST, {"by_transfer_id": transfer_id, "by_kind": answer.kind})
+    if given.scalar_one() != answer.body_sha256:
+        raise AnswerConflict(
+            f"transfer {transfer_id} was already answered `{answer.kind}` with other bytes; "
+            "what was said stands"
+        )
+    return None
+
+
+def _find_row(connection: Connection, transfer_id: int, kind: AnswerKind) -> Answer | None:
+    row = connection.execute(_BY_KIND, {"by_transfer_id": transfer_id, "by_kind": kind}).mappings()
+    found = row.one_or_none()
+    return None if found is None else Answer(**found)
 
 
 def _answers(connection: Connection, query: Select[tuple[Answer]]) -> list[Answer]:

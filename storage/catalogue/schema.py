@@ -218,8 +218,8 @@ answers = Table(
     column(
         "body",
         LargeBinary,
-        "The exact JSON bytes that were signed. NULL when they are large: then they lie in the "
-        "answer spool under body_sha256, fsynced before this row was committed.",
+        "The exact JSON bytes that were signed. NULL when they are long: then they lie in "
+        "answer_pieces, in the same transaction.",
         null=True,
     ),
     column("body_sha256", Sha256, "Of the body, wherever it lies."),
@@ -240,6 +240,15 @@ answers = Table(
         postgresql_where=text("written_at IS NULL"),
     ),
     sqlite_autoincrement=True,
+    info={"kind": "ledger"},
+)
+
+answer_pieces = Table(
+    "answer_pieces",
+    metadata,
+    Column("answer_id", Number, ForeignKey("answers.id"), primary_key=True, doc="Of which answer."),
+    Column("number", Integer, primary_key=True, autoincrement=False, doc="0, 1, …: in order."),
+    column("piece", LargeBinary, "At most 1 MiB of the body: a long one is never held thrice."),
     info={"kind": "ledger"},
 )
 

@@ -1,6 +1,7 @@
 """Packages, copies and the outbox (storage/catalogue/packages.py, copies.py, answers.py)."""
 
 import dataclasses
+import random
 
 import pytest
 from sqlalchemy import Connection
@@ -245,9 +246,31 @@ def _give(connection: Connection, transfer_id: int) -> Answer:
     return given
 
 
-def test_a_body_too_large_for_the_catalogue_is_named_by_its_digest(story: Story) -> None:
+@pytest.mark.parametrize("size_bytes", [64 * 1024, 64 * 1024 + 1, 1024 * 1024, 3_000_000])
+def test_a_long_body_is_kept_whole_and_is_not_in_the_outbox_s_list(
+    story: Story, size_bytes: int
+) -> None:
     transfer = story.claimed()
-    spooled = dataclasses.replace(receipt(), body=None)
-    answers.give(story.connection, transfer.id, spooled, moment(7))
-    (answer,) = answers.outbox(story.connection)
-    assert (answer.body, answer.body_sha256) == (None, "d" * 64)
+    body = random.Random(size_bytes).randbytes(size_bytes)
+    long = dataclasses.replace(receipt(kind=AnswerKind.STORED), body=body)
+    answers.give(story.connection, transfer.id, long, moment(7))
+    answers.give(story.connection, transfer.id, long, moment(8))
+    (listed,) = answers.outbox(story.connection)
+    is_long = size_bytes > 64 * 1024
+    assert listed.body == (None if is_long else body)
+    assert answers.body_of(story.connection, listed.id) == (body if is_long else None)
+    found = answers.find(story.connection, transfer.id, AnswerKind.STORED)
+    assert found is not None
+    assert found.body == body
+
+
+def test_a_long_receipt_is_repeated_byte_for_byte(story: Story) -> None:
+    first, again = story.claimed(), story.claimed("case-0002")
+    body = random.Random(7).randbytes(1_500_000)
+    long = dataclasses.replace(receipt(kind=AnswerKind.STORED), body=body)
+    answers.give(story.connection, first.id, long, moment(7))
+    for _ in range(2):
+        answers.repeat_stored(story.connection, first.id, again.id, moment(8))
+    repeated = answers.find(story.connection, again.id, AnswerKind.STORED)
+    assert repeated is not None
+    assert repeated.body == body

@@ -25,6 +25,7 @@ def upgrade() -> None:
     _create_packages()
     _create_copies()
     _create_answers()
+    _create_answer_pieces()
     _create_events()
     _create_orders()
     _create_findings()
@@ -179,6 +180,19 @@ def _create_answers() -> None:
         unique=False,
         sqlite_where=sa.text("written_at IS NULL"),
         postgresql_where=sa.text("written_at IS NULL"),
+    )
+
+
+def _create_answer_pieces() -> None:
+    op.create_table(
+        "answer_pieces",
+        sa.Column("answer_id", NUMBER, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("piece", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["answer_id"], ["answers.id"], name=op.f("fk_answer_pieces_answer_id")
+        ),
+        sa.PrimaryKeyConstraint("answer_id", "number", name=op.f("pk_answer_pieces")),
     )
 
 
