@@ -152,20 +152,6 @@ def test_a_file_with_several_names_is_copied_apart(bag: Path) -> None:
     assert (bag.parent / "target/data/scan/1.txt").read_bytes() == b"page one\n"
 
 
-def test_ten_thousand_levels_are_refused_and_not_descended(tmp_path: Path) -> None:
-    bag = tmp_path / "bag"
-    bag.mkdir()
-    descriptor = os.open(bag, os.O_RDONLY)
-    for _ in range(10_000):
-        os.mkdir("d", dir_fd=descriptor)
-        deeper = os.open("d", os.O_RDONLY, dir_fd=descriptor)
-        os.close(descriptor)
-        descriptor = deeper
-    os.close(descriptor)
-    assert rejected_for(bag) == "depth"
-    subprocess.run(["rm", "-rf", str(bag)], check=True)
-
-
 def test_limits_on_files_bytes_and_names_are_held_before_copying(bag: Path) -> None:
     assert rejected_for(bag, IntakeLimits(files_max=3)) == "entries"
     for name in ("target", "listing"):
