@@ -14,6 +14,7 @@ from ingest_watch.algorithms import WantedDigests
 from ingest_watch.findings import Finding, Rule, Severity
 from ingest_watch.listing import Listing
 from ingest_watch.records import Record, StatedFile
+from ingest_watch.seals.trust import NO_TRUST, Trust
 
 _NOTHING_TO_ASK = Rule(
     "nothing-to-check", Severity.NOTE, "this package format has nothing of the kind",
@@ -180,6 +181,7 @@ class Opening:
     listing: Listing  # of it
     work: Path  # a folder of this transfer alone; decoded files go to a new folder in it
     name: str = ""  # of the package, as its sender named the folder or file; "" if not known
+    trust: Trust = NO_TRUST  # what signatures may rest on
 
 
 class PackageFormat(Protocol):

@@ -7,12 +7,14 @@ from ingest_watch.algorithms import WantedDigests
 from ingest_watch.formats.bagit import BagIt
 from ingest_watch.formats.carrier import Carrier
 from ingest_watch.formats.csip import Csip
+from ingest_watch.formats.eep import Eep
 from ingest_watch.formats.package_format import PackageFormat
 
 FORMATS: dict[str, PackageFormat] = {
     "bagit": BagIt(),
     "carrier": Carrier(),
     "csip": Csip(),
+    "eep": Eep(),
 }
 
 
