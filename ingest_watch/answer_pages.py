@@ -34,8 +34,8 @@ WORDS = {
     "safety": "安全性",
     "passed": "通过",
     "failed": "未通过",
-    "could-not-run": "未检测",
-    "to-be-judged": "人工待检",
+    "could-not-run": "异常",
+    "to-be-judged": "待人工",
     "not-applicable": "不适用",
     "error": "错误",
     "warning": "警告",
@@ -44,6 +44,11 @@ WORDS = {
     "rejected": "不予接收",
     "stored": "已入库",
     "not-judged": "未能判定",
+    "hold": "暂存",
+    "reject": "否决",
+    "Y": "永久",
+    "D30": "定期30年",
+    "D10": "定期10年",
 }
 
 

@@ -14,7 +14,7 @@ from ingest_watch.answers import (
     rejected,
     stored,
 )
-from ingest_watch.checks.check import Outcome, Property
+from ingest_watch.checks.check import Consequence, Outcome, Property
 from ingest_watch.findings import Finding, Severity
 from ingest_watch.published import CheckEntry, FindingEntry
 from storage.catalogue.model import Answer, AnswerKind
@@ -52,7 +52,20 @@ def check(
         FindingEntry(each.severity, each.code, each.path, each.message, each.message_zh)
         for each in findings
     ]
-    return msgspec.json.encode(CheckEntry("YJ-1-1", "Fixity", "固定性", prop, outcome, found))
+    entry = CheckEntry(
+        code="YJ-1-1",
+        title="Fixity",
+        title_zh="固定性",
+        property=prop,
+        object="files",
+        object_zh="文件",
+        method="digests",
+        method_zh="摘要比对",
+        outcome=outcome,
+        consequence=Consequence.REJECT if outcome is Outcome.FAILED else Consequence.NONE,
+        findings=found,
+    )
+    return msgspec.json.encode(entry)
 
 
 def failed_check(code: str = REASON.code) -> bytes:

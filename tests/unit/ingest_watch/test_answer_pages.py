@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 
 from ingest_watch.answer_pages import (
@@ -14,6 +15,7 @@ from ingest_watch.answer_pages import (
     ROWS_MAX,
     answer_page,
     registration_page,
+    report_page,
 )
 from ingest_watch.answers import (
     FirstFiles,
@@ -27,7 +29,9 @@ from ingest_watch.answers import (
     stored,
 )
 from ingest_watch.checks.check import Outcome, Property
+from ingest_watch.checks.report import Verdict
 from ingest_watch.findings import Finding, Severity
+from ingest_watch.published import CheckEntry, CheckReportEntry
 from storage.catalogue.model import AnswerKind
 from storage.model import FileEntry
 from tests.answer_samples import (
@@ -36,6 +40,7 @@ from tests.answer_samples import (
     VERSION,
     body_of,
     check,
+    failed_check,
     said_by,
     stored_by,
     true_receipt,
@@ -191,3 +196,20 @@ def test_only_what_a_page_shows_is_read_of_a_list_of_files(count: int) -> None:
 def test_an_answer_that_lists_no_files_shows_none() -> None:
     answer = read_answer(body_of(AnswerKind.RECEIVED))
     assert (all_files(answer), first_files(answer, 5)) == ([], FirstFiles([], 0))
+
+
+def test_a_report_s_page_says_what_was_looked_at_and_how_and_what_follows() -> None:
+    checks = [msgspec.json.decode(each, type=CheckEntry) for each in (check(), failed_check())]
+    report = CheckReportEntry(
+        "lantai.check-report.v1", "bagit", Verdict.REJECTED, checks, matter="<m>", retention="D30"
+    )
+    page = report_page("案卷<1>", report, sample=False).decode()
+    for said in (
+        "对象 文件；方法 摘要比对",
+        "否决 reject",
+        "不予接收",
+        "&lt;m&gt;",
+        "定期30年",
+        "案卷&lt;1&gt;",
+    ):
+        assert said in page
