@@ -132,7 +132,11 @@ class Keeper:
     async def sweep_status(self) -> dict[str, SweepStatus | str]:
         """How each node's sweep goes, or why it does not say."""
 
+        away = await self._away()
+
         async def ask(node: str) -> SweepStatus | str:
+            if node in away:
+                return f"{_AWAY} 按计划离线"
             try:
                 return await self._clients[node].sweep()
             except WireRefusal as refusal:

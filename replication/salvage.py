@@ -6,7 +6,7 @@ blocks from whichever has them. Never writes to a node, and mends nothing.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from replication.copies import NodeReads, damage_of
@@ -67,16 +67,23 @@ class Salvage:
         self._answer_s = answer_s
         self._leaves: tuple[tuple[str, int], bytes] | None = None  # of the file asked for last
 
-    async def blocks(self, file: ViewFile, first: int, count: int) -> list[BlockVerdicts]:
-        """Verdicts on `count` blocks from `first` on. Raises BlocksUnknown."""
+    async def blocks(
+        self, file: ViewFile, first: int, count: int, away: Set[str] = frozenset()
+    ) -> list[BlockVerdicts]:
+        """Verdicts on `count` blocks from `first` on. Raises BlocksUnknown.
+
+        Nodes that are `away` by plan are not waited for.
+        """
         leaves = await self._leaves_of(file)
         last = min(first + count, blocks_of(file.entry.size_bytes))
+        holders = self._holders(file)
+        asked = [node for node in holders if node not in away]
         judged = []
         for index in range(first, last):
             found = await asyncio.gather(
-                *(self._judge(node, file, index, leaves) for node in self._holders(file))
+                *(self._judge(node, file, index, leaves) for node in asked)
             )
-            verdicts = dict(zip(self._holders(file), found, strict=True))
+            verdicts = dict.fromkeys(holders, Verdict.AWAY) | dict(zip(asked, found, strict=True))
             judged.append(BlockVerdicts(index, verdicts))
         return judged
 

@@ -5,12 +5,11 @@ together on the asking side, and nothing goes back to a node.
 """
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from daemon.control import Request
 from replication.salvage import Salvage, blocks_of
-from storage.sweep.model import Verdict
 from storage.view.reader import ViewFile
 
 # So many blocks, from every node, are read within the time that a control socket waits.
@@ -39,17 +38,14 @@ class SalvageVerbs:
         file = await self._file(request)
         first = request.number("first", 0)
         count = min(request.number("count", _BLOCKS_MAX), _BLOCKS_MAX)
-        judged = await self._salvage.blocks(file, first, count)
-        away = await self._away()
+        judged = await self._salvage.blocks(file, first, count, await self._away())
         total = blocks_of(file.entry.size_bytes)
         return {
             "version": file.held.version,
             "size_bytes": file.entry.size_bytes,
             "sha256": file.entry.sha256,
             "blocks_total": total,
-            "blocks": [
-                {"index": each.index, "verdicts": _by_plan(each.verdicts, away)} for each in judged
-            ],
+            "blocks": [{"index": each.index, "verdicts": dict(each.verdicts)} for each in judged],
             "more": first + len(judged) < total,
         }
 
@@ -63,11 +59,3 @@ class SalvageVerbs:
         return await self._find(
             request.text("object_id"), request.number("version", 0), request.text("path")
         )
-
-
-def _by_plan(verdicts: Mapping[str, Verdict], away: frozenset[str]) -> dict[str, Verdict]:
-    """The verdicts, and `away` for the silence of a node that is away by plan."""
-    return {
-        node: Verdict.AWAY if verdict is Verdict.UNREACHABLE and node in away else verdict
-        for node, verdict in verdicts.items()
-    }

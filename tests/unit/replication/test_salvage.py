@@ -140,7 +140,19 @@ async def test_a_small_file_is_one_block(world: World) -> None:
     assert hashlib.sha256((await salvage.block(file, 0)).data).hexdigest() == file.entry.sha256
 
 
-async def test_a_node_that_is_away_is_unreachable_and_not_damaged(world: World) -> None:
+async def test_a_node_away_by_plan_is_not_waited_for_and_a_block_is_still_asked_of_it(
+    world: World,
+) -> None:
+    salvage, file = await opened(world, "received/bagit.txt")
+    for number in (0, 1):
+        world.file(number, SMALL_PATH).unlink()
+    (only,) = await salvage.blocks(file, 0, 1, frozenset({"node-3"}))
+    assert only.verdicts["node-3"] is Verdict.AWAY
+    assert only.good_nodes == ()
+    assert (await salvage.block(file, 0)).node == "node-3"
+
+
+async def test_a_node_that_does_not_answer_is_unreachable_and_not_damaged(world: World) -> None:
     nodes = await world.nodes()
     file = await world.view_file("received/bagit.txt", nodes)
     nodes["node-2"] = Away(world.folders[1], {})
