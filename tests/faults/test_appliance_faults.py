@@ -124,7 +124,7 @@ async def test_a_mend_ends_well_although_a_source_is_killed(
 async def test_a_node_away_by_plan_is_not_missed_and_its_copy_is_neither_bad_nor_good(
     appliance: Processes, sender: Sender, wait_until: WaitUntil
 ) -> None:
-    """1. Said to be away, and stopped. 2. Both other copies rot. 3. Back: both are mended from it."""
+    """1. Said to be away, and stopped. 2. Both other copies rot. 3. Back: both are mended."""
     layout = appliance.layout
     (package,) = await _stored_packages(appliance, sender, wait_until)
     until = f"{datetime.now(UTC).astimezone() + timedelta(days=1):%Y-%m-%dT%H:%M}"
@@ -148,8 +148,12 @@ async def test_a_node_away_by_plan_is_not_missed_and_its_copy_is_neither_bad_nor
     assert status["objects_without_a_good_copy"] == [], "the absent copy is not given up"
     assert "按计划离线" in _cli(layout.config, "status").stdout
     object_id = f"lantai:{SOURCE}/{package.name}"
-    shown = json.loads(_cli(layout.config, "package", "show", object_id, "--json").stdout)
-    assert [copy["node"] for copy in shown["copies"] if copy["away_until"]] == ["node-3"]
+    copies = json.loads(_cli(layout.config, "package", "show", object_id, "--json").stdout)[
+        "copies"
+    ]
+    assert [copy["node"] for copy in copies if copy["away_until"]] == ["node-3"]
+    shown = _cli(layout.config, "salvage", "show", object_id, "--json")
+    assert '"away"' in shown.stdout, shown
     assert _log(layout, "keeper").count("keeper.node.silent") == silent_before
     restart(appliance, "node-3")
     appliance.wait_until_well("node-3")
