@@ -21,6 +21,7 @@ from ingest_watch.formats.registry import FORMATS, recognised_format
 from ingest_watch.instruments import Instruments
 from ingest_watch.listing import Listing
 from ingest_watch.scope import ScopeTable
+from ingest_watch.seals.trust import NO_TRUST, Trust
 from ingest_watch.staging import StagedPackage
 
 _FORMAT_UNKNOWN = Rule(
@@ -44,6 +45,7 @@ class Standards:
     formats: tuple[str, ...] | None = None  # None: every registered format
     profile: CheckProfile | None = None  # None: the shipped one of the package's format
     scope: ScopeTable | None = None
+    trust: Trust = NO_TRUST  # what signatures may rest on
 
     def profile_for(self, package_format: str | None) -> CheckProfile:
         """The profile for a package of this format; None when that is not known."""
@@ -70,7 +72,8 @@ def judge(
         if package_format is None:
             formats = ", ".join(standards.formats or FORMATS)
             return refused((_FORMAT_UNKNOWN.found(formats=formats),), standards)
-        opening = Opening(package.folder, listing, package.listing.parent, package.name)
+        work = package.listing.parent
+        opening = Opening(package.folder, listing, work, package.name, standards.trust)
         opened = package_format.open(opening)
         with closing(opened):
             examined = Examined(
