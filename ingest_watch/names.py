@@ -84,6 +84,11 @@ def has_control_characters(path: str) -> bool:
     return _CONTROL.search(path) is not None
 
 
+def is_system_file(path: str) -> bool:
+    """Tell whether an operating system left this behind."""
+    return _SYSTEM_FILE.search(path) is not None
+
+
 def peculiarities(path: str) -> list[str]:
     """Name what other systems or readers would stumble over in `path`.
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from ingest_watch.confinement import Confinement, confine
 from ingest_watch.plain_values import plain_value
-from ingest_watch.workload import listen
+from ingest_watch.workload import answer_by, listen
 from storage.errors import LantaiError
 
 TEBIBYTE = 1024**4
@@ -72,6 +72,13 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The job asks its owner for something that it may not do itself."""
+
+    question: object
+
+
+@dataclass(frozen=True, slots=True)
 class Returned:
     """The job's result."""
 
@@ -105,14 +112,22 @@ class Overdue:
     """The job was not done in its time, and its process was killed."""
 
 
+# How an owner answers what a job asks; from the thread that waits for the job.
+Answering = Callable[[object], object]
 Outcome = Returned | Raised | Failed | Died | Overdue
 
 
 class WorkerProcess:
     """The owner's side. One job at a time; not for several threads at once but for `kill`."""
 
-    def __init__(self, confinement: Confinement, preload: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        confinement: Confinement,
+        preload: tuple[str, ...],
+        answering: Answering | None = None,
+    ) -> None:
         """Start the process and wait until it is confined. Raises OSError, EOFError."""
+        self._answering = answering
         # Never fork a process that has threads and open sockets.
         context = get_context("forkserver")
         context.set_forkserver_preload(list(preload))
@@ -181,6 +196,8 @@ class WorkerProcess:
                     return message
                 case Expected(content_bytes):
                     deadline.extend(content_bytes)
+                case Asked(question) if self._answering is not None:
+                    self._channel.send(self._answering(question))
                 case _:
                     self.kill()
                     return Died("it said something out of place")
@@ -241,6 +258,7 @@ def _serve(channel: "Connection[Any, Any]", confinement: Confinement) -> None:
     threading.Thread(target=_die_with_owner, name="owner", daemon=True).start()
     channel.send(Ready(lacking))
     listen(lambda content_bytes: channel.send(Expected(content_bytes)))
+    answer_by(lambda question: _answer_of(channel, question))
     while True:
         try:
             call, job = channel.recv()
@@ -250,6 +268,11 @@ def _serve(channel: "Connection[Any, Any]", confinement: Confinement) -> None:
             channel.send_bytes(pickle.dumps(_carried_out(call, job)))
         except MemoryError:
             os._exit(_MEMORY_EXIT)
+
+
+def _answer_of(channel: "Connection[Any, Any]", question: object) -> object:
+    channel.send(Asked(question))
+    return channel.recv()
 
 
 def _carried_out(call: Callable[[Any], object], job: object) -> Returned | Raised | Failed:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from ingest_watch.confinement import Confinement
 from ingest_watch.worker_process import (
     Allowance,
+    Answering,
     Died,
     Failed,
     Outcome,
@@ -86,10 +87,15 @@ class WorkerKind:
 class Workers:
     """A pool of processes of one kind."""
 
-    def __init__(self, processes: int, kind: WorkerKind) -> None:
+    def __init__(
+        self, processes: int, kind: WorkerKind, answering: Answering | None = None
+    ) -> None:
+        """`answering` is how jobs are answered that ask for something; nobody else can."""
         self.processes = processes
         self.kind = kind
+        self._answering = answering
         self.deaths = 0
+        self._places = threading.BoundedSemaphore(processes)
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix=kind.name)
         self._lock = threading.Lock()
         self._idle: list[WorkerProcess] = []
@@ -108,9 +114,12 @@ class Workers:
         WorkerFailed or WorkersClosed.
         """
         outcome: Outcome = await self._in_thread(self._done, call, job)
-        if isinstance(outcome, Returned):
-            return cast("Result", outcome.value)
-        raise _reported(outcome)
+        return cast("Result", _result(outcome))
+
+    def carry_out(self, call: Callable[[Job], Result], job: Job) -> Result:
+        """As `run`, for a thread that may wait: no more jobs at once than there are processes."""
+        with self._places:
+            return cast("Result", _result(self._done(call, job)))
 
     def close(self) -> None:
         """End the processes, in the middle of whatever they do: every job may be repeated."""
@@ -163,7 +172,7 @@ class Workers:
                 process = self._idle.pop()
                 self._busy.add(process)
                 return process
-        return self._begin(WorkerProcess(self.kind.confinement, self.kind.preload))
+        return self._begin(WorkerProcess(self.kind.confinement, self.kind.preload, self._answering))
 
     def _begin(self, process: WorkerProcess) -> WorkerProcess:
         with self._lock:
@@ -179,6 +188,12 @@ class Workers:
                 self._idle.append(process)
                 return
         process.retire()
+
+
+def _result(outcome: Outcome) -> object:
+    if isinstance(outcome, Returned):
+        return outcome.value
+    raise _reported(outcome)
 
 
 def _reported(outcome: Raised | Failed | Died | Overdue) -> Exception:

@@ -6,14 +6,19 @@ judged.
 """
 
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from ingest_watch.check_profile import SHIPPED, ProfileRefused, named_profile
 from ingest_watch.checks.check import Outcome
 from ingest_watch.checks.report import CheckReport, Verdict
+from ingest_watch.clamd import Clamd
 from ingest_watch.findings import Finding, PackageChanged, PackageRejected, Severity, shown
+from ingest_watch.format_identification import own_identifier
 from ingest_watch.formats.registry import FORMATS
+from ingest_watch.instruments import Instruments
 from ingest_watch.judge import Standards, judge, judge_refusal
 from ingest_watch.room import StagingFull
 from ingest_watch.staging import inspect_folder, stage_file
@@ -48,18 +53,45 @@ _OUTCOMES = {
     help="Accept this package format only. / 仅接受此格式。",
 )
 @click.option(
+    "--profile",
+    "profile_name",
+    help="Hold it to this profile: a shipped name, or a file. / 检测方案：内置名称或文件。",
+)
+@click.option(
+    "--clamd",
+    "clamd_socket",
+    type=click.Path(exists=True, path_type=Path),
+    help="Scan for viruses through clamd's Unix socket. / 通过 clamd 的套接字检测病毒。",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the check report as JSON. / 输出 JSON。"
 )
 @click.pass_context
-def check(context: click.Context, path: Path, format_name: str | None, *, as_json: bool) -> None:
+def check(
+    context: click.Context,
+    path: Path,
+    format_name: str | None,
+    profile_name: str | None,
+    clamd_socket: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     """Judge the package at PATH without storing it. / 检测信息包但不入库。
 
     PATH is a folder, or a zip, tar or tar.gz. Exit status 0: acceptable, warnings are printed.
-    1: rejected, every reason is printed. 2: usage. 3: could not be judged.
+    1: rejected, every reason is printed. 2: usage. 3: could not be judged, or a person must decide.
     """
-    standards = Standards(formats=None if format_name is None else (format_name,))
     try:
-        report = check_package(path.resolve(), standards)
+        standards = Standards(
+            formats=None if format_name is None else (format_name,),
+            profile=None if profile_name is None else named_profile(_absolute(profile_name)),
+        )
+        with own_identifier() as identifier:
+            scanner = None if clamd_socket is None else Clamd(clamd_socket)
+            instruments = Instruments(datetime.now(UTC).date(), identifier, scanner)
+            report = check_package(path.resolve(), standards, instruments)
+    except ProfileRefused as refusal:
+        raise click.UsageError(str(refusal)) from refusal
     except PackageChanged as error:
         report = _unjudged(
             f"{error}; check it again when it is complete / 信息包仍在变化，请稍后重试"
@@ -75,7 +107,16 @@ def check(context: click.Context, path: Path, format_name: str | None, *, as_jso
     context.exit(EXIT_STATUS[report.verdict])
 
 
-def check_package(path: Path, standards: Standards) -> CheckReport:
+def _absolute(profile_name: str) -> str:
+    """A profile's name as it is, a file's by its whole path."""
+    if profile_name in SHIPPED:
+        return profile_name
+    return str(Path(profile_name).resolve())
+
+
+def check_package(
+    path: Path, standards: Standards, instruments: Instruments | None = None
+) -> CheckReport:
     """Open and judge the package at `path`, leaving nothing behind."""
     with tempfile.TemporaryDirectory(prefix="lantai-check-") as folder:
         private = Path(folder)
@@ -85,7 +126,7 @@ def check_package(path: Path, standards: Standards) -> CheckReport:
                 staged = inspect_folder(path, listing)
             else:
                 staged = stage_file(path, private / "package", listing, formats=standards.formats)
-            return judge(staged, standards)
+            return judge(staged, standards, instruments)
         except PackageRejected as refusal:
             return judge_refusal(refusal, standards)
 

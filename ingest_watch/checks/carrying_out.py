@@ -6,7 +6,7 @@ standard: those are the modules beside this one.
 """
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ingest_watch.check_profile import CheckProfile
@@ -34,6 +34,8 @@ log = get_log(__name__)
 
 # Of one check. More are counted and not kept: a package with so many has one cause.
 FINDINGS_MAX = 10_000
+
+METADATA_READABLE = "3-1"
 
 _MORE = Rule(
     "more-findings", Severity.WARNING, "and {count} more of these, {errors} of them errors",
@@ -69,13 +71,22 @@ def carry_out_all(checks: Sequence[Check], examined: Examined) -> tuple[CheckRes
     under_way = {check.number: _UnderWay(check) for check in applying}
     if any(isinstance(check.question, OfStatedFiles) for check in applying):
         register_content(examined)
-    for kind, things in _STREAMS:
-        _ask_each([each for each in under_way.values() if isinstance(each.question, kind)],
-                  things, examined)  # fmt: skip
     for each in under_way.values():
         if isinstance(each.question, OfPackage):
             each.ask_package(examined)
+    for kind, things in _STREAMS:
+        asked = [each for each in under_way.values() if isinstance(each.question, kind)]
+        if kind is not OfFiles and _is_unreadable(under_way):
+            # What half-read metadata lack is nothing to judge the package by.
+            for each in asked:
+                each.settle(Outcome.COULD_NOT_RUN, _UNREADABLE.found())
+        _ask_each(asked, things, examined)
     return tuple(each.result(examined.profile) for each in under_way.values())
+
+
+def _is_unreadable(under_way: Mapping[str, "_UnderWay"]) -> bool:
+    readable = under_way.get(METADATA_READABLE)
+    return readable is not None and readable.has_failed
 
 
 def result_of(
@@ -96,7 +107,7 @@ def _consequence(check: Check, profile: CheckProfile, outcome: Outcome) -> Conse
 
 def _ask_each(asked: list["_UnderWay"], things: _Things, examined: Examined) -> None:
     """Let all of these judge in one reading."""
-    judging = [each for each in asked if each.begin(examined)]
+    judging = [each for each in asked if each.is_open and each.begin(examined)]
     if not judging:
         return
     settled = _read_all(judging, things, examined)
@@ -144,8 +155,13 @@ class _UnderWay:
         self._settled: tuple[Outcome, Finding] | None = None
         self._kept: list[Finding] = []
         self._further = self._further_errors = 0
-        self._failed = False
+        self.has_failed = False
         self._undone: Undone | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its outcome is not settled yet."""
+        return self._settled is None
 
     def ask_package(self, examined: Examined) -> None:
         """Ask the one question of it."""
@@ -186,7 +202,7 @@ class _UnderWay:
         if self._further:
             self._kept.append(_MORE.found(count=self._further, errors=self._further_errors))
         findings = tuple(self._kept)
-        if self._failed:
+        if self.has_failed:
             return result_of(self.check, profile, Outcome.FAILED, findings)
         if self._undone is None:
             return result_of(self.check, profile, Outcome.PASSED, findings)
@@ -208,7 +224,7 @@ class _UnderWay:
     def _add(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
             is_error = finding.severity is Severity.ERROR
-            self._failed |= is_error
+            self.has_failed |= is_error
             if len(self._kept) < FINDINGS_MAX:
                 self._kept.append(finding)
             else:

@@ -84,6 +84,7 @@ class Examined:
     register: ContentRegister
     scope_table: ScopeTable | None = None
     scope: PackageScope = field(default_factory=PackageScope)
+    is_without_records: bool = False  # told by 2-10, so that 2-7 does not tell it again
 
 
 @dataclass(frozen=True, slots=True)

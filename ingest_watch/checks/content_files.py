@@ -13,7 +13,9 @@ from pathlib import Path
 from ingest_watch.checks.check import ContentFile, Examined
 from ingest_watch.instruments import Identified
 from ingest_watch.listing import Listing, StagedFile
+from ingest_watch.names import is_system_file
 from ingest_watch.ofd import is_ofd
+from ingest_watch.plain_content import plain_format
 
 _BATCH_FILES = 256
 # What PRONOM calls a zip whose content it does not know. OFD is one, and PRONOM lacks it.
@@ -33,12 +35,19 @@ def content_files(examined: Examined) -> Iterator[ContentFile]:
     while batch := tuple(islice(files, _BATCH_FILES)):
         found = identifier.identify(tuple(file.location for file in batch))
         for file, identified in zip(batch, found, strict=True):
-            known = identified
-            if known.format == _ZIP and is_ofd(file.location):
-                known = Identified(OFD)
+            known = _completed(file, identified)
             if file.is_content:
                 examined.register.set_format(file.path, known.format)
             yield ContentFile(file.path, file.location, file.size_bytes, file.is_content, known)
+
+
+def _completed(file: ContentFile, told: Identified) -> Identified:
+    """What PRONOM's signatures tell, and what they do not know."""
+    if told.format == _ZIP and is_ofd(file.location):
+        return Identified(OFD)
+    if told.format is None:
+        return Identified(plain_format(file.location))
+    return told
 
 
 def register_content(examined: Examined) -> None:
@@ -64,7 +73,8 @@ def _listed(
     listing: Listing, folder: Path, content_patterns: tuple[str, ...]
 ) -> Iterator[ContentFile]:
     for file in listing.files():
-        is_content = any(fnmatchcase(file.path, pattern) for pattern in content_patterns)
+        fits = any(fnmatchcase(file.path, pattern) for pattern in content_patterns)
+        is_content = fits and not is_system_file(file.path)
         yield ContentFile(file.path, _location(folder, file), file.size_bytes, is_content)
 
 

@@ -6,7 +6,6 @@ elements is 2-3's, whose errors are not told twice.
 
 from collections.abc import Iterator
 
-from ingest_watch.check_profile import FieldRule
 from ingest_watch.checks.check import Check, Examined, Judge, JudgesEach, OfRecords, Property, Text
 from ingest_watch.checks.field_rules import fields_of
 from ingest_watch.findings import Finding, Rule, Severity
@@ -25,7 +24,9 @@ _NOWHERE = Rule(
 
 
 class _PackageMetadata(JudgesEach):
-    def __init__(self, rules: tuple[FieldRule, ...]) -> None:
+    def __init__(self, examined: Examined) -> None:
+        rules = examined.profile.rules
+        self._examined = examined
         self._lacking = {rule.field for rule in rules if rule.obligation == "必选"}
         self._is_empty = True
 
@@ -37,6 +38,7 @@ class _PackageMetadata(JudgesEach):
 
     def finish(self) -> Iterator[Finding]:
         if self._is_empty:
+            self._examined.is_without_records = True
             yield _NO_RECORD.found()
             return
         for name in sorted(self._lacking):
@@ -44,7 +46,7 @@ class _PackageMetadata(JudgesEach):
 
 
 def _judge(examined: Examined) -> Judge[Record] | NotApplicable:
-    return _PackageMetadata(examined.profile.rules)
+    return _PackageMetadata(examined)
 
 
 CHECK = Check(

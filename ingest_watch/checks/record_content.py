@@ -14,7 +14,6 @@ from ingest_watch.checks.check import (
     Property,
     Text,
 )
-from ingest_watch.content_register import ContentRegister
 from ingest_watch.findings import Finding, Rule, Severity
 from ingest_watch.records import StatedFile
 
@@ -29,8 +28,9 @@ _EMPTY = Rule(
 
 
 class _Content(JudgesEach):
-    def __init__(self, register: ContentRegister) -> None:
-        self._register = register
+    def __init__(self, examined: Examined) -> None:
+        self._examined = examined
+        self._register = examined.register
         self._has_any = False
 
     def take(self, stated: StatedFile) -> Iterator[Finding]:
@@ -40,12 +40,12 @@ class _Content(JudgesEach):
             yield _EMPTY.found(file.path, place=stated.place)
 
     def finish(self) -> Iterator[Finding]:
-        if not self._has_any:
+        if not self._has_any and not self._examined.is_without_records:
             yield _NONE.found()
 
 
 def _judge(examined: Examined) -> Judge[StatedFile]:
-    return _Content(examined.register)
+    return _Content(examined)
 
 
 CHECK = Check(
