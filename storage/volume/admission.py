@@ -61,6 +61,7 @@ class Admission:
         self._numbers = count()
         self._open: dict[str, Incoming] = {}
         self._writing: dict[str, Incoming] = {}  # by object id
+        self._unsettled: set[str] = set()  # objects whose group failed: recovery decides of them
 
     def begin(self, order: StoreOrder) -> Incoming | SignedAnswer:
         """The operation to write to, or the answer it got already. Raises VolumeRefusal."""
@@ -79,15 +80,22 @@ class Admission:
             return self._begin_new(order)
 
     def is_publishing(self, folder: PurePosixPath) -> bool:
-        """Whether an open operation is for the object of this folder."""
+        """Whether an operation that is open, or not recovered, is for the object of this folder."""
         with self._lock:
-            return any(object_folder(object_id) == folder for object_id in self._writing)
+            concerned = self._unsettled.union(self._writing)
+            return any(object_folder(object_id) == folder for object_id in concerned)
 
     def is_committing(self, object_id: str) -> bool:
         """Whether an operation for this object is complete, and not yet committed or refused."""
         with self._lock:
             writing = self._writing.get(object_id)
-            return writing is not None and writing.is_sealed
+            is_sealed = writing is not None and writing.is_sealed
+            return is_sealed or object_id in self._unsettled
+
+    def recovered(self) -> None:
+        """What failed groups left has been finished or withdrawn."""
+        with self._lock:
+            self._unsettled.clear()
 
     def condemn_all(self, reason: VolumeRefusal) -> None:
         """Close every open operation."""
@@ -193,6 +201,8 @@ class Admission:
                 del self._open[incoming.op_id]
             if self._writing.get(incoming.order.object_id) is incoming:
                 del self._writing[incoming.order.object_id]
+            if incoming.staged.folder.exists():
+                self._unsettled.add(incoming.order.object_id)
         if isinstance(reason, WriteLost):
             self._condemn(reason)
 

@@ -265,6 +265,7 @@ class Volume(SweptSide):
                     raise JournalRotten(self._journal.rot)
                 opening.catch_up_or_rebuild(self._index, self._journal)
                 self._recover()
+                self._admission.recovered()
                 self._gate.open()
             self._record(Event("self-test", {"verify_mode": mode.value, "outcome": "passed"}))
 

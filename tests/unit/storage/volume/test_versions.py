@@ -6,6 +6,7 @@ docs/formats/volume.md, "A later version"; docs/wire/put.md, "Versions".
 import hashlib
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,14 @@ from storage.node_answer import believe
 from storage.ocfl.inventory import read_inventory, sidecar
 from storage.signing import SigningKey
 from storage.sweep.check_object import check_object
-from storage.sweep.model import DamageKind, ObjectCheck, PassKind
+from storage.sweep.model import Damage, DamageKind, ObjectCheck, PassKind
 from storage.sweep.recording import record_checks, target_of
 from storage.volume.incoming import Incoming
 from storage.volume.refusals import (
     ContentRefused,
     OrderInvalid,
     PreviousDamaged,
+    ReadBackFailed,
     VersionEarly,
     VersionTaken,
 )
@@ -301,6 +303,26 @@ async def test_what_is_being_published_is_not_judged(
     incoming.abandon()
     assert not volume.is_committing(object_id)
     assert record_checks(volume, [found], "2026-11-23T00:00:00.000000Z") == [found]
+
+
+async def test_what_a_failed_group_left_is_not_judged_until_it_is_recovered(
+    volume: Volume, first: MadePackage, second: MadePackage
+) -> None:
+    await store(volume, first)
+    incoming = send(volume, second)
+    staged = incoming.staged.version(2) / "content/received/bagit.txt"
+    staged.chmod(0o640)
+    staged.write_bytes(b"not what was sent")
+    with pytest.raises(ReadBackFailed):
+        await volume.commit(incoming)
+    assert volume.state().state == "read-only"
+    found = replace(check(volume, first), damages=(Damage(DamageKind.STRAY, "v2", ""),))
+    assert record_checks(volume, [found], "2026-11-23T00:00:00.000000Z") == []
+    volume.self_test()
+    assert not volume.is_committing(first.order.object_id)
+    assert_holds(volume, first)
+    await store(volume, second)
+    assert_holds(volume, second)
 
 
 async def test_an_earlier_inventory_that_was_changed_with_its_sidecar_is_found(
