@@ -187,8 +187,7 @@ class RunningIngest:
             "release": partial(self._decide, self._decisions.release),
             "reject": partial(self._decide, self._decisions.reject),
             "retry": partial(self._decide, self._decisions.retry),
-            "tally-close": self._tallies.close,
-        }
+        } | self._tallies.verbs()
         return Work(parts, verbs)
 
     async def _watch(self, source: Source, part: Part) -> None:

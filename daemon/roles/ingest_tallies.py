@@ -5,7 +5,7 @@ whose folders cannot be read is in no other's way.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from daemon.config import Source
@@ -44,6 +44,10 @@ class TallyParts:
             for source in sources
         }
 
+    def verbs(self) -> dict[str, Callable[[Request], Awaitable[Any]]]:
+        """Verb → what carries it out."""
+        return {"tally-close": self._close}
+
     async def run(self, part: Part) -> None:
         """Round after round, for ever."""
         while True:
@@ -54,7 +58,7 @@ class TallyParts:
             part.beat(f"{open_notes} dispatch notes open")
             await part.pause(_ROUND_S)
 
-    async def close(self, request: Request) -> dict[str, Any]:
+    async def _close(self, request: Request) -> dict[str, Any]:
         """Close a note with its gap."""
         reason = request.text("reason")
         if not reason.strip() or len(reason) > _REASON_CHARACTERS_MAX:

@@ -17,7 +17,7 @@ from storage.catalogue.dispatch_notes import DispatchLine
 from storage.errors import Refusal
 
 BYTES_MAX = 64 << 20
-LINES_MAX = 200_000
+LINES_MAX = 50_000
 _IDENTIFIER_BYTES_MAX = 200
 _NUMBER_MAX = (1 << 63) - 1
 _DIGITS_MAX = 18

@@ -1,7 +1,7 @@
 """Dispatch notes: what a source says it sent, held against what came (docs/formats/tally.md).
 
 Functions take a connection inside a transaction. Comparing only reads, and says what is to be
-recorded: a note of 200 000 lines must not keep the one writer of the catalogue busy.
+recorded: a note of 50 000 lines must not keep the one writer of the catalogue busy.
 """
 
 import json
@@ -131,8 +131,7 @@ def take_in(connection: Connection, file: NoteFile, lines: Sequence[DispatchLine
         connection, file, NoteState.OPEN, at, transfers_before=before, **asdict(counts)
     )
     if lines:
-        new = {"note_id": number, "state": LineState.MISSING}
-        connection.execute(insert(dispatch_lines), [asdict(line) | new for line in lines])
+        connection.execute(insert(dispatch_lines), [_row(number, line) for line in lines])
     return get(connection, number)
 
 
@@ -286,6 +285,17 @@ def _insert(
     row = asdict(file) | {"reason": "", "state": state, "taken_at": at, "changed_at": at} | values
     inserted = connection.execute(insert(dispatch_notes).returning(_N.id), row)
     return int(inserted.scalar_one())
+
+
+def _row(note_id: int, line: DispatchLine) -> dict[str, Any]:
+    return {
+        "note_id": note_id,
+        "line": line.line,
+        "identifier": line.identifier,
+        "file_count": line.file_count,
+        "content_bytes": line.content_bytes,
+        "state": LineState.MISSING,
+    }
 
 
 def _stored(connection: Connection, note: Note) -> dict[int, list[tuple[int | None, int | None]]]:

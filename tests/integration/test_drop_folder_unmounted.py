@@ -6,9 +6,11 @@
    somebody writes into the empty mount point is no package.
 3. The node comes back: the package is stored and answered, though its original cannot be moved.
 4. The share comes back on another device: the figure is cleared, the half one is finished and
-   stored, the originals are moved, and nothing has been ingested twice.
+   stored, the originals are moved, and nothing has been ingested twice. The dispatch note that
+   names all three is open from the beginning until then.
 """
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +80,20 @@ def _send(layout: DemoLayout, files: Files, name: str) -> None:
     outside.rename(layout.drop / name)
 
 
+def _note(layout: DemoLayout, *names: str) -> None:
+    folder = layout.drop / ".tally"
+    folder.mkdir()
+    (folder / "day.csv").write_text("\n".join(("identifier", *names, "")))
+
+
+def _gap(layout: DemoLayout) -> list[tuple[str, str]] | None:
+    """What the answer to the note names; None before there is one."""
+    answer = layout.returned / "day.csv.tally.json"
+    if not answer.exists():
+        return None
+    return [(each["kind"], each["identifier"]) for each in json.loads(answer.read_bytes())["gap"]]
+
+
 def _states(layout: DemoLayout) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for transfer in reversed(transfers_of(layout)):
@@ -97,6 +113,7 @@ async def test_a_share_that_goes_and_comes_back_loses_nothing_and_brings_nothing
     with Processes(layout) as processes:
         processes.create_nodes()
         processes.start_all(lambda _name: None)
+        _note(layout, "stored", "under-way", "half")
         _send(layout, _bag("stored"), "stored")
         await wait_until(lambda: answered("stored", "stored"), 60)
         processes.kill(NODES[0])
@@ -104,6 +121,7 @@ async def test_a_share_that_goes_and_comes_back_loses_nothing_and_brings_nothing
         _send(layout, _half(_bag("half")), "half")
         await wait_until(lambda: _states(layout).get("under-way") == ["writing"], 60)
         await wait_until(lambda: _states(layout).get("half") == ["waiting"], 60)
+        await wait_until(lambda: _gap(layout) is not None, 60, "the note's answer")
 
         drop_share.unmount()
         await wait_until(lambda: figure(ingest, AVAILABLE) == 0, 30, "the alarm")
@@ -114,15 +132,19 @@ async def test_a_share_that_goes_and_comes_back_loses_nothing_and_brings_nothing
             "stored": ["stored"], "under-way": ["stored"], "half": ["waiting"],
         }  # fmt: skip
 
+        await wait_until(lambda: _gap(layout) == [("under-way", "half")], 60, "the gap")
         loop_filesystem("ext4")  # takes the device that the share was on
         drop_share.mount()
         await wait_until(lambda: figure(ingest, AVAILABLE) == 1, 30, "the end of the alarm")
         write_folder(_bag("half"), layout.drop / "half")
         await wait_until(lambda: answered("half", "stored"), 60)
-        await wait_until(lambda: not list(layout.drop.iterdir()), 60, "an empty drop folder")
+        await wait_until(lambda: not list(layout.drop.glob("[!.]*")), 60, "an empty drop folder")
+        await wait_until(lambda: not list(layout.drop.glob(".tally/*")), 60, "a closed note")
+        assert _gap(layout) == []
 
     assert _states(layout) == {name: ["stored"] for name in ("stored", "under-way", "half")}
-    assert {path.name for path in drop_share.accepted.iterdir()} == set(_states(layout))
+    names = {path.name for path in drop_share.accepted.iterdir()}
+    assert names == {*_states(layout), "day.csv"}
     for name in _states(layout):
         for node in NODES:
             versions = layout.root(node) / object_folder(f"lantai:{SOURCE}/{name}")

@@ -61,6 +61,7 @@ class Watcher:
             self._restart()
         elif chance < 0.05:
             assert self._settler.look(Unavailable("not mounted"), self._now_s).outcomes == ()
+            self._seen_since_s = None
         else:
             self._look()
 
