@@ -38,7 +38,7 @@ class DropFolder:
     def __init__(self, folder: Path, state_file: Path, rule: SettleRule) -> None:
         self.folder = folder
         self.rule = rule
-        self._state_file = state_file
+        self.state_file = state_file
 
     def scan(self, skip: Container[bytes] = ()) -> Scan | Unavailable:
         """Look at every entry but those to `skip`, which are only named. Blocks; call in a thread.
@@ -78,7 +78,7 @@ class DropFolder:
     def _expect_known(self, descriptor: int) -> None:
         present = identity_of(descriptor)
         try:
-            known = first_seen_identity(self._state_file, present)
+            known = first_seen_identity(self.state_file, present)
         except ValueError as error:
             raise FolderAway(
                 f"{error}; restore it, or delete it if {self.folder} is right"
@@ -86,7 +86,7 @@ class DropFolder:
         if not known.is_same(present):
             raise FolderAway(
                 f"{self.folder} is not the folder that it was: is its share mounted? "
-                f"If it was replaced on purpose, delete {self._state_file}"
+                f"If it was replaced on purpose, delete {self.state_file}"
             )
 
     def _scan(self, descriptor: int, skip: Container[bytes]) -> Scan:

@@ -57,6 +57,7 @@ class RehearsalSource:
     drop: Path
     returned: Path
     staging: Path
+    state_file: Path  # which folder `.rehearsal/` is, as for drop folders
     rule: SettleRule
     profile: Profile
     platform_receipts: bool = False
@@ -69,7 +70,7 @@ class RehearsalSource:
     @property
     def work(self) -> Path:
         """One package at a time is opened here."""
-        return self.staging / REHEARSAL / self.name
+        return self.staging / f"{REHEARSAL}-{self.name}"
 
 
 class Rehearsals:
@@ -86,8 +87,7 @@ class Rehearsals:
         self._prepare = prepare
         self._now = now
         self._clock = clock
-        self._state_file = source.staging / REHEARSAL / f"{source.name}.json"
-        self._folder = DropFolder(source.folder, self._state_file, source.rule)
+        self._folder = DropFolder(source.folder, source.state_file, source.rule)
         self._settler = Settler(source.rule)
         self._judged: dict[bytes, str] = {}
 
@@ -104,11 +104,12 @@ class Rehearsals:
         return judged
 
     def _scan(self) -> Scan | Unavailable:
-        self._state_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One package at a time: what is there now was left behind by a killed intake.
+        shutil.rmtree(self._source.work, ignore_errors=True)
         scan = self._folder.scan()
         if isinstance(scan, Unavailable):
             # Not there, or made anew: nobody's custody hangs on which folder this is.
-            self._state_file.unlink(missing_ok=True)
+            self._source.state_file.unlink(missing_ok=True)
         return scan
 
     async def _try(self, seen: Observation) -> bool:

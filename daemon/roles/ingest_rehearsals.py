@@ -23,6 +23,7 @@ def rehearsal_part(source: Source, scan_s: float, tools: IntakeTools) -> Part:
             drop=sender.drop.folder,
             returned=source.return_folder,
             staging=tools.staging,
+            state_file=sender.drop.state_file.with_name(f"{source.name}.rehearsal.json"),
             rule=sender.drop.rule,
             profile=sender.profile,
             platform_receipts=source.platform_receipts,

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import lantai_sender
+import lantai_sender  # type: ignore[import-not-found]  # lies beside it
 
 DOCUMENTS = {
     "申请表.txt": "申请人：张三（样例）\n",

@@ -33,8 +33,8 @@ class Rehearsed:
         self.folder = folder
         self.now_s = 0.0
         self.source = RehearsalSource(
-            "馆", "portal", None, folder / "drop", folder / "return", folder / "staging", rule,
-            Profile(("bagit",), "name"), platform_receipts=True,
+            "馆", "portal", None, folder / "drop", folder / "return", folder / "staging",
+            folder / "rehearsal.json", rule, Profile(("bagit",), "name"), platform_receipts=True,
         )  # fmt: skip
         self.begin()
 
