@@ -6,6 +6,8 @@ Order matters where two would recognise the same package: the first does.
 from ingest_watch.algorithms import WantedDigests
 from ingest_watch.formats.bagit import BagIt
 from ingest_watch.formats.carrier import Carrier
+from ingest_watch.formats.case import Case
+from ingest_watch.formats.case_batch import CaseBatch
 from ingest_watch.formats.csip import Csip
 from ingest_watch.formats.eep import Eep
 from ingest_watch.formats.package_format import PackageFormat
@@ -13,6 +15,8 @@ from ingest_watch.formats.package_format import PackageFormat
 FORMATS: dict[str, PackageFormat] = {
     "bagit": BagIt(),
     "carrier": Carrier(),
+    "case": Case(),
+    "case-batch": CaseBatch(),
     "csip": Csip(),
     "eep": Eep(),
 }

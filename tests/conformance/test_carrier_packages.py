@@ -16,6 +16,7 @@ from tests.carrier_packages import (
     catalogue,
     description,
     record,
+    small_pdf,
     tally,
 )
 from tests.judging import checks_finding, codes_as, report_as
@@ -187,7 +188,7 @@ BROKEN: dict[str, tuple[Files, str, str]] = {
     "content that is no record": (
         listing(*RECORDS, record(3, "其他/元数据方案.TXT")), "carrier-content-missing", "2-11"),
     "content in two places": (
-        carrier_files({"电子档案/2020/0001.pdf": PAGE, "文件目录.XML": catalogue(
+        carrier_files({"电子档案/2020/0001.pdf": small_pdf(), "文件目录.XML": catalogue(
             [record(1, "0001.pdf"), record(2, "2020"), record(3, "2021")])}),
         "carrier-content-ambiguous", "2-11"),
     "content above the carrier": (
@@ -196,7 +197,7 @@ BROKEN: dict[str, tuple[Files, str, str]] = {
         listing(*RECORDS, record(3, "/etc/passwd")), "carrier-content-outside", "2-11"),
     "content on a drive": (
         listing(*RECORDS, record(3, "D:\\档案\\0003.pdf")), "carrier-content-outside", "2-11"),
-    "unlisted record": (changed("电子档案/2021/BGS/0003.pdf", PAGE), "carrier-surplus", "4-3"),
+    "unlisted record": (changed("电子档案/2021/0003.txt", PAGE), "carrier-surplus", "4-3"),
     "unlisted XML": (changed("电子档案/2021/BGS/0003.xml", b"<a/>"), "carrier-surplus", "4-3"),
     "file beside the layout": (changed("autorun.inf", b"x"), "carrier-surplus", "4-3"),
     "folder beside the layout": (changed("软件/setup.bin", b"x"), "carrier-surplus", "4-3"),
