@@ -8,6 +8,8 @@ processes open the same file; a transaction that may write takes the write lock 
 What a row means is not known here.
 """
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -23,6 +25,7 @@ T = TypeVar("T")
 
 # How long a writer waits for another process's transaction, which lasts milliseconds.
 BUSY_TIMEOUT_S = 30
+_BUSY_PAUSE_S = 0.02
 
 _SQLITE_PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}",
@@ -124,12 +127,30 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in _SQLITE_PRAGMAS:
         connection.execute(pragma)
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    mode = _write_ahead_log(connection)
     if mode != "wal":
         raise CatalogueUnavailable(
             f"SQLite cannot use its write-ahead log here (it says {mode!r}): put the catalogue "
             "on a local disk, or use PostgreSQL"
         )
+
+
+def _write_ahead_log(connection: Any) -> str:
+    """Switch it on; the journal's mode afterwards.
+
+    When several processes do so at once with a new database, SQLite answers "locked" without
+    waiting: the busy timeout does not hold for the one lock that this takes (sqlite.org/wal.html).
+    """
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                raise
+            time.sleep(_BUSY_PAUSE_S)
+        else:
+            return str(mode)
 
 
 def _begin_sqlite(connection: Connection) -> None:

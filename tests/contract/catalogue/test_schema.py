@@ -1,8 +1,10 @@
 """Tables, migrations, and how the database is opened (storage/catalogue/schema.py, engine.py)."""
 
 import re
+import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,19 @@ def test_the_ledger_of_events_cannot_be_changed(catalogue: Catalogue, change: st
         connection.execute(text(insert))
     with pytest.raises(DBAPIError, match="append-only"), catalogue.writing() as connection:
         connection.execute(text(change))
+
+
+def test_a_new_database_that_another_process_has_locked_is_waited_for(tmp_path: Path) -> None:
+    """Several roles start at once: SQLite does not wait by itself while it switches to its log."""
+    file = tmp_path / "new.sqlite"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("CREATE TABLE something (x)")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO something VALUES (1)")
+    with ThreadPoolExecutor(1) as thread:
+        upgrading = thread.submit(upgrade, f"sqlite:///{file}")
+        with pytest.raises(TimeoutError):
+            upgrading.result(timeout=0.3)
+        other.execute("COMMIT")
+        upgrading.result(timeout=30)
+    other.close()
