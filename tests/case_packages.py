@@ -125,6 +125,7 @@ class Batch:
     header: dict[str, str | None] = field(default_factory=dict)
     root: str = "transfer"
     name: str = "移交目录.xml"
+    repeated: str | None = None  # a field that the first directory has twice
     others: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -153,6 +154,9 @@ class Batch:
     def listing(self) -> bytes:
         """The 移交目录."""
         rows = "".join(f"<directory>{_elements(row)}</directory>" for row in self.directories)
+        if self.repeated is not None:
+            again = f"<{self.repeated}>again</{self.repeated}></directory>"
+            rows = rows.replace("</directory>", again, 1)
         body = f"{_elements(self.header)}<directories>{rows}</directories>"
         text = f'<?xml version="1.0" encoding="UTF-8"?><{self.root}>{body}</{self.root}>'
         return text.encode()
