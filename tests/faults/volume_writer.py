@@ -1,7 +1,7 @@
-"""A process to be killed: stores packages without end, four at a time.
+"""A process to be killed: stores packages without end, four at a time, each in two versions.
 
 Arguments: FOLDER KEY PREFIX. After an answer has come, and only then, one line
-`<object id> <inventory digest>` goes to standard output.
+`<object id> <version> <inventory digest>` goes to standard output.
 """
 
 import asyncio
@@ -25,11 +25,15 @@ async def main(folder: Path, key: Path, prefix: str) -> None:
 
 async def store_without_end(volume: Volume, name: str) -> None:
     for number in count():
-        files = {f"received/{i}": os.urandom(1000 * i) for i in range(8)}
-        package = make_package(files, f"{name}-{number}")
-        incoming = await asyncio.to_thread(send, volume, package)
-        await volume.commit(incoming)
-        os.write(1, f"{package.order.object_id} {package.order.inventory_sha256}\n".encode())
+        package = None
+        for _ in range(2):
+            files = {f"received/{i}": os.urandom(1000 * i) for i in range(8)}
+            package = make_package(files, f"{name}-{number}", previous=package)
+            incoming = await asyncio.to_thread(send, volume, package)
+            await volume.commit(incoming)
+            order = package.order
+            line = f"{order.object_id} {order.version} {order.inventory_sha256}\n"
+            os.write(1, line.encode())
 
 
 def run() -> None:

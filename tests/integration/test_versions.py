@@ -5,7 +5,8 @@
 2. Receipts of both versions verify, and name them; every node's root is valid to ocfl-py, to
    `lantai store validate` and to the verify.py that lies in it.
 3. The mount and `lantai package` show both versions with the exact bytes that were sent.
-4. Damage to version 1 on one node is found and mended, and version 2 is as it was.
+4. Damage to version 1 on one node is found and mended, and version 2 is as it was. All nodes agree
+   in an audit of the whole object, before and after.
 """
 
 import json
@@ -129,6 +130,7 @@ async def test_a_case_that_comes_again_with_other_bytes_is_kept_in_both_versions
     for number, files in enumerate(sent, start=1):
         assert tree(layout.mountpoint / SOURCE / NAME / f"v{number}") == files
     expect_exports(layout, sent, tmp_path)
+    assert _audited(layout) == ["agreed"]
 
     victim = layout.root("node-2") / object_folder(OBJECT) / "v1/content/received/data/申请表.txt"
     victim.chmod(0o640)
@@ -136,8 +138,16 @@ async def test_a_case_that_comes_again_with_other_bytes_is_kept_in_both_versions
     ask(layout.socket("keeper"), "sweep-start")
     await wait_until(lambda: _mended(layout) == {"node-2"}, within_s=60)
     expect_roots(layout, sent)
+    assert _audited(layout) == ["agreed"]
     (packages,) = ask(layout.socket("api"), "packages", limit=10)["packages"]
     assert (packages["version"], packages["copies_good"], packages["safety"]) == (2, 3, "safe")
+
+
+def _audited(layout: DemoLayout) -> list[str]:
+    """What all holders answered to a fresh nonce over every file of every version."""
+    command = [*lantai(), "audit", "--object", OBJECT, "--json", "--config", str(layout.config)]
+    done = subprocess.run(command, check=True, capture_output=True)
+    return [each["outcome"] for each in json.loads(done.stdout)["result"]["objects"]]
 
 
 def _mended(layout: DemoLayout) -> set[str]:
