@@ -146,6 +146,10 @@ class Source(Section, frozen=True):
     quiet_s: Duration = 30  # "proven" and "renamed": nothing may change for so long
     patience_hours: Duration = 24  # after that a package that never became whole is sent back
     formats: Annotated[tuple[Slug, ...], Meta(min_length=1)] = ("bagit",)
+    # What packages are held to: a shipped profile or a file; left out: by their format.
+    profile: Annotated[str, Meta(min_length=1)] | None = None
+    # 归档范围与保管期限表: what may be sent, and how long it is kept.
+    scope_table: Path | None = None
     identifier: Literal["name", "external-identifier"] = "name"
     # Other bytes under an identifier that is kept: a new version, or a rejection.
     versions: Literal["refuse", "allow"] = "refuse"
@@ -175,6 +179,7 @@ class Ingest(Section, frozen=True):
     # Longer than half an hour and so much for each TiB, and the package's reader is taken to hang.
     opening_hours_per_tebibyte: Duration = 4
     unconfined_workers_allowed: bool = False  # open packages even where seccomp is lacking
+    clamd_socket: Path | None = None  # virus scanner; without one, profiles say what that means
 
 
 class Notary(Section, frozen=True):

@@ -1,4 +1,4 @@
-"""Recognise the text and XML that PRONOM's signatures miss: XML without a declaration, GB18030 text.
+"""Recognise text and XML that PRONOM's signatures miss: XML without declaration, GB18030 text.
 
 XML 1.0; GB 18030. Looks at the beginning only. Whether such a file can be read to its end is
 content_opening.py's.

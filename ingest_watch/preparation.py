@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from ingest_watch.answers import Reason
+from ingest_watch.check_profile import CheckProfile
 from ingest_watch.limits import DEFAULT_LIMITS, IntakeLimits
 from ingest_watch.object_builder import BuiltObject
+from ingest_watch.scope import ScopeTable
 from storage.catalogue.model import Facts
 
 
@@ -21,6 +23,8 @@ class Profile:
     identifier: Literal["name", "external-identifier"]
     # Of zip names that are neither UTF-8 nor GB18030; None: they are kept as bytes, escaped.
     names_encoding: str | None = None
+    # What they are held to; None: the shipped profile of each one's format.
+    checks: CheckProfile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Job:
     part_of: str | None = None  # the batch's name, for a package that came in one
     limits: IntakeLimits = DEFAULT_LIMITS
     wanted_sha256: str | None = None  # of a part's file, as it was when its batch was judged
+    scope: ScopeTable | None = None  # of the source, as it is now
+    clamd_socket: Path | None = None  # the virus scanner's
 
 
 @dataclass(frozen=True, slots=True)

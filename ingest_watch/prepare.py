@@ -12,14 +12,19 @@ import re
 import shutil
 import sqlite3
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import msgspec
 
 from ingest_watch.answers import Reason
 from ingest_watch.checks.report import CheckReport, Verdict, check_members
+from ingest_watch.clamd import Clamd
 from ingest_watch.findings import PackageChanged, PackageRejected
+from ingest_watch.format_identification import AskingIdentifier
+from ingest_watch.instruments import Instruments
 from ingest_watch.judge import Standards, judge, judge_refusal
+from ingest_watch.limits import IntakeLimits
 from ingest_watch.object_builder import CONTENT, FILE_LIST, INVENTORY
 from ingest_watch.packing import Packed, pack
 from ingest_watch.preparation import (
@@ -131,26 +136,47 @@ def _prepare(job: Job) -> Preparation:
     staged = _stage(job)
     if job.wanted_sha256 not in (None, _sha256_as_sent(staged)):
         return Changed("its bytes are not those of the batch that was judged")
-    return _conclude(job, staged, judge(staged, _standards(job)))
+    return _conclude(job, staged, judge(staged, _standards(job), _instruments(job)))
 
 
 def _standards(job: Job) -> Standards:
-    return Standards(formats=job.profile.formats)
+    return Standards(job.profile.formats, job.profile.checks, job.scope)
+
+
+def _instruments(job: Job) -> Instruments:
+    """The day is that of the package's arrival, so that judging again comes to the same."""
+    return Instruments(
+        date.fromisoformat(job.received_at[: len("2026-11-22")]),
+        AskingIdentifier(),
+        None if job.clamd_socket is None else Clamd(job.clamd_socket),
+    )
 
 
 def _stage(job: Job) -> StagedPackage:
     source = job.drop / os.fsdecode(job.name_raw)
     target, listing = job.work / "staged", job.work / "listing.sqlite"
     if stat.S_ISDIR(source.lstat().st_mode):
-        return stage_folder(source, target, listing, job.limits)
+        return stage_folder(source, target, listing, _limits(job))
     profile = job.profile
     return stage_file(
         source,
         target,
         listing,
-        job.limits,
+        _limits(job),
         formats=profile.formats,
         names_encoding=profile.names_encoding,
+    )
+
+
+def _limits(job: Job) -> IntakeLimits:
+    """The product's own, or the narrower ones of the source's profile."""
+    if job.profile.checks is None:
+        return job.limits
+    narrower = job.profile.checks.limits
+    return replace(
+        job.limits,
+        files_max=min(job.limits.files_max, narrower.files_max),
+        content_bytes_max=min(job.limits.content_bytes_max, narrower.content_bytes_max),
     )
 
 

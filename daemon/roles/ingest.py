@@ -6,7 +6,7 @@ Joins ingest_watch to the catalogue, the nodes and the notary; decides nothing i
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -14,10 +14,12 @@ from daemon.config import Config, Ingest, Source, required
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.ingest_metrics import IngestFigures
+from daemon.roles.ingest_readers import LaneReaders, open_lanes
 from daemon.roles.ingest_rehearsals import rehearsal_part
 from daemon.roles.ingest_tallies import TallyParts
 from daemon.roles.openings import holder_name, open_clients, open_writer, peers_of, utc_now
 from ingest_watch.arrivals import Arrivals
+from ingest_watch.check_profile import named_profile
 from ingest_watch.decisions import Decisions
 from ingest_watch.delivery import Delivery, SourceFolders
 from ingest_watch.drop_folder import DropFolder
@@ -26,13 +28,11 @@ from ingest_watch.keeping import Keeping
 from ingest_watch.lanes import Priority
 from ingest_watch.later_version import LaterVersions
 from ingest_watch.leftovers import clear_leftovers
-from ingest_watch.package_readers import PackageReaders, reader_kind
-from ingest_watch.preparation import Job, Preparation, Profile
+from ingest_watch.preparation import Profile
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
 from ingest_watch.signing_desk import SigningDesk
 from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
 from ingest_watch.watch import FolderWatch
-from ingest_watch.workers import Workers
 from monitoring.ingest_metrics import IngestMetrics
 from monitoring.log import get_log
 from monitoring.metrics import new_registry
@@ -62,7 +62,7 @@ def build(config: Config) -> Role:
         catalogue = await open_writer(config, opening)
         await clear_leftovers(settings.staging_folder, catalogue)
         clients = await open_clients(config, opening, ROLE, settings.name)
-        readers = await _open_lanes(settings, opening)
+        readers = await open_lanes(settings, opening)
         desk = SigningDesk(settings.notary_socket)
         writer = CopyWriter(clients, peers_of(config), config.site.copies)
         later = LaterVersions(catalogue, InventoryFetch(clients), _senders_of_versions(settings))
@@ -84,51 +84,6 @@ def build(config: Config) -> Role:
 
 def _senders_of_versions(settings: Ingest) -> frozenset[str]:
     return frozenset(each.name for each in settings.sources if each.versions == "allow")
-
-
-async def _open_lanes(settings: Ingest, opening: Opening) -> "LaneReaders":
-    """Processes for each lane that has sources."""
-    processes = {
-        Priority.DAILY: settings.workers,
-        Priority.BACKLOG: settings.backlog_workers,
-    }
-    priorities = {source.name: Priority(source.priority) for source in settings.sources}
-    readers = {
-        priority: await _open_readers(settings, opening, processes[priority])
-        for priority in sorted(set(priorities.values()))
-    }
-    return LaneReaders(readers, priorities)
-
-
-async def _open_readers(settings: Ingest, opening: Opening, processes: int) -> PackageReaders:
-    workers = Workers(processes, reader_kind(settings.opening_hours_per_tebibyte))
-    opening.stack.callback(workers.close)
-    readers = PackageReaders(workers)
-    await readers.begin(unconfined_allowed=settings.unconfined_workers_allowed)
-    return readers
-
-
-class LaneReaders:
-    """Opens each package in the processes of its source's lane."""
-
-    def __init__(
-        self, readers: Mapping[Priority, PackageReaders], priorities: Mapping[str, Priority]
-    ) -> None:
-        self._readers = readers
-        self._priorities = priorities
-
-    @property
-    def status(self) -> str:
-        return "; ".join(f"{lane}: {readers.status}" for lane, readers in self._readers.items())
-
-    async def prepare(self, job: Job) -> Preparation:
-        return await self._of(job).prepare(job)
-
-    async def take_up(self, job: Job) -> Preparation:
-        return await self._of(job).take_up(job)
-
-    def _of(self, job: Job) -> PackageReaders:
-        return self._readers[self._priorities[job.source]]
 
 
 class RunningIngest:
@@ -293,7 +248,8 @@ def _drop_folder(settings: Ingest, source: Source) -> DropFolder:
 
 
 def _sender(settings: Ingest, source: Source) -> SenderSettings:
-    profile = Profile(source.formats, source.identifier, source.names_encoding)
+    checks = None if source.profile is None else named_profile(source.profile)
+    profile = Profile(source.formats, source.identifier, source.names_encoding, checks)
     return SenderSettings(_drop_folder(settings, source), profile, source.unit)
 
 
