@@ -17,7 +17,7 @@ from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.content_register import ContentRegister
 from ingest_watch.findings import Finding, PackageRejected, Rule, Severity
 from ingest_watch.formats.package_format import Opening, PackageFormat
-from ingest_watch.formats.registry import FORMATS, recognised_format
+from ingest_watch.formats.registry import FORMATS, only_format, recognised_format
 from ingest_watch.instruments import Instruments
 from ingest_watch.listing import Listing
 from ingest_watch.scope import ScopeTable
@@ -102,7 +102,8 @@ def _format_of(
 ) -> PackageFormat | None:
     if package.kept_whole_as is not None:
         return FORMATS[package.kept_whole_as]
-    return recognised_format(listing.landmarks(), standards.formats)
+    recognised = recognised_format(listing.landmarks(), standards.formats)
+    return recognised or only_format(standards.formats)
 
 
 def judge_refusal(

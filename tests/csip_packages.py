@@ -3,6 +3,10 @@
 import hashlib
 from pathlib import Path
 
+from daemon.cli.check import check_package
+from ingest_watch.checks.report import CheckReport
+from ingest_watch.judge import Standards
+
 _FILE = """
       <file ID="F{number}" MIMETYPE="text/plain" SIZE="{size}" CREATED="2026-11-22T08:00:00"
             CHECKSUM="{sha256}" CHECKSUMTYPE="SHA-256">
@@ -65,3 +69,8 @@ def write_csip(folder: Path, document: str | None = None) -> Path:
         (folder / path).write_bytes(data)
     (folder / "METS.xml").write_text(document or mets(folder.name, CONTENT))
     return folder
+
+
+def judged_sip(package: Path) -> CheckReport:
+    """What `lantai check --format csip` says of it."""
+    return check_package(package, Standards(formats=("csip",)))

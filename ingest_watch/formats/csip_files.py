@@ -85,15 +85,13 @@ class References:
             yield rules.MISSING.found(path, line=line)
 
     def mismatches(self) -> Iterator[Finding]:
-        """Sizes and digests that do not hold; digests that prove little."""
+        """Digests that do not hold, and those that prove little."""
         rows = self._listing.query(
-            "SELECT DISTINCT path, size, algorithm, checksum, size_bytes, sha256"
+            "SELECT DISTINCT path, algorithm, checksum, sha256"
             " FROM mets_reference JOIN file USING (path)"
         )
         weak: set[str] = set()
-        for path, size, algorithm, checksum, size_bytes, sha256 in rows:
-            if size is not None and size.strip() != str(size_bytes):
-                yield rules.SIZE.found(path, stated=size[:40], actual=size_bytes)
+        for path, algorithm, checksum, sha256 in rows:
             if checksum is None or algorithm is None:
                 continue  # its own requirement says so
             name = normalised(algorithm)

@@ -114,10 +114,6 @@ MISSING = Rule(
     "csip-file-missing", Severity.ERROR, "METS names this file, and it is not there (line {line})",
     "METS 列出的文件不存在（第 {line} 行）", "E-ARK CSIP 2.2.0 CSIP58",
 )  # fmt: skip
-SIZE = Rule(
-    "csip-size", Severity.ERROR, "METS gives {stated} bytes, the file has {actual}",
-    "METS 记载 {stated} 字节，文件实际为 {actual} 字节", "E-ARK CSIP 2.2.0 CSIP27, CSIP69",
-)  # fmt: skip
 CHECKSUM = Rule(
     "csip-checksum", Severity.ERROR, "the {algorithm} of the file is not what METS gives",
     "文件的 {algorithm} 摘要与 METS 记载不符", "E-ARK CSIP 2.2.0 CSIP29, CSIP71",

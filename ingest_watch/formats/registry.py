@@ -22,6 +22,8 @@ FORMATS: dict[str, PackageFormat] = {
 }
 
 
+# These find words for a folder that has nothing of theirs.
+_TELL_WHAT_IS_MISSING = frozenset({"bagit", "csip"})
 # What a part of a batch may be.
 _PART_FORMATS = {"case-batch": ("case",)}
 
@@ -39,6 +41,13 @@ def recognised_format(
         if package_format.recognises(root_names):
             return package_format
     return None
+
+
+def only_format(allowed: tuple[str, ...] | None) -> PackageFormat | None:
+    """Return the one format that is allowed, if it can tell what a folder lacks to be of it."""
+    if allowed is None or len(allowed) != 1 or allowed[0] not in _TELL_WHAT_IS_MISSING:
+        return None
+    return FORMATS[allowed[0]]
 
 
 def recognised_file(
