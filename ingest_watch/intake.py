@@ -183,7 +183,8 @@ class Intake:
     async def _fail(self, transfer: Transfer, cause: Exception) -> None:
         """Our fault, not the package's: a person may have it tried again."""
         code = cause.code if isinstance(cause, LantaiError) else "intake-failed"
-        log.error("intake.transfer.failed", transfer=transfer.id, code=code, reason=str(cause))
+        reason = _nameless(cause)
+        log.error("intake.transfer.failed", transfer=transfer.id, code=code, reason=reason)
         step = Step(TransferState.FAILED, message=str(cause)[:500], outcome_code=code)
         try:
             failed = await self._catalogue.do(
@@ -212,3 +213,10 @@ def _cause(failure: Exception) -> Exception:
     while isinstance(failure, ExceptionGroup):
         failure = failure.exceptions[0]
     return failure
+
+
+def _nameless(cause: Exception) -> str:
+    """What went wrong, without paths: files of a package may be called after people."""
+    if isinstance(cause, OSError):
+        return cause.strerror or type(cause).__name__
+    return str(cause)

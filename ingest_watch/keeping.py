@@ -233,7 +233,7 @@ class Keeping:
             [_copy(begun.id, copy) for copy in proven],
         )  # fmt: skip
         log.info(
-            "intake.package.stored", transfer=transfer.id, object_id=built.object_id,
+            "intake.package.stored", transfer=transfer.id, package=begun.id,
             content_bytes=built.file_list.content_bytes,
         )  # fmt: skip
 

@@ -1,11 +1,13 @@
 """Answers into return folders and originals out of drop folders (ingest_watch/delivery.py)."""
 
+import errno
 import hashlib
 import shutil
 
 import pytest
 
 from ingest_watch.answers import read_answer
+from ingest_watch.preparation import Job, Preparation
 from storage.catalogue import answers
 from storage.catalogue.model import AnswerKind
 from tests.conftest import WaitUntil
@@ -167,3 +169,22 @@ async def test_an_original_is_not_gone_because_its_folder_is_away(world: IntakeW
         await running.settle_down()
     assert await states(world) == ["stored"]
     assert (world.accepted / "case-1").exists()
+
+
+async def test_a_failure_on_a_file_called_after_a_person_is_logged_without_its_name(
+    world: IntakeWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(_job: Job) -> Preparation:
+        raise OSError(errno.ENOTTY, "Inappropriate ioctl", "/staging/1/张三.jpg")
+
+    world.prepare = failing
+    send(world, "case-1")
+    async with world.intake() as running:
+        await running.look()
+        await running.settle_down()
+    (transfer,) = await world.transfers()
+    assert transfer.state.value == "failed"
+    assert "张三" in transfer.message, "operators see it where they see the package"
+    printed = capsys.readouterr()
+    assert "Inappropriate ioctl" in printed.out + printed.err
+    assert "张三" not in printed.out + printed.err
