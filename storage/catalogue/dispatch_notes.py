@@ -20,6 +20,8 @@ from storage.errors import Refusal
 
 _N, _L = dispatch_notes.c, dispatch_lines.c
 _SENT_BACK = frozenset({TransferState.REJECTED, TransferState.WITHDRAWN})
+_JUDGED = frozenset({TransferState.STORED, TransferState.DIVIDED})
+_BATCH, _PART = transfers.alias("batch"), transfers.alias("part")
 _SERIALISED = (".tar.gz", ".tgz", ".tar", ".zip")
 _SET_STATE = (
     update(dispatch_lines)
@@ -331,6 +333,7 @@ def _under_way(connection: Connection, source: str) -> set[str]:
 
 
 def _possible_identifiers(name: str) -> set[str]:
+    name = name.rpartition("/")[2]  # a part of a batch is called <batch>/<part>
     lower = name.lower()
     return {name} | {name[: -len(each)] for each in _SERIALISED if lower.endswith(each)}
 
@@ -349,12 +352,22 @@ def _unsaid(connection: Connection, note: Note) -> Iterator[str | None]:
         .join(dispatch_notes, _N.id == _L.note_id)
         .where(_N.source == note.source, _N.state.in_(counted))
     )
+    is_judged = transfers.c.identifier.is_not(None)
+    is_open = transfers.c.closed_at.is_(None) & transfers.c.state.not_in(_JUDGED)
     query = select(transfers.c.identifier, transfers.c.name).where(
         transfers.c.id > after,
         transfers.c.id <= note.transfers_before,
         transfers.c.source == note.source,
         transfers.c.state.not_in(_SENT_BACK),
+        is_judged | is_open,
         ~said.where(_L.identifier == transfers.c.identifier).exists(),
+        # A batch is said by its parts, and a part by its batch.
+        ~said.join(_BATCH, _BATCH.c.identifier == _L.identifier)
+        .where(_BATCH.c.id == transfers.c.batch_id)
+        .exists(),
+        ~said.join(_PART, _PART.c.identifier == _L.identifier)
+        .where(_PART.c.batch_id == transfers.c.id)
+        .exists(),
     )
     named: set[str] = set()
     for identifier, name in connection.execute(query):
