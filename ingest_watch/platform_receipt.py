@@ -18,8 +18,10 @@ _SERIALISED = (".tar.gz", ".tgz", ".tar", ".zip")
 _UNPACKING = frozenset(
     {"path-traversal", "path-absolute", "path-unclear", "link", "special-file", "mount-crossing"}
     | {"depth", "entries", "too-large", "name-too-long", "ratio", "name-collision", "duplicate"}
-    | {"conflict", "encrypted", "format-unknown"}
+    | {"conflict", "encrypted", "format-unknown", "opening-killed-the-reader"}
 )
+# Of docs/formats/case-batch.md: what the directory names is not there.
+_FETCHING = frozenset({"batch-zip-missing"})
 _UNPACKING_FAMILIES = ("archive-", "zip-", "tar-", "unpack-")
 
 
@@ -44,6 +46,7 @@ class PlatformResult(IntEnum):
 _WORDS = {
     PlatformResult.ARCHIVED: "归档成功",
     PlatformResult.NOT_ARCHIVED: "归档失败",
+    PlatformResult.NOT_FETCHED: "文件下载失败",
     PlatformResult.NOT_UNPACKED: "文件解包失败",
     PlatformResult.CHECKS_FAILED: "四性检测失败",
 }
@@ -88,6 +91,8 @@ def _failure(answer: Answer) -> PlatformResult:
     codes = {reason.code for reason in answer.reasons or []}
     if any(code in _UNPACKING or code.startswith(_UNPACKING_FAMILIES) for code in codes):
         return PlatformResult.NOT_UNPACKED
+    if codes & _FETCHING:
+        return PlatformResult.NOT_FETCHED
     found = {
         finding.code
         for check in answer.checks

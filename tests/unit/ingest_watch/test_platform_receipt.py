@@ -40,6 +40,7 @@ def test_what_is_not_final_has_no_receipt(kind: AnswerKind) -> None:
         ("archive-damaged", True, 4),
         ("zip-overlap", True, 4),
         ("encrypted", True, 4),
+        ("batch-zip-missing", True, 3),
         ("identifier-taken", False, 2),
         ("rejected-by-person", False, 2),
     ],
