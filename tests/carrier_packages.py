@@ -77,11 +77,12 @@ def catalogue(
 
 
 def description(
-    fields: Mapping[str, str] = DESCRIPTION, *, codec: str = "gb18030", **changed: str | None
+    changed: Mapping[str, str | None] | None = None, *, codec: str = "gb18030"
 ) -> bytes:
-    """A 说明文件; `changed` replaces a field, or leaves it out."""
-    kept = {name: text for name, text in {**fields, **changed}.items() if text is not None}
-    return "".join(f"{name}：{text}\r\n" for name, text in kept.items()).encode(codec)
+    """A 说明文件; `changed` adds, replaces or leaves out a field."""
+    fields = {**DESCRIPTION, **(changed or {})}
+    lines = (f"{label}：{text}\r\n" for label, text in fields.items() if text is not None)
+    return "".join(lines).encode(codec)
 
 
 def tally(files: str = "2", data: str = "0.000") -> bytes:

@@ -1,11 +1,17 @@
 """The table of docs/formats/carrier.md: carriers that are right, and one flaw at a time."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from ingest_watch.findings import Severity
-from tests.bags import write_files
+from ingest_watch.formats.carrier import OpenedCarriers
+from ingest_watch.formats.package_format import NotApplicable
+from ingest_watch.listing import Listing
+from ingest_watch.staging import inspect_folder
+from tests.bags import ZipPart, write_files, zip_bytes
 from tests.carrier_packages import (
     DESCRIPTION,
     FIRST,
@@ -22,6 +28,7 @@ from tests.carrier_packages import (
 from tests.judging import checks_finding, codes_as, report_as
 
 Files = dict[str, bytes]
+Kind = TypeVar("Kind")
 _BOM = b"\xef\xbb\xbf"
 _WITHOUT_CATALOGUE = {"文件目录.XML": None}
 _VOLUMES = catalogue(
@@ -42,9 +49,11 @@ def named(first: str, **columns: str | None) -> Files:
     return listing(record(1, first, **columns), RECORDS[1])
 
 
-def batch(second: Files | None = None, **others: bytes) -> Files:
-    two = carrier_files({"说明文件.TXT": description(载体编号="J001-2021-0002")}, below="光盘2/")
-    return {**carrier_files(below="光盘1/"), **(two if second is None else second), **others}
+def batch(others: Files | None = None, second: Files | None = None) -> Files:
+    two = carrier_files(
+        {"说明文件.TXT": description({"载体编号": "J001-2021-0002"})}, below="光盘2/"
+    )
+    return {**carrier_files(below="光盘1/"), **(second or two), **(others or {})}
 
 
 # What it is, the files, and the warnings that it must give: none besides.
@@ -95,14 +104,14 @@ GOOD: dict[str, tuple[Files, set[str]]] = {
         carrier_files({"其他/元数据方案.TXT": None, "其它/元数据方案.TXT": b"a"}),
         {"carrier-name-variant"}),
     "environment left empty": (
-        changed("说明文件.TXT", description(读取本载体内档案所需要的软硬件环境="")),
+        changed("说明文件.TXT", description({"读取本载体内档案所需要的软硬件环境": ""})),
         {"carrier-field-empty"}),
     "capacity and kind apart": (
-        changed("说明文件.TXT", description(**{
+        changed("说明文件.TXT", description({
             "载体参数（容量、类型）": None, "载体容量": "4.7GB", "载体类型": "DVD-R"})), set()),
     "a tally that agrees": (changed("其他/登记表.xml", tally("2件", "0.000GB")), set()),
     "two carriers side by side": (batch(), set()),
-    "two carriers and a tally of both": (batch(**{"光盘1/其他/登记表.xml": tally("4")}), set()),
+    "two carriers and a tally of both": (batch({"光盘1/其他/登记表.xml": tally("4")}), set()),
     "what a system left behind": (
         changed("电子档案/2021/Thumbs.db", b"x"), {"carrier-surplus", "system-file"}),
 }  # fmt: skip
@@ -120,15 +129,15 @@ BROKEN: dict[str, tuple[Files, str, str]] = {
         changed("说明文件.TXT", description() + b" " * 1024 * 1024),
         "carrier-description-unreadable", "3-1"),
     "no number": (
-        changed("说明文件.TXT", description(载体编号=None)), "carrier-number-missing", "1-12"),
+        changed("说明文件.TXT", description({"载体编号": None})), "carrier-number-missing", "1-12"),
     "empty number": (
-        changed("说明文件.TXT", description(载体编号="")), "carrier-number-missing", "1-12"),
+        changed("说明文件.TXT", description({"载体编号": ""})), "carrier-number-missing", "1-12"),
     "two numbers": (
         changed("说明文件.TXT", description() + "载体编号：J2\r\n".encode("gb18030")),
         "carrier-field-twice", "1-12"),
     **{
         f"no {label}": (
-            changed("说明文件.TXT", description(**{label: None})), "carrier-field-missing", "1-12")
+            changed("说明文件.TXT", description({label: None})), "carrier-field-missing", "1-12")
         for label in list(DESCRIPTION)[2:6]
     },
     "empty description": (
@@ -220,11 +229,11 @@ BROKEN: dict[str, tuple[Files, str, str]] = {
     "an amount that is none": (
         changed("其他/登记表.xml", tally("2", "很多")), "carrier-tally-unclear", "2-2"),
     "a tally that is no XML": (changed("其他/登记表.xml", b"2"), "xml-not-well-formed", "3-1"),
-    "a folder beside carriers": (batch(**{"资料/a.txt": b"a"}), "carrier-not-one", "1-13"),
+    "a folder beside carriers": (batch({"资料/a.txt": b"a"}), "carrier-not-one", "1-13"),
     "two carriers of one number": (
-        batch(carrier_files(below="光盘2/")), "carrier-number-twice", "1-12"),
+        batch(second=carrier_files(below="光盘2/")), "carrier-number-twice", "1-12"),
     "a flaw in the second carrier": (
-        batch(**{"光盘2/autorun.inf": b"x"}), "carrier-surplus", "4-3"),
+        batch({"光盘2/autorun.inf": b"x"}), "carrier-surplus", "4-3"),
     "content of another carrier": (
         {**batch(), "光盘2/文件目录.XML": catalogue([*RECORDS, record(3, "电子档案/3.txt")]),
          "光盘1/电子档案/3.txt": PAGE, "光盘1/文件目录.XML": catalogue(
@@ -248,3 +257,54 @@ def test_a_broken_carrier_is_rejected_for_its_own_reason(tmp_path: Path, name: s
     folder = write_files(tmp_path / "carrier", files)
     assert codes_as(folder, "carrier") == set(codes.split())
     assert check in checks_finding(report_as(folder, "carrier"), codes.split()[0])
+
+
+def opened(tmp_path: Path, files: Files) -> OpenedCarriers:
+    folder = write_files(tmp_path / "carrier", files)
+    staged = inspect_folder(folder, tmp_path / "listing")
+    return OpenedCarriers(staged.folder, Listing.open(staged.listing))
+
+
+def sequence(answer: Iterator[Kind] | NotApplicable) -> list[Kind]:
+    assert not isinstance(answer, NotApplicable)
+    return list(answer)
+
+
+def test_every_entry_of_every_catalogue_is_a_record_with_its_columns_as_fields(
+    tmp_path: Path,
+) -> None:
+    carriers = opened(tmp_path, {**batch(), "光盘2/案卷目录.XML": _VOLUMES})
+    records = sequence(carriers.records())
+    assert [each.place for each in records] == [
+        "光盘1/文件目录.XML, 文件 1",
+        "光盘1/文件目录.XML, 文件 2",
+        "光盘2/文件目录.XML, 文件 1",
+        "光盘2/文件目录.XML, 文件 2",
+        "光盘2/案卷目录.XML, 案卷 1",
+    ]
+    assert {each.name: each.value for each in records[1].fields} == RECORDS[1]
+    assert [each.path for each in records[3:]] == ["光盘2/文件目录.XML", "光盘2/案卷目录.XML"]
+    assert carriers.external_identifiers == ("J001-2021-0001", "J001-2021-0002")
+
+
+def test_what_records_name_is_stated_with_the_file_that_it_means(tmp_path: Path) -> None:
+    carriers = opened(tmp_path, listing(record(1, "2021"), record(2, "0002.TXT"), record(3, "no")))
+    assert [(each.stated_path, each.path) for each in sequence(carriers.stated_files())] == [
+        ("2021", FIRST),
+        ("2021", SECOND),
+        ("0002.TXT", SECOND),
+        ("no", None),
+    ]
+
+
+@pytest.mark.parametrize("top", ["", "移交/"])
+def test_carriers_side_by_side_in_an_archive_are_a_batch(tmp_path: Path, top: str) -> None:
+    archive = tmp_path / "batch.zip"
+    parts = [ZipPart(f"{top}{path}".encode(), content) for path, content in batch().items()]
+    archive.write_bytes(zip_bytes(parts))
+    assert codes_as(archive, "carrier") == set()
+
+
+def test_folders_none_of_which_is_a_carrier_are_no_batch(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "batch", {"a/b.txt": b"", "c/d.txt": b""})
+    assert codes_as(folder, "carrier") == {"format-unknown"}
