@@ -31,7 +31,7 @@ class Element:
     def find(self, path: str) -> "Element":
         """The first element of this path below: `封装内容/文件实体块`, or a name at any depth."""
         found = self
-        for name in path.split("/"):
+        for name in filter(None, path.split("/")):
             found = next(each for each in found.walk() if each.name == name and each is not found)
         return found
 

@@ -124,7 +124,7 @@ class OpenedEep(SaysNothing):
         return self._if_read(
             rules.ENTITY_COUNT.found(self._document.path, count=layer.entities)
             for layer in self._document.layers
-            if layer.entities > 1
+            if layer.entities != 1
         )
 
     def contents(self) -> Answer:
@@ -150,7 +150,7 @@ class OpenedEep(SaysNothing):
         """Every computer file of every layer."""
         if self._document.flaw is not None:
             return NotApplicable(rules.UNREAD.found())
-        return (_stated(each) for each in self._document.encodings)
+        return (_stated(each) for each in self._document.encodings if not each.is_malformed)
 
     def _read(self, path: str) -> None:
         size_bytes = self._listing.content_bytes()

@@ -25,8 +25,8 @@ def resolve_names(document: Document, listing: Listing) -> None:
 
     Raises PackageRejected for a name that leads out of the package.
     """
-    for encoding in _beside(document):
-        if encoding.name:
+    for encoding in document.encodings:
+        if encoding.name and not _is_embedded(encoding):
             path = content_name(encoding.name).path
             row = listing.query("SELECT 1 FROM file WHERE path = ?", path).fetchone()
             encoding.path = None if row is None else path
@@ -41,7 +41,9 @@ def missing_files(document: Document) -> Iterator[Finding]:
 
 def surplus_files(document: Document, listing: Listing) -> Iterator[Finding]:
     """Yield every file besides the document that it does not describe (4-3)."""
-    described = {each.path for each in _beside(document)} | {document.path}
+    described = {document.path} | {
+        each.path for each in document.encodings if not _is_embedded(each)
+    }
     for (path,) in listing.query("SELECT path FROM file ORDER BY path"):
         if path not in described:
             yield rules.FILE_SURPLUS.found(path)
@@ -55,6 +57,8 @@ def digest_findings(document: Document, listing: Listing, folder: Path) -> Itera
         algorithms.add(algorithm)
         size_bytes = hashlib.new(KNOWN[algorithm], usedforsecurity=False).digest_size
         expected = encoding.digest
+        if encoding.is_malformed and not encoding.has_data:
+            continue  # there is none, which is said of the content
         if expected is None or len(expected) != size_bytes:
             yield rules.DIGEST_MALFORMED.found(
                 document.path, place=encoding.place, algorithm=algorithm.upper()
@@ -79,6 +83,10 @@ def has_files_beside(document: Document) -> bool:
 
 def _beside(document: Document) -> Iterator[Encoding]:
     return (each for each in document.encodings if each.keyword is not None and each.keyword.digest)
+
+
+def _is_embedded(encoding: Encoding) -> bool:
+    return encoding.keyword is not None and encoding.keyword.digest is None
 
 
 def _algorithm(encoding: Encoding) -> str:

@@ -47,7 +47,8 @@ class EncodedData:
                 self.encoding.digest = binascii.a2b_base64("".join("".join(self._digest).split()))
         except (binascii.Error, ValueError) as error:
             self.flaw = self.flaw or str(error)
-        if self.flaw is not None:
+        has_one = self.encoding.has_data != bool(self.encoding.reference)
+        if self.flaw is not None or not has_one:
             self.encoding.is_malformed = True
 
     def close(self) -> None:
@@ -72,6 +73,7 @@ class EncodedData:
 
 def with_extension(name: str, extension: str | None) -> str:
     """Give a file the extension that 反编码关键字 names, if it has none (编码描述)."""
-    if extension is None or "." in name.rpartition("/")[2]:
+    last = name.rpartition("/")[2]
+    if extension is None or not last or "." in last:
         return name
     return f"{name}.{extension}"

@@ -49,7 +49,7 @@ class Encoding:
     has_data: bool = False
     path: str | None = None  # in `content/` when embedded, in the package when beside
     digest: bytes | None = None  # what the document says, when the file lies beside it
-    is_malformed: bool = False  # its data could not be decoded: said already
+    is_malformed: bool = False  # its data cannot be decoded: said already, so nothing else is
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class Layer:
     kind: str = ""  # 封装包类型
     created: str = ""  # 封装包创建时间
     span: Span | None = None
-    entities: int = 0
+    entities: int = 0  # 文件实体, or 1 where its block holds what it should hold
     fields: list[Field] = field(default_factory=list)
     signatures: list[Signature] = field(default_factory=list)
 

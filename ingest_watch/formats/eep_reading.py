@@ -100,7 +100,7 @@ class _Reading:
         """Give every reference the bytes that it refers to (引用编码数据ID), and look for locks."""
         sources = {each.data_id: each for each in self.document.encodings if each.data_id}
         for each in self.document.encodings:
-            if each.reference:
+            if each.reference and not each.is_malformed:
                 self._resolve(each, sources)
         for layer in self.document.layers:
             known = {each.identifier for each in layer.signatures if each.identifier}
@@ -155,6 +155,8 @@ class _Reading:
             case "封装内容" | "修改封装内容":
                 self._holds[-1].add(event.name)
             case "文件实体":
+                self.document.layers[self._layer].entities += 1
+            case "文件数据" if self._path[-2] == "文件实体块":
                 self.document.layers[self._layer].entities += 1
             case "编码":
                 self._begin_encoding(event)

@@ -30,6 +30,8 @@ def seals_of(document: Document, source: Source) -> Iterator[Seal]:
                 if signature.locks is None
                 else _lock_readings(document, layer, signature, source)
             )
+            if not candidates:
+                continue  # a lock on nothing, which is said of the structure
             yield Seal(
                 place=_place(signature, depth),
                 path=document.path,
