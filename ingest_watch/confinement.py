@@ -22,7 +22,7 @@ _INSTRUCTION_BYTES = 8
 # The first that the kernel ends when memory runs out: a job can be repeated.
 _OUT_OF_MEMORY_ADJUSTMENT = "1000"
 
-NO_NETWORK = "no network (seccomp)"
+NO_NETWORK = "isolation from the network (seccomp)"
 NO_MEMORY_LIMIT = "a limit on memory (RLIMIT_DATA)"
 
 

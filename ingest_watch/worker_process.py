@@ -177,7 +177,7 @@ class WorkerProcess:
         """Let the process use so much processor time from now on, and write files so long."""
         number = self._process.pid
         assert number is not None, "the process was started"
-        with suppress(ProcessLookupError):
+        with suppress(OSError):  # it is gone, which its job will find out
             # The kernel's name for the processor time of another process (clock_getcpuclockid).
             used_s = time.clock_gettime(~number << 3 | 2)
             processor_limit = (math.ceil(used_s) + processor_s, resource.RLIM_INFINITY)

@@ -144,7 +144,7 @@ class Workers:
     def _done(self, call: Callable[[Any], object], job: object) -> Outcome:
         outcome: Outcome = Died("it was never tried")
         for attempt in range(1, _TRIES + 1):
-            process = self._take()
+            process = self._take() if attempt == 1 else self._fresh()
             outcome = process.carry_out(call, job, self.kind.allowance)
             ended = isinstance(outcome, Died | Overdue)
             self._give_back(process, reusable=not ended)
@@ -172,9 +172,18 @@ class Workers:
                 process = self._idle.pop()
                 self._busy.add(process)
                 return process
-        return self._begin(WorkerProcess(self.kind.confinement, self.kind.preload, self._answering))
+        return self._begin()
 
-    def _begin(self, process: WorkerProcess) -> WorkerProcess:
+    def _fresh(self) -> WorkerProcess:
+        """A process that has seen nothing; one that waits makes room for it."""
+        with self._lock:
+            waiting = [self._idle.pop()] if self._idle else []
+        for process in waiting:
+            process.retire()
+        return self._begin()
+
+    def _begin(self) -> WorkerProcess:
+        process = WorkerProcess(self.kind.confinement, self.kind.preload, self._answering)
         with self._lock:
             self._busy.add(process)
             if self._closed:

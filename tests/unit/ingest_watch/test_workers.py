@@ -81,6 +81,16 @@ async def test_a_package_that_kills_its_reader_takes_no_other_along(workers: Wor
     assert await workers.run(str.upper, "next") == "NEXT"
 
 
+async def test_the_second_try_is_in_a_process_that_has_seen_nothing(workers: Workers) -> None:
+    """Both processes are killed while they wait; a job may meet one of them, and not both."""
+    await asyncio.gather(*(workers.run(time.sleep, 0.3) for _ in range(2)))
+    for process in multiprocessing.active_children():
+        process.kill()
+        process.join()
+    assert await workers.run(str.upper, "bag") == "BAG"
+    assert workers.deaths == 1
+
+
 async def test_a_reader_that_is_made_to_crash_is_only_a_dead_reader(workers: Workers) -> None:
     with pytest.raises(WorkerDied, match="SIGSEGV"):
         await workers.run(ctypes.string_at, 1)
@@ -147,7 +157,7 @@ async def test_a_job_that_hangs_is_killed_at_its_limit_and_not_tried_again(
     assert await workers.run(str.upper, "next") == "NEXT"
 
 
-def sleeping(seconds: int, expected_bytes: int) -> str:
+def sleeping(seconds: float, expected_bytes: int) -> str:
     """A job that says how much it expects, and sleeps."""
     return (
         "import ingest_watch.workload, time\n"
@@ -159,9 +169,9 @@ def sleeping(seconds: int, expected_bytes: int) -> str:
 async def test_a_large_package_has_more_time_and_is_believed_only_so_far(
     limited: Callable[..., Workers],
 ) -> None:
-    """One second and an hour for each TiB; at most 1 GiB is believed, which is 3.5 seconds more."""
-    workers = limited(time_s=1)
-    await workers.run(exec, sleeping(2, 1024 * MEBIBYTE))
+    """A second, and one for each half GiB; at most 1 GiB is believed."""
+    workers = limited(time_s=1, time_s_per_tebibyte=2048)
+    await workers.run(exec, sleeping(1.5, 1024 * MEBIBYTE))
     with pytest.raises(WorkerOverdue):
         await workers.run(exec, sleeping(3600, 1024**5))
 

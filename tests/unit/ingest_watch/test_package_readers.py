@@ -1,0 +1,135 @@
+"""Readers of packages: what becomes of a package that kills one, and of a machine that cannot
+confine them (ingest_watch/package_readers.py)."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ingest_watch.limits import MEBIBYTE
+from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.preparation import Acceptable, Job, Profile, Unacceptable
+from ingest_watch.workers import WorkerDied, Workers
+from tests.bags import bag_files, write_files
+from tests.conftest import PROJECT
+
+KIND = reader_kind(4)
+# What is left when no package may be larger than nothing: enough for its listing.
+LITTLE = replace(KIND.allowance, output_bytes=MEBIBYTE, content_bytes_max=0)
+
+# Run in a process of its own, whose kernel takes no filter of system calls any more.
+WITHOUT_SECCOMP = """
+import asyncio, ctypes, platform, struct
+from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.workers import Workers, WorkersUnconfined
+
+def instruction(code, value, if_true=0, if_false=0):
+    return struct.pack("=HBBI", code, if_true, if_false, value)
+
+class Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
+
+PRCTL = {"x86_64": 157, "aarch64": 167}[platform.machine()]
+SET_SECCOMP, MODE_FILTER, NO_NEW_PRIVILEGES, EINVAL = 22, 2, 38, 22
+code = (
+    instruction(0x20, 0) + instruction(0x15, PRCTL, 0, 3)
+    + instruction(0x20, 16) + instruction(0x15, SET_SECCOMP, 0, 1)
+    + instruction(0x06, 0x50000 | EINVAL) + instruction(0x06, 0x7FFF0000)
+)
+libc = ctypes.CDLL(None)
+libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+libc.prctl(SET_SECCOMP, MODE_FILTER, ctypes.byref(Program(len(code) // 8, code)), 0, 0)
+
+async def main():
+    workers = Workers(1, reader_kind(4))
+    readers = PackageReaders(workers)
+    try:
+        await readers.begin(unconfined_allowed=False)
+    except WorkersUnconfined as refusal:
+        print("refused:", refusal)
+    await readers.begin(unconfined_allowed=True)
+    print("status:", readers.status)
+    workers.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "drop").mkdir()
+    write_files(tmp_path / "drop" / "small", bag_files())
+    write_files(tmp_path / "drop" / "large", bag_files({"data/scan.tif": bytes(4 * MEBIBYTE)}))
+    return tmp_path
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    made = Workers(2, replace(KIND, allowance=LITTLE))
+    yield made
+    made.close()
+
+
+def job(place: Path, name: str) -> Job:
+    return Job(
+        archive="馆",
+        source="portal",
+        name_raw=name.encode(),
+        name=name,
+        drop=place / "drop",
+        work=place / f"work-{name}",
+        received_at="2026-11-22T08:00:00Z",
+        profile=Profile(("bagit",), "name"),
+    )
+
+
+async def test_a_package_that_kills_its_reader_is_refused_for_it_and_no_other_notices(
+    place: Path, workers: Workers
+) -> None:
+    """Here by its output; twice, the second time in a process that has seen nothing else."""
+    readers = PackageReaders(workers)
+    large, small = await asyncio.gather(
+        readers.prepare(job(place, "large")), readers.prepare(job(place, "small"))
+    )
+    assert isinstance(small, Acceptable)
+    assert isinstance(large, Unacceptable)
+    (reason,) = large.reasons
+    assert reason.code == "opening-killed-the-reader"
+    assert "output limit" in reason.message
+    assert "异常终止" in reason.message_zh
+    assert workers.deaths == 2
+
+
+async def test_a_package_that_was_accepted_before_is_not_refused_when_its_reader_dies(
+    place: Path, workers: Workers
+) -> None:
+    with pytest.raises(WorkerDied):
+        await PackageReaders(workers).take_up(job(place, "large"))
+
+
+async def test_how_the_readers_are_confined_is_said(workers: Workers) -> None:
+    readers = PackageReaders(workers)
+    await readers.begin(unconfined_allowed=False)
+    assert readers.status == "2 processes, confined, 0 died"
+
+
+def test_a_machine_that_cannot_confine_them_opens_nothing_unless_told_to() -> None:
+    """Where the kernel takes no filter, sockets can still be made: that is tried, and said."""
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SECCOMP],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    refused, status = (line for line in ran.stdout.splitlines() if not line.startswith("{"))
+    assert refused.startswith("refused: this machine cannot give the readers of packages")
+    assert "isolation from the network (seccomp)" in refused
+    assert "unconfined_workers_allowed" in refused
+    assert status == "status: 1 processes, WITHOUT isolation from the network (seccomp), 0 died"
+    assert "intake.workers.unconfined" in ran.stderr + ran.stdout
