@@ -123,7 +123,8 @@ class RepairFacts:
         mended = await self._catalogue.look(repairs.mended_since, hour_ago)
         for node, at in released.items():
             if at > hour_ago and node in mended:
-                since = await self._catalogue.look(repairs.mended_since, at)
+                # What a person let pass is no new storm when it is mended.
+                since = await self._catalogue.look(repairs.mended_since, at, at)
                 mended[node] = since.get(node, 0)
         named = await self._catalogue.look(suspects.all_of)
         away = await self._catalogue.look(absences.present, to_text(now))

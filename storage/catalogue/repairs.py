@@ -104,11 +104,18 @@ def record_failed(connection: Connection, failed: FailedMend, actor: Actor, at: 
     events.append(connection, event, actor, at)
 
 
-def mended_since(connection: Connection, moment: str) -> dict[str, int]:
-    """How many objects were mended on each node since `moment`: what a storm guard counts."""
+def mended_since(connection: Connection, moment: str, found_from: str = "") -> dict[str, int]:
+    """How many objects were mended on each node since `moment`: what a storm guard counts.
+
+    Only those whose damage was found from `found_from` on.
+    """
     query = (
         select(findings.c.node, func.count(findings.c.object_id.distinct()).label("objects"))
-        .where(findings.c.mended_at >= moment, findings.c.object_id.is_not(None))
+        .where(
+            findings.c.mended_at >= moment,
+            findings.c.found_at >= found_from,
+            findings.c.object_id.is_not(None),
+        )
         .group_by(findings.c.node)
     )
     return {row.node: row.objects for row in connection.execute(query)}

@@ -60,7 +60,9 @@ async def test_a_storm_stop_outlives_the_keeper_and_ends_by_a_persons_word(
     assert told.returncode == 0, told.stderr
     await wait_until(lambda: not open_findings(layout), 60, "all mends")
     assert all(is_whole(layout, "node-1", package) for package in sent)
-    await wait_until(lambda: figure(at(layout), "lantai_keeper_mending_stopped") == 0, 30)
+    await whole_round_of_mending(layout, wait_until)
+    await wait_until(lambda: not is_stopped(layout), 30, "the end of the stop")
+    assert ask(layout.socket("keeper"), "status")["detail"]["suspect_nodes"] == [], "not anew"
 
 
 async def test_a_catalogue_that_stands_alone_against_all_nodes_is_called_for_and_nothing_touched(

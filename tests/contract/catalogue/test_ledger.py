@@ -34,6 +34,17 @@ def test_a_finding_is_an_act_on_the_version_it_was_found_in_with_its_evidence(
     assert FOUND.path not in act.event.detail
 
 
+def test_what_was_found_before_a_node_was_trusted_again_is_no_new_storm_when_mended(
+    story: Story,
+) -> None:
+    package = story.stored()
+    findings.record(story.connection, FOUND, moment(55))
+    copy = copy_of(package, "node-2")
+    repairs.record_mended(story.connection, copy, OBJECT_ID, "node-3", KEEPER, moment(61))
+    assert repairs.mended_since(story.connection, moment(60)) == {"node-2": 1}
+    assert repairs.mended_since(story.connection, moment(60), found_from=moment(60)) == {}
+
+
 def test_evidence_that_is_no_json_is_kept_as_it_was_told(story: Story) -> None:
     assert findings.record(story.connection, replace(FOUND, evidence="{broken"), moment(55))
     (act,) = acts.page(story.connection)
