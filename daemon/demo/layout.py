@@ -41,6 +41,7 @@ class DemoSettings:
     workers: int = 2
     mends_per_node_hour_max: int = 10
     keeper_cycle_s: float = 1.0
+    versions: str = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,7 @@ return_folder = "{layout.returned}"
 accepted_folder = "{layout.accepted}"
 complete_when = "{settings.complete_when}"
 quiet_s = {settings.quiet_s}
+versions = "{settings.versions}"
 
 [notary]
 socket = "{layout.run_folder / "notary-sign.sock"}"

@@ -21,14 +21,14 @@ import pytest
 
 from daemon.config import load_config
 from daemon.control_client import ask
-from daemon.demo.layout import NODES, SOURCE, DemoLayout, DemoSettings, lay_out
+from daemon.demo.layout import NODES, SOURCE, DemoLayout, DemoSettings
 from daemon.demo.processes import Processes, lantai
 from daemon.demo.samples import Files, bag, write_folder
 from daemon.receipt_check import judge_receipt
 from daemon.roles.notary import known_nodes
 from storage.ocfl.layout import object_folder
 from storage.signing import VerifyKey
-from tests.appliance import tree
+from tests.appliance import running_appliance, tree
 from tests.conftest import WaitUntil
 
 NAME = "case-1"
@@ -40,14 +40,7 @@ pytestmark = [pytest.mark.needs_fuse, pytest.mark.timeout(300)]
 @pytest.fixture
 def appliance(tmp_path: Path) -> Iterator[Processes]:
     """A running appliance whose one source may send new versions."""
-    layout = lay_out(tmp_path / "a", DemoSettings())
-    text = layout.config.read_text()
-    marker = "[[ingest.sources]]\n"
-    assert marker in text
-    layout.config.write_text(text.replace(marker, f'{marker}versions = "allow"\n'))
-    with Processes(layout) as processes:
-        processes.create_nodes()
-        processes.start_all(lambda _name: None)
+    with running_appliance(tmp_path / "a", DemoSettings(versions="allow")) as processes:
         yield processes
 
 
