@@ -48,10 +48,14 @@ class Standards:
     trust: Trust = NO_TRUST  # what signatures may rest on
 
     def profile_for(self, package_format: str | None) -> CheckProfile:
-        """The profile for a package of this format; None when that is not known."""
-        if self.profile is not None:
+        """The profile for a package of this format; None when that is not known.
+
+        The source's own if it is for this format; of a batch and its cases it may be for either.
+        """
+        known = package_format or (self.formats or ("",))[0]
+        if self.profile is not None and (not known or known in self.profile.formats):
             return self.profile
-        return profile_of_format(package_format or (self.formats or ("",))[0])
+        return profile_of_format(known)
 
 
 DEFAULT_STANDARDS = Standards()
@@ -73,7 +77,9 @@ def judge(
             formats = ", ".join(standards.formats or FORMATS)
             return refused((_FORMAT_UNKNOWN.found(formats=formats),), standards)
         work = package.listing.parent
-        opening = Opening(package.folder, listing, work, package.name, standards.trust)
+        opening = Opening(
+            package.folder, listing, work, package.name, standards.trust, package.names_encoding
+        )
         opened = package_format.open(opening)
         with closing(opened):
             examined = Examined(
