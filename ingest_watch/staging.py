@@ -44,6 +44,7 @@ class StagedPackage:
     findings: tuple[Finding, ...] = ()  # what opening wants to be known; never errors
     kept_whole_as: str | None = None  # the format of a file that was not unpacked
     name: str = ""  # of the folder or file that it came as
+    names_encoding: str | None = None  # the source's rule, for whoever opens a file kept whole
 
 
 def stage_folder(
@@ -101,7 +102,12 @@ def stage_file(
             copy.rename(target / copied.path)
             files.set_digests(copied)
             package = _described(target, listing, files, "file")
-            return replace(package, name=source.name, kept_whole_as=whole.name)
+            return replace(
+                package,
+                name=source.name,
+                kept_whole_as=whole.name,
+                names_encoding=names_encoding,
+            )
         archive = (copied, descriptor)
         progress.expect(None)
         return _unpacked(target, listing, files, archive, limits, names_encoding)

@@ -232,7 +232,8 @@ class OpenedZip(OpenedCase):
             tree = stack.enter_context(TargetTree(self._target))
             archive = stack.enter_context(opened_document(opening.folder, opening.listing, name))
             register = EntryRegister(files, DEFAULT_LIMITS)
-            remarks = list(read_zip(archive.fileno(), register, files, DEFAULT_LIMITS))
+            encoding = opening.names_encoding
+            remarks = list(read_zip(archive.fileno(), register, files, DEFAULT_LIMITS, encoding))
             contents = zip_contents(archive.fileno(), files, DEFAULT_LIMITS)
             write_contents(contents, tree, files, WantedDigests())
             self._top = files.top_folder()

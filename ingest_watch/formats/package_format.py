@@ -182,6 +182,7 @@ class Opening:
     work: Path  # a folder of this transfer alone; decoded files go to a new folder in it
     name: str = ""  # of the package, as its sender named the folder or file; "" if not known
     trust: Trust = NO_TRUST  # what signatures may rest on
+    names_encoding: str | None = None  # the source's rule for names in an archive
 
 
 class PackageFormat(Protocol):

@@ -277,6 +277,26 @@ def test_names_of_no_encoding_are_kept_escaped_and_are_surplus(tmp_path: Path) -
     assert "name-not-utf8" in codes_as(archive, "case", Severity.WARNING)
 
 
+def test_names_of_no_encoding_are_read_by_the_sources_rule_if_it_has_one(tmp_path: Path) -> None:
+    raw = b"\xff\x81.txt"
+    archive = written(tmp_path, with_part(ZipPart(raw, flags=0)))
+    staged = stage_file(
+        archive,
+        tmp_path / "staged",
+        tmp_path / "listing",
+        formats=("case",),
+        names_encoding="cp437",
+    )
+    with Listing.open(staged.listing) as listing:
+        opening = Opening(
+            staged.folder, listing, tmp_path, staged.name, names_encoding=staged.names_encoding
+        )
+        opened = Case().open(opening)
+        assert opened.decoded is not None
+        assert (opened.decoded.folder / raw.decode("cp437")).exists()
+        opened.close()
+
+
 def sequence(answer: Iterator[Kind] | NotApplicable) -> list[Kind]:
     assert not isinstance(answer, NotApplicable)
     return list(answer)
