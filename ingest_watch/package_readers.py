@@ -19,12 +19,15 @@ _HOUR_S = 3600
 _MINUTE_S = 60
 
 
-def reader_kind(hours_per_tebibyte: float) -> WorkerKind:
-    """What a process that opens packages is left with, and what each package may use."""
+def reader_kind(hours_per_tebibyte: float, *, unix_sockets: bool = False) -> WorkerKind:
+    """What a process that opens packages is left with, and what each package may use.
+
+    `unix_sockets` only where there is a clamd to hand files to.
+    """
     return WorkerKind(
         "reader",
-        # No package met yet needs half of it. The sockets are for clamd alone.
-        Confinement(memory_bytes=96 * MEBIBYTE, open_files=512, unix_sockets=True),
+        # No package met yet needs half of the memory.
+        Confinement(memory_bytes=96 * MEBIBYTE, open_files=512, unix_sockets=unix_sockets),
         Allowance(
             time_s=30 * _MINUTE_S,
             time_s_per_tebibyte=hours_per_tebibyte * _HOUR_S,

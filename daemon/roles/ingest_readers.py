@@ -37,7 +37,10 @@ async def open_lanes(settings: Ingest, opening: Opening) -> "LaneReaders":
 async def _open_readers(
     settings: Ingest, opening: Opening, processes: int, formats: FormatService
 ) -> PackageReaders:
-    workers = Workers(processes, reader_kind(settings.opening_hours_per_tebibyte), formats.answer)
+    kind = reader_kind(
+        settings.opening_hours_per_tebibyte, unix_sockets=settings.clamd_socket is not None
+    )
+    workers = Workers(processes, kind, formats.answer)
     opening.stack.callback(workers.close)
     readers = PackageReaders(workers)
     await readers.begin(unconfined_allowed=settings.unconfined_workers_allowed)
