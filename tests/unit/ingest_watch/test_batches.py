@@ -21,7 +21,6 @@ from tests.case_packages import BASE_INFO, Batch, base_info, case_files, case_zi
 from tests.conftest import WaitUntil
 from tests.intake_world import IntakeWorld, RunningIntake, intake_world
 
-
 # No format is identified here: the process that does so belongs to the role.
 CHECKS = """
 title = "batches and cases"
