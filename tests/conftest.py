@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
+CLAMD_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 LACKS = "this machine lacks: "
 IN_CI = os.environ.get("CI") == "true"
 # Tests below these folders start processes, mount or wait for real time: one worker runs them all,
@@ -58,12 +59,18 @@ def _lack_of_prometheus() -> str | None:
     return f"{' and '.join(missing)} (Debian package prometheus)" if missing else None
 
 
+def _lack_of_clamd() -> str | None:
+    found = shutil.which("clamd", path=CLAMD_PATH)
+    return None if found else "clamd (Debian package clamav-daemon)"
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "needs_root": _lack_of_root,
     "needs_fuse": _lack_of_fuse,
     "needs_machine": _lack_of_machine,
     "needs_corpora": _lack_of_corpora,
     "needs_prometheus": _lack_of_prometheus,
+    "needs_clamd": _lack_of_clamd,
 }
 
 
