@@ -7,7 +7,7 @@ fast it really goes.
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from monitoring.log import get_log
 from storage.sweep.cycle import CycleRun
@@ -46,12 +46,22 @@ class Pacing:
         self._files = Allowance()
         self._courtesy = Courtesy(settings.patience)
         self._meter = SpeedMeter()
-        self.paused_until: datetime | None = None
+        # By a clock that nobody sets: a pause must end however the time of day is corrected.
+        self._pause_ends_s: float | None = None
+
+    def pause(self, for_s: float) -> None:
+        """Let nothing be read for so long, or until `resume`."""
+        self._pause_ends_s = time.monotonic() + for_s
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._pause_ends_s = None
 
     def paused_until_text(self) -> str | None:
         """RFC 3339; None when nobody has paused the sweep."""
-        until = self.paused_until
-        return rfc3339(until) if until is not None and until > self._now() else None
+        ends_s = self._pause_ends_s
+        left_s = 0.0 if ends_s is None else ends_s - time.monotonic()
+        return rfc3339(self._now() + timedelta(seconds=left_s)) if left_s > 0 else None
 
     def speed(self, held: dict[str, Work]) -> Speed:
         """What is to be expected of the hours to come."""
@@ -85,10 +95,10 @@ class Pacing:
 
     def _grant(self, run: CycleRun) -> None:
         now_s, now = time.monotonic(), self._now()
-        if self.paused_until is not None and self.paused_until <= now:
+        if self._pause_ends_s is not None and self._pause_ends_s <= now_s:
             log.info("sweep.pause.ended")
-            self.paused_until = None
-        goes = self.paused_until is None and is_open(self._settings.windows, now.astimezone())
+            self.resume()
+        goes = self._pause_ends_s is None and is_open(self._settings.windows, now.astimezone())
         share = self._courtesy.share(now_s, self._volume.foreground(), urgent=self._urgent)
         rate = self._rate * share if goes else 0.0
         run.bytes_per_second = max(rate, 1.0)

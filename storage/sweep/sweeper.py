@@ -117,11 +117,11 @@ class Sweeper:
 
     def pause(self, for_s: float = PAUSE_S) -> None:
         """Stop reading until `resume`, or until that time is over."""
-        self._pacing.paused_until = self._now() + timedelta(seconds=for_s)
+        self._pacing.pause(for_s)
 
     def resume(self) -> None:
         """Go on reading."""
-        self._pacing.paused_until = None
+        self._pacing.resume()
 
     def read_bytes(self) -> int:
         """Read by all processes since this sweeper was made."""

@@ -296,6 +296,16 @@ async def test_a_clock_set_back_while_a_pass_runs_lets_it_end(
     assert all(each.checked_at <= now for each in volume.objects("", 100))
 
 
+async def test_a_pause_ends_although_the_clock_is_set_back(
+    volume: Volume, wait_until: WaitUntil
+) -> None:
+    ahead = timedelta(days=365)
+    async with sweeping(volume, now=lambda: datetime.now(UTC) + ahead) as sweeper:
+        sweeper.pause(1)
+        ahead = timedelta(0)
+        await wait_until(lambda: passes(volume, scope=PassScope.CLASS), within_s=60)
+
+
 async def test_what_another_pass_has_read_is_not_forecast_again(
     volume: Volume, wait_until: WaitUntil
 ) -> None:
