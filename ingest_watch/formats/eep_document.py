@@ -12,12 +12,12 @@ from ingest_watch.findings import Finding
 from ingest_watch.formats.eep_keywords import Keyword
 from ingest_watch.records import Field
 
-# One EEP describes one record (件). More computer files than this in one have never been seen, and
-# the values here are kept in memory.
-ENCODINGS_MAX = 10_000
+# One EEP describes one record (件), and what it says is kept in memory: so many computer files
+# cost a reader 20 MiB of the 96 it may use.
+ENCODINGS_MAX = 5_000
 SIGNATURES_MAX = 64
 # Of all metadata of all layers, an element without text counting as many as it costs memory.
-TEXT_CHARACTERS_MAX = 16 * 1024 * 1024
+TEXT_CHARACTERS_MAX = 8 * 1024 * 1024
 ELEMENT_CHARACTERS = 32
 FINDINGS_MAX = 1_000  # of one kind of question; what is left out is more of the same
 LEAF_CHARACTERS_MAX = 1024 * 1024

@@ -5,6 +5,7 @@ DA/T 48-2009. Embedded files go straight to eep_content.py; everything else beco
 tree against eep_shape.py and the texts against eep_values.py. Verifies no digest and no signature.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -323,7 +324,7 @@ class _Reading:
         names = self._path[start:]
         if len(names) > 1 and names[0].endswith("实体块"):
             names = names[1:]
-        return "/".join(names)
+        return sys.intern("/".join(names))
 
     def _limit(self, detail: str) -> XmlFlaw:
         return XmlFlaw(rules.LIMIT.found(self.document.path, detail=detail))

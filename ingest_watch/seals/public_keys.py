@@ -19,8 +19,8 @@ from ingest_watch.seals.seal import SignedBytes, signed_bytes
 from ingest_watch.seals.signature_algorithms import StatedAlgorithm
 from ingest_watch.seals.sm2 import Sm2Key, sm2_key
 
-# Ed25519 reads its message twice, so it must be whole. A larger one is never signed so in practice.
-WHOLE_BYTES_MAX = 64 * 1024 * 1024
+# Ed25519 reads its message twice, so it is held whole, within what a confined reader may use.
+WHOLE_BYTES_MAX = 16 * 1024 * 1024
 _SM2_CURVE = "1.2.156.10197.1.301"
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "md5": hashes.MD5(), "sha1": hashes.SHA1(), "sha224": hashes.SHA224(),  # noqa: S303 - as signed
