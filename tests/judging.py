@@ -35,8 +35,12 @@ def instruments() -> Instruments:
 
 
 def codes_as(path: Path, format_name: str, severity: Severity = Severity.ERROR) -> set[str]:
+    """The codes found in the package at `path`."""
+    return codes_of(report_as(path, format_name), severity)
+
+
+def codes_of(report: CheckReport, severity: Severity = Severity.ERROR) -> set[str]:
     """The codes found, of one severity; the verdict must be what the errors say."""
-    report = report_as(path, format_name)
     errors = {finding.code for finding in report.findings(Severity.ERROR)}
     assert report.verdict is (Verdict.REJECTED if errors else Verdict.ACCEPTABLE), report
     found = {finding.code for finding in report.findings(severity)}

@@ -25,7 +25,7 @@ from tests.carrier_packages import (
     small_pdf,
     tally,
 )
-from tests.judging import checks_finding, codes_as, report_as
+from tests.judging import checks_finding, codes_as, codes_of, report_as
 
 Files = dict[str, bytes]
 Kind = TypeVar("Kind")
@@ -247,16 +247,18 @@ def test_a_good_carrier_is_acceptable_and_its_deviations_are_told(
 ) -> None:
     files, warnings = GOOD[name]
     folder = write_files(tmp_path / "carrier", files)
-    assert codes_as(folder, "carrier") == set()
-    assert codes_as(folder, "carrier", Severity.WARNING) == warnings
+    report = report_as(folder, "carrier")
+    assert codes_of(report) == set()
+    assert codes_of(report, Severity.WARNING) == warnings
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_carrier_is_rejected_for_its_own_reason(tmp_path: Path, name: str) -> None:
     files, codes, check = BROKEN[name]
     folder = write_files(tmp_path / "carrier", files)
-    assert codes_as(folder, "carrier") == set(codes.split())
-    assert check in checks_finding(report_as(folder, "carrier"), codes.split()[0])
+    report = report_as(folder, "carrier")
+    assert codes_of(report) == set(codes.split())
+    assert check in checks_finding(report, codes.split()[0])
 
 
 def opened(tmp_path: Path, files: Files) -> OpenedCarriers:

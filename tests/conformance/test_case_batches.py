@@ -14,7 +14,7 @@ from ingest_watch.listing import Listing
 from ingest_watch.staging import stage_folder
 from tests.bags import ZipPart, write_files, zip_bytes
 from tests.case_packages import Batch, case_zip, numbered_case
-from tests.judging import all_findings, checks_finding, codes_as, report_as
+from tests.judging import all_findings, checks_finding, codes_as, codes_of, report_as
 
 _DIGEST, _BYTES = "digitalSummary", "归档信息包字节数"
 Change = Callable[[Batch], None]
@@ -211,16 +211,18 @@ def batch_folder(tmp_path: Path, change: Change) -> Path:
 def test_a_good_batch_is_acceptable_and_its_deviations_are_told(tmp_path: Path, name: str) -> None:
     change, warnings = GOOD[name]
     folder = batch_folder(tmp_path, change)
-    assert codes_as(folder, "case-batch") == set()
-    assert codes_as(folder, "case-batch", Severity.WARNING) == warnings
+    report = report_as(folder, "case-batch")
+    assert codes_of(report) == set()
+    assert codes_of(report, Severity.WARNING) == warnings
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_batch_is_rejected_for_its_own_reason(tmp_path: Path, name: str) -> None:
     change, codes, check = BROKEN[name]
     folder = batch_folder(tmp_path, change)
-    assert codes_as(folder, "case-batch") == set(codes.split())
-    assert check in checks_finding(report_as(folder, "case-batch"), codes.split()[0])
+    report = report_as(folder, "case-batch")
+    assert codes_of(report) == set(codes.split())
+    assert check in checks_finding(report, codes.split()[0])
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
@@ -229,8 +231,9 @@ def test_a_listing_that_cannot_be_read_is_the_only_reason(tmp_path: Path, name: 
     folder = batch_folder(tmp_path, nothing)
     listing = folder / "移交目录.xml"
     listing.write_bytes(change(listing.read_bytes()))
-    assert codes_as(folder, "case-batch") == {code}
-    assert checks_finding(report_as(folder, "case-batch"), code) == {"3-1"}
+    report = report_as(folder, "case-batch")
+    assert codes_of(report) == {code}
+    assert checks_finding(report, code) == {"3-1"}
 
 
 def test_a_digest_of_unnamed_algorithm_says_which_algorithm_it_was(tmp_path: Path) -> None:
