@@ -14,6 +14,7 @@ from pathlib import Path
 from ingest_watch import outbox
 from ingest_watch.answer_files import Place, place_of
 from ingest_watch.drop_folder import DropFolder, FolderAway, move_aside
+from ingest_watch.folder_identity import expect_still_mounted
 from monitoring.log import get_log
 from storage.catalogue import answers, transfer_lists, transfers
 from storage.catalogue.model import Answer, Transfer
@@ -37,6 +38,7 @@ class SourceFolders:
     returned: Path
     accepted: Path
     platform_receipts: bool = False
+    return_mark: Path | None = None  # says that the return folder is a mount point
 
 
 @dataclass(slots=True)
@@ -108,6 +110,8 @@ class Delivery:
         returning = outbox.Returning(source.returned, source.platform_receipts)
         whole = [await self._with_body(answer) for answer in batch]
         try:
+            if source.return_mark is not None:
+                await asyncio.to_thread(expect_still_mounted, source.returned, source.return_mark)
             await asyncio.to_thread(outbox.deliver, returning, whole, told)
         except OSError as error:
             if len(batch) > 1:

@@ -7,6 +7,7 @@ folder of ours. Reads only the folder's own attributes.
 """
 
 import ctypes
+import errno
 import os
 from pathlib import Path
 
@@ -87,6 +88,22 @@ def first_seen_identity(state_file: Path, present: FolderIdentity) -> FolderIden
         return present
     except msgspec.MsgspecError as error:
         raise ValueError(f"{state_file} is not an identity on record: {error}") from error
+
+
+def expect_still_mounted(folder: Path, mark: Path) -> None:
+    """Raise OSError if `folder` was a mount point, as `mark` has on record, and is none now.
+
+    What is written into it then lies beneath the share, and nobody sees it once that is back.
+    """
+    if folder.stat().st_dev != folder.parent.stat().st_dev:
+        if not mark.exists():
+            write_whole_file(mark, b"a mount point\n", mode=0o640)
+    elif mark.exists():
+        raise OSError(
+            errno.ENODEV,
+            f"{folder} was a mount point and is none: is its share mounted? "
+            f"If that is right, delete {mark}",
+        )
 
 
 def _file_system(folder: int) -> int:

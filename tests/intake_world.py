@@ -213,7 +213,9 @@ class IntakeWorld:
             for name, drop in drops.items()
         }
         folders = {
-            name: SourceFolders(name, drop, self.returned, self.accepted)
+            name: SourceFolders(
+                name, drop, self.returned, self.accepted, return_mark=self.folder / "return.mount"
+            )
             for name, drop in drops.items()
         }
         return RunningIntake(

@@ -256,6 +256,7 @@ def _sender(settings: Ingest, source: Source) -> SenderSettings:
 def _folders(settings: Ingest, source: Source) -> SourceFolders:
     accepted = source.accepted_folder or source.drop_folder.parent / "accepted"
     drop = _drop_folder(settings, source)
+    mark = settings.staging_folder / _STATE_FOLDER / f"{source.name}.return-mounted"
     return SourceFolders(
-        source.name, drop, source.return_folder, accepted, source.platform_receipts
+        source.name, drop, source.return_folder, accepted, source.platform_receipts, mark
     )

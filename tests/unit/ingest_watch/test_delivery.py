@@ -3,6 +3,9 @@
 import errno
 import hashlib
 import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -188,3 +191,29 @@ async def test_a_failure_on_a_file_called_after_a_person_is_logged_without_its_n
     printed = capsys.readouterr()
     assert "Inappropriate ioctl" in printed.out + printed.err
     assert "张三" not in printed.out + printed.err
+
+
+@pytest.mark.needs_root
+async def test_no_answer_is_written_beneath_a_return_folder_whose_share_is_away(
+    world: IntakeWorld, loop_filesystem: Callable[..., Path]
+) -> None:
+    """1. the return folder is a share 2. only its mount point is there 3. it is back."""
+    image = loop_filesystem("ext4").with_suffix(".img")
+    mount = ["mount", "-o", "loop", str(image), str(world.returned)]
+    unmount = ["umount", str(world.returned)]
+    subprocess.run(mount, check=True)
+    try:
+        async with world.intake() as running:
+            send(world, "case-1")
+            await running.look()
+            await running.settle_down()
+            subprocess.run(unmount, check=True)
+            send(world, "case-2")
+            await running.look()
+            await running.settle_down()
+            assert list(world.returned.iterdir()) == []
+            subprocess.run(mount, check=True)
+            await running.settle_down()
+        assert world.answers("case-1") == world.answers("case-2") == {"received", "stored"}
+    finally:
+        subprocess.run(unmount, check=False)
