@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from ingest_watch.object_builder import BuiltObject, build_later_version
+from ingest_watch.object_builder import build_later_version
 from ingest_watch.preparation import Acceptable
 from storage.catalogue import held
 from storage.catalogue.model import Package
@@ -57,7 +57,7 @@ class LaterVersions:
         known = await self._catalogue.look(held.held_version, earlier[-1])
         await self._fetch.fetch(known, previous)
         digests = [each.inventory_sha256 for each in earlier]
-        built: BuiltObject = await asyncio.to_thread(
+        built = await asyncio.to_thread(
             build_later_version, package.work, package.built, previous, digests
         )
         return replace(package, built=built)

@@ -18,7 +18,6 @@ from storage.ocfl.inventory import (
     CONTENT_DIRECTORY,
     INVENTORY_NAME,
     SIDECAR_NAME,
-    content_path,
     sidecar,
 )
 from storage.ocfl.inventory_compare import InventoryMismatch, compare_history, compare_inventory
@@ -151,10 +150,9 @@ class VersionReceiver:
             stream = self._stream
             return _Spool(self.inventory, stream.inventory_bytes, stream.inventory_sha256)
         self._check_inventory()
-        content = content_path("", f"v{self._number}").rstrip("/")
         return ContentWriter(
             self._staged.version(self._number) / CONTENT_DIRECTORY,
-            self._staged.blocks / content,
+            self._staged.blocks / f"v{self._number}" / CONTENT_DIRECTORY,
             read_file_list(self._file_list),
         )
 
