@@ -196,8 +196,9 @@ class WorkerProcess:
                     return message
                 case Expected(content_bytes):
                     deadline.extend(content_bytes)
-                case Asked(question) if self._answering is not None:
-                    self._channel.send(self._answering(question))
+                case Asked(question):
+                    answering = self._answering
+                    self._channel.send(None if answering is None else answering(question))
                 case _:
                     self.kill()
                     return Died("it said something out of place")

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ingest_watch.findings import PackageRejected
+from ingest_watch.format_identification import FormatService, identifier_kind
 from ingest_watch.package_readers import PackageReaders, reader_kind
 from ingest_watch.preparation import (
     Acceptable,
@@ -38,6 +39,7 @@ class Place:
 
     root: Path
     workers: Workers
+    identifier: Workers
     seconds: float = 0.0
     peak_bytes: int = 0
     bytes_outside: int = 0
@@ -49,7 +51,9 @@ class Place:
         for name in ("drop", "staging", "outside"):
             (root / name).mkdir(parents=True)
         (root / "outside" / "secret.txt").write_bytes(SECRET)
-        return Place(root, Workers(1, reader_kind(4)))
+        identifier = Workers(1, identifier_kind())
+        readers = Workers(1, reader_kind(4), FormatService(identifier).answer)
+        return Place(root, readers, identifier)
 
     @property
     def drop(self) -> Path:
@@ -65,8 +69,9 @@ class Place:
 
     def close(self) -> None:
         self.workers.close()
+        self.identifier.close()
 
-    def job(self, name: str) -> Job:
+    def job(self, name: str, format_name: str = "bagit") -> Job:
         """A job on the entry `name`, with a working folder of its own."""
         self._jobs += 1
         return Job(
@@ -77,7 +82,7 @@ class Place:
             drop=self.drop,
             work=self.staging / str(self._jobs),
             received_at="2026-11-22T08:00:00Z",
-            profile=Profile(("bagit",), "name"),
+            profile=Profile((format_name,), "name"),
         )
 
     async def judge(self, name: str = "case", *, drop_is_still: bool = True) -> str:

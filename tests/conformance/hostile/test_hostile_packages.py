@@ -13,6 +13,7 @@ from tests.conformance.hostile import (
     archive_attacks,
     bag_attacks,
     folder_attacks,
+    format_attacks,
     moment_attacks,
 )
 from tests.conformance.hostile.attack import MEBIBYTE, Attack, Place
@@ -26,6 +27,7 @@ ATTACKS = (
     *folder_attacks.ATTACKS,
     *bag_attacks.ATTACKS,
     *moment_attacks.ATTACKS,
+    *format_attacks.ATTACKS,
 )
 
 
