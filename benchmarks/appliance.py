@@ -52,12 +52,14 @@ def running(ground: Ground, sweep: str = _UNPACED) -> Iterator[Processes]:
         yield processes
 
 
-def store(layout: DemoLayout, source: Path, names: Sequence[str]) -> None:
+def store(
+    layout: DemoLayout, source: Path, names: Sequence[str], within_s: float = _WITHIN_S
+) -> None:
     """Hand in every package of `source` by rename; return when the last stored receipt is there."""
     for name in names:
         (source / name).rename(layout.drop / name)
         (layout.drop / f"{name}.done").touch()
-    deadline = time.monotonic() + _WITHIN_S
+    deadline = time.monotonic() + within_s
     while _receipts(layout) < len(names):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{_receipts(layout)} of {len(names)} receipts came in time")
@@ -86,13 +88,17 @@ def cpu_s(processes: Processes, name: str) -> float:
 
 def usage(processes: Processes) -> Usage:
     """Of every process of the appliance, children included, alive or gone."""
-    intake = processes.process_id("ingest")
-    below = _below(_children(), intake)
     return Usage(
         sum(cpu_s(processes, each.name) for each in instances(processes.layout)),
-        _rss_bytes_max(intake),
-        max((_rss_bytes_max(each) for each in below), default=0),
+        *rss_bytes_max(processes, "ingest"),
     )
+
+
+def rss_bytes_max(processes: Processes, name: str) -> tuple[int, int]:
+    """The most memory that a role, and the largest of its workers, ever had resident."""
+    process = processes.process_id(name)
+    below = _below(_children(), process)
+    return _rss_bytes_max(process), max((_rss_bytes_max(each) for each in below), default=0)
 
 
 def _sweep_status(socket: Path) -> dict[str, Any]:
