@@ -46,6 +46,9 @@ log = get_log(__name__)
 
 ROLE = "ingest"
 _DELIVERY_S = 5.0
+# After a look at very many files the next one waits so many times as long as this one took.
+_LONG_LOOK_S = 1.0
+_RESTS_AFTER_LOOK = {"daily": 2.0, "backlog": 10.0}
 _STATE_FOLDER = ".sources"
 _REASON_CHARACTERS_MAX = 500
 _DIGITS_MAX = 18  # a catalogue's numbers have 63 bits
@@ -151,8 +154,10 @@ class RunningIngest:
         async with FolderWatch(source.drop_folder, polling=source.polling, pause_s=0.2) as watch:
             away = False
             while True:
+                began_s = time.monotonic()
                 with part.patient("Looking"):
                     look = await self._intake.look(source.name)
+                took_s = time.monotonic() - began_s
                 self._figures.drop_folder(source.name, available=not look.unavailable)
                 if look.unavailable:
                     log.warning("intake.source.unavailable", source=source.name)
@@ -164,6 +169,8 @@ class RunningIngest:
                 away = bool(look.unavailable)
                 # What is waiting becomes quiet without an event.
                 await watch.hint(quick_s if look.waiting else settings.scan_s)
+                if took_s > _LONG_LOOK_S:
+                    await part.pause(took_s * _RESTS_AFTER_LOOK[source.priority])
 
     async def _lead(self, part: Part) -> None:
         async with asyncio.TaskGroup() as leading:
