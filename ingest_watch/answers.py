@@ -75,6 +75,9 @@ class TransferFacts:
     content_bytes: int | None = None
     unit: str | None = None  # the sender's name on the registration form; None: its source's name
     rehearsal: bool = False
+    matter: str | None = None  # what the scope table says of it
+    record_class: str | None = None
+    retention: str | None = None
     parts: tuple[PartOutcome, ...] = ()  # of a batch, once all have come to their end
 
 
@@ -143,6 +146,9 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     copies: list[CopyEntry] | None = None
     parts: list[PartOutcome] | None = None
     registration: Registration | None = None
+    matter: str | None = None
+    record_class: str | None = None
+    retention: str | None = None  # Y, D30, D10
 
 
 def received(facts: TransferFacts, checks: Sequence[bytes]) -> bytes:
@@ -251,6 +257,9 @@ def _answer(
         file_count=facts.file_count,
         content_bytes=facts.content_bytes,
         checks=[msgspec.Raw(check) for check in checks],
+        matter=facts.matter,
+        record_class=facts.record_class,
+        retention=facts.retention,
         **more,  # type: ignore[arg-type]  # the keywords of the four callers above
     )
 

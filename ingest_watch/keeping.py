@@ -194,6 +194,9 @@ class Keeping:
             file_list_sha256=built.file_list.sha256,
             op_id=secrets.token_hex(16),
             copies_wanted=self._copies_wanted,
+            matter=facts.matter,
+            record_class=facts.record_class,
+            retention=facts.retention,
         )  # fmt: skip
         begun = await self._catalogue.do(packages.begin_writing, transfer.claim, new, self._now())
         if begun.inventory_sha256 != built.inventory_sha256:

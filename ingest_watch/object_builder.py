@@ -43,6 +43,9 @@ class PackageFacts:
     content_bytes: int
     received_at: str
     part_of: str | None = None  # the batch it came in
+    matter: str | None = None
+    record_class: str | None = None
+    retention: str | None = None  # Y, D30, D10
 
 
 @dataclass(frozen=True, slots=True)

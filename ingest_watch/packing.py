@@ -77,12 +77,22 @@ def pack(job: Job, staged: StagedPackage, report: CheckReport, identifier: str) 
         file_count=listed.file_count,
         content_bytes=listed.content_bytes,
         part_of=job.part_of,
+        matter=report.scope.matter,
+        record_class=report.scope.record_class,
+        retention=report.scope.retention,
         received_at=job.received_at,
     )
     records = Records(report.as_json(), names, b"".join(map(_part_line, report.parts)))
     built = build_object(job.work, facts, FileLists(received, decoded), records, job.archive)
     found = Facts(
-        identifier, facts.identity, facts.object_id, staged.file_count, staged.content_bytes
+        identifier,
+        facts.identity,
+        facts.object_id,
+        staged.file_count,
+        staged.content_bytes,
+        report.scope.matter,
+        report.scope.record_class,
+        report.scope.retention,
     )
     parts = tuple(PartBytes(part.path, part.sha256) for part in report.parts)
     return Packed(found, built, parts)

@@ -60,7 +60,7 @@ class CheckReportEntry(msgspec.Struct, frozen=True):
     verdict: Verdict
     checks: list[CheckEntry]
     matter: str | None = None
-    class_: str | None = msgspec.field(name="class", default=None)
+    record_class: str | None = None
     retention: Literal["Y", "D30", "D10"] | None = None
 
 

@@ -268,6 +268,9 @@ class TransferLead:
             object_id=facts.object_id,
             file_count=facts.file_count,
             content_bytes=facts.content_bytes,
+            matter=facts.matter,
+            record_class=facts.record_class,
+            retention=facts.retention,
             unit=self._tools.senders[transfer.source].unit,
             parts=parts,
         )

@@ -64,7 +64,7 @@ class CheckReport:
             "verdict": self.verdict.value,
             "checks": [check_members(check) for check in self.checks],
             "matter": self.scope.matter,
-            "class": self.scope.record_class,
+            "record_class": self.scope.record_class,
             "retention": self.scope.retention,
         }
         return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()

@@ -116,6 +116,9 @@ class Facts:
     object_id: str | None = None
     file_count: int | None = None
     content_bytes: int | None = None
+    matter: str | None = None
+    record_class: str | None = None
+    retention: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,9 @@ class Transfer:
     created_at: str
     updated_at: str
     closed_at: str | None
+    matter: str | None = None
+    record_class: str | None = None
+    retention: str | None = None
 
     @property
     def claim(self) -> Claim:
@@ -176,6 +182,9 @@ class NewPackage:
     file_list_sha256: str
     op_id: str
     copies_wanted: int
+    matter: str | None = None
+    record_class: str | None = None
+    retention: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +208,9 @@ class Package:
     copies_committed: int
     created_at: str
     stored_at: str | None
+    matter: str | None = None
+    record_class: str | None = None
+    retention: str | None = None
 
     @property
     def safety(self) -> Safety:

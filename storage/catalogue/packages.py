@@ -179,6 +179,9 @@ def _insert(connection: Connection, claim: Claim, new: NewPackage, at: str) -> P
         "copies_wanted": new.copies_wanted,
         "copies_committed": 0,
         "created_at": at,
+        "matter": new.matter,
+        "record_class": new.record_class,
+        "retention": new.retention,
     }
     row = insert_new(connection, packages, Package, values)
     return None if row is None else Package(*row)

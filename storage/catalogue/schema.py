@@ -89,6 +89,11 @@ transfers = Table(
     column("file_count", BigInteger, "The sender's files; NULL until staged.", null=True),
     column("content_bytes", BigInteger, "The sender's bytes; NULL until staged.", null=True),
     column(
+        "matter", Exact, "Matter code of the scope table; NULL until judged, or none.", null=True
+    ),
+    column("record_class", Exact, "Class (类别) of the scope table; NULL likewise.", null=True),
+    column("retention", String(8), "Y, D30 or D10 (保管期限); NULL likewise.", null=True),
+    column(
         "package_id",
         Number,
         "The object version that holds it, from writing on; of a duplicate, the earlier one.",
@@ -170,6 +175,15 @@ packages = Table(
     ),
     column("created_at", Moment, "When writing began."),
     column("stored_at", Moment, "When it became `stored`; NULL before.", null=True),
+    column("matter", Exact, "Matter code of its records; NULL: several, or not said.", null=True),
+    column("record_class", Exact, "Class (类别) of the scope table; NULL likewise.", null=True),
+    column(
+        "retention",
+        String(8),
+        "Y, D30 or D10 (保管期限), the longest of its records; NULL: not said. These three stand in "
+        "`lantai/package.json`, too.",
+        null=True,
+    ),
     UniqueConstraint("object_id", "version"),
     UniqueConstraint("source", "identifier", "version"),
     Index(

@@ -18,6 +18,9 @@ BASELINES = {
         "file_list_sha256",
         "file_count",
         "content_bytes",
+        "matter",
+        "record_class",
+        "retention",
     ),
     "findings": (
         "node",

@@ -169,7 +169,7 @@ def test_the_report_is_written_as_its_page_says_and_is_the_same_for_the_same_pac
     assert judged(bag).as_json() == written
     document = json.loads(written)
     assert list(document) == [
-        "format", "package_format", "verdict", "checks", "matter", "class", "retention"
+        "format", "package_format", "verdict", "checks", "matter", "record_class", "retention"
     ]  # fmt: skip
     assert document["format"] == "lantai.check-report.v1"
     for check in document["checks"]:

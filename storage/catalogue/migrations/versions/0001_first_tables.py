@@ -62,6 +62,9 @@ def _create_transfers() -> None:
         sa.Column("object_id", EXACT, nullable=True),
         sa.Column("file_count", sa.BigInteger(), nullable=True),
         sa.Column("content_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("matter", EXACT, nullable=True),
+        sa.Column("record_class", EXACT, nullable=True),
+        sa.Column("retention", sa.String(length=8), nullable=True),
         sa.Column("package_id", NUMBER, nullable=True),
         sa.Column("batch_id", NUMBER, nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
@@ -117,6 +120,9 @@ def _create_packages() -> None:
         sa.Column("copies_committed", sa.Integer(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("stored_at", MOMENT, nullable=True),
+        sa.Column("matter", EXACT, nullable=True),
+        sa.Column("record_class", EXACT, nullable=True),
+        sa.Column("retention", sa.String(length=8), nullable=True),
         sa.ForeignKeyConstraint(
             ["transfer_id"], ["transfers.id"], name=op.f("fk_packages_transfer_id")
         ),
