@@ -110,6 +110,14 @@ class Virus(Table, frozen=True):
     too_large_other: Consequence = "hold"
 
 
+class Seals(Table, frozen=True):
+    """[seals]: what signatures may rest on, and what one means that nobody vouches for (1-1)."""
+
+    # Anchors and revocation lists; read anew for each package that has signatures.
+    trust_folder: Annotated[str, Meta(pattern="^/")] | None = None
+    untrusted: Weight = "warning"
+
+
 class Scope(Table, frozen=True):
     """[scope]: the elements that say what matter a record belongs to (2-9)."""
 
@@ -140,6 +148,7 @@ class CheckProfile(Table, frozen=True):
     archival_code: ArchivalCode | None = None
     content: Content = Content()
     virus: Virus = Virus()
+    seals: Seals = Seals()
     scope: Scope | None = None
     limits: Limits = Limits()
 

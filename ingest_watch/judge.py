@@ -6,10 +6,12 @@ only; storing, answering and waiting are for others.
 """
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
-from ingest_watch.check_profile import CheckProfile, profile_of_format
+from ingest_watch.check_profile import CheckProfile, Seals, profile_of_format
 from ingest_watch.checks.all_checks import CHECKS, OPENING
 from ingest_watch.checks.carrying_out import carry_out_all, result_of
 from ingest_watch.checks.check import CheckResult, Consequence, Examined, Outcome
@@ -21,7 +23,7 @@ from ingest_watch.formats.registry import FORMATS, only_format, recognised_forma
 from ingest_watch.instruments import Instruments
 from ingest_watch.listing import Listing
 from ingest_watch.scope import ScopeTable
-from ingest_watch.seals.trust import NO_TRUST, Trust
+from ingest_watch.seals.trust import NO_TRUST, Trust, trust_from_folder
 from ingest_watch.staging import StagedPackage
 
 _FORMAT_UNKNOWN = Rule(
@@ -45,7 +47,6 @@ class Standards:
     formats: tuple[str, ...] | None = None  # None: every registered format
     profile: CheckProfile | None = None  # None: the shipped one of the package's format
     scope: ScopeTable | None = None
-    trust: Trust = NO_TRUST  # what signatures may rest on
 
     def profile_for(self, package_format: str | None) -> CheckProfile:
         """The profile for a package of this format; None when that is not known.
@@ -76,9 +77,14 @@ def judge(
         if package_format is None:
             formats = ", ".join(standards.formats or FORMATS)
             return refused((_FORMAT_UNKNOWN.found(formats=formats),), standards)
-        work = package.listing.parent
+        profile = standards.profile_for(package_format.name)
         opening = Opening(
-            package.folder, listing, work, package.name, standards.trust, package.names_encoding
+            package.folder,
+            listing,
+            package.listing.parent,
+            package.name,
+            partial(_trusted, profile.seals),
+            package.names_encoding,
         )
         opened = package_format.open(opening)
         with closing(opened):
@@ -86,7 +92,7 @@ def judge(
                 package,
                 opened,
                 listing,
-                standards.profile_for(package_format.name),
+                profile,
                 instruments or Instruments(today=datetime.now(UTC).date()),
                 ContentRegister(listing),
                 standards.scope,
@@ -101,6 +107,13 @@ def judge(
                 tuple(opened.parts()),
                 examined.scope,
             )
+
+
+def _trusted(seals: Seals) -> Trust:
+    """What the profile trusts now. Raises OSError and ValueError: then no seal can be judged."""
+    found = NO_TRUST if seals.trust_folder is None else trust_from_folder(Path(seals.trust_folder))
+    untrusted = None if seals.untrusted == "ignore" else Severity(seals.untrusted)
+    return replace(found, untrusted=untrusted)
 
 
 def _format_of(

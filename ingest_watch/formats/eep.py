@@ -102,7 +102,7 @@ class OpenedEep(SaysNothing):
         layers = self._document.layers
         if self._document.flaw is None and not any(layer.signatures for layer in layers):
             return NotApplicable(rules.UNSIGNED.found())
-        trust = self._opening.trust
+        trust = self._opening.trust()
         return self._if_read(
             finding
             for seal in seals_of(self._document, self._open_document)
@@ -191,7 +191,9 @@ class OpenedEep(SaysNothing):
 def _documents(names: frozenset[str]) -> list[str]:
     """The EEP documents among the files at the top; eep.xml goes before all others."""
     detached = sorted(name for name in names if name.lower() == DETACHED_NAME)
-    return detached or sorted(name for name in names if name.lower().endswith(SUFFIX))
+    return detached or sorted(
+        name for name in names if name.lower().endswith(SUFFIX) and "/" not in name
+    )
 
 
 def _stated(encoding: Encoding) -> StatedFile:

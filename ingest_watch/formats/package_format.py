@@ -5,7 +5,7 @@ checks/ turns the answers into outcomes. A further format is one module with the
 one line in registry.py (docs/formats/new-format.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,7 @@ from ingest_watch.algorithms import WantedDigests
 from ingest_watch.findings import Finding, Rule, Severity
 from ingest_watch.listing import Listing
 from ingest_watch.records import Record, StatedFile
-from ingest_watch.seals.trust import NO_TRUST, Trust
+from ingest_watch.seals.trust import Trust, no_trust
 
 _NOTHING_TO_ASK = Rule(
     "nothing-to-check", Severity.NOTE, "this package format has nothing of the kind",
@@ -181,7 +181,7 @@ class Opening:
     listing: Listing  # of it
     work: Path  # a folder of this transfer alone; decoded files go to a new folder in it
     name: str = ""  # of the package, as its sender named the folder or file; "" if not known
-    trust: Trust = NO_TRUST  # what signatures may rest on
+    trust: Callable[[], Trust] = no_trust  # what signatures may rest on, read when asked for
     names_encoding: str | None = None  # the source's rule for names in an archive
 
 

@@ -43,7 +43,9 @@ _Said = Iterator[tuple[Rule, dict[str, Any]]]
 def judge_seal(seal: Seal, trust: Trust) -> Iterator[Finding]:
     """Yield everything there is to say about one seal."""
     for rule, facts in _judged(seal, trust):
-        yield rule.found(seal.path, place=seal.place, **facts)
+        severity = trust.untrusted if rule is rules.NOT_TRUSTED else rule.severity
+        if severity is not None:
+            yield rule.found(seal.path, severity=severity, place=seal.place, **facts)
 
 
 def _judged(seal: Seal, trust: Trust) -> _Said:

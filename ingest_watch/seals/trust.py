@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ingest_watch.findings import Severity
 from ingest_watch.seals.certificates import Certificate, CertificateUnreadable
 from ingest_watch.seals.public_keys import KeyUnusable, verified
 from ingest_watch.seals.seal import signed_bytes
@@ -29,9 +30,16 @@ class Trust:
 
     anchors: tuple[Certificate, ...] = ()
     revocation_lists: tuple[bytes, ...] = ()  # DER
+    # What a seal means that holds and that no anchor vouches for; None: nothing is said.
+    untrusted: Severity | None = Severity.WARNING
 
 
 NO_TRUST = Trust()
+
+
+def no_trust() -> Trust:
+    """Trust nobody."""
+    return NO_TRUST
 
 
 @dataclass(frozen=True, slots=True)

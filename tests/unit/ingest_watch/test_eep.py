@@ -37,7 +37,7 @@ def opened(
     (folder / name).write_bytes(content)
     staged = stage_file(folder / name, folder / "staged", folder / "listing.sqlite")
     with Listing.open(staged.listing) as listing:
-        yield Eep().open(Opening(staged.folder, listing, folder, name, trust))
+        yield Eep().open(Opening(staged.folder, listing, folder, name, lambda: trust))
 
 
 def decoded_files(package: OpenedEep) -> dict[str, bytes]:
