@@ -31,7 +31,6 @@ from storage.volume.refusals import (
     VolumeBusy,
     VolumeFull,
     VolumeRefusal,
-    WriteLost,
 )
 from storage.volume.settings import VolumeSettings
 
@@ -49,14 +48,15 @@ class Admission:
         guard: MountGuard,
         journal: Journal,
         index: Index,
-        condemn: Callable[[VolumeRefusal], None],
+        failed: Callable[[Incoming, VolumeRefusal], None],
     ) -> None:
+        """`failed` is told of each operation that was refused or given up, and why."""
         self._settings = settings
         self._gate = gate
         self._guard = guard
         self._journal = journal
         self._index = index
-        self._condemn = condemn
+        self._failed = failed
         self._lock = threading.RLock()
         self._numbers = count()
         self._open: dict[str, Incoming] = {}
@@ -203,8 +203,8 @@ class Admission:
                 del self._writing[incoming.order.object_id]
             if incoming.staged.folder.exists():
                 self._unsettled.add(incoming.order.object_id)
-        if isinstance(reason, WriteLost):
-            self._condemn(reason)
+        if reason is not None:
+            self._failed(incoming, reason)
 
 
 def _same(resumed: Incoming, order: StoreOrder) -> Incoming:

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from storage.durable import rename_noreplace
 from storage.ocfl.inventory import INVENTORY_NAME, SIDECAR_NAME
 from storage.ocfl.layout import object_folder
+from storage.sweep.model import Damage, DamageKind
 from storage.volume.events import timestamp
 from storage.volume.refusals import PreviousDamaged
 from storage.volume.settings import VolumeSettings
@@ -59,7 +60,8 @@ class Publisher:
         target = self.folder_of(object_id)
         with self._lock:
             if not (target / INVENTORY_NAME).is_file():
-                raise PreviousDamaged(f"{target} went away: the version waits until it is mended")
+                gone = Damage(DamageKind.INVENTORY_DAMAGED, INVENTORY_NAME, "it went away")
+                raise PreviousDamaged(f"{target} went away: it must be mended first", gone)
             rename_noreplace(staged / f"v{number}", target / f"v{number}")
             for name in (INVENTORY_NAME, SIDECAR_NAME):
                 (staged / name).replace(target / name)

@@ -21,6 +21,7 @@ from storage.ocfl.inventory import (
     sidecar,
 )
 from storage.ocfl.inventory_compare import InventoryMismatch, compare_history, compare_inventory
+from storage.sweep.model import Damage, DamageKind
 from storage.volume.content import FILE_MODE, ContentWriter
 from storage.volume.order import StoreOrder, VersionStream
 from storage.volume.publish import FOLDER_MODE
@@ -81,16 +82,21 @@ class PreviousVersion:
 
     def require_whole(self) -> None:
         """Raises PreviousDamaged unless both files have the signed digest."""
-        for path in (self.inventory, self.folder / INVENTORY_NAME):
-            try:
-                found = sha256_of_file(path)
-            except OSError as error:
-                raise PreviousDamaged(f"{path} cannot be read: {error}") from error
-            if found != self.inventory_sha256:
+        for path in (INVENTORY_NAME, f"v{self.number}/{INVENTORY_NAME}"):
+            flaw = self._flaw(path)
+            if flaw is not None:
                 raise PreviousDamaged(
-                    f"{path} is not the inventory that was signed: a later version can be built "
-                    "on it once the copy has been mended (docs/operations/repair.md)"
+                    f"{path}: {flaw}; a later version can be built on it once the copy has been "
+                    "mended (docs/operations/repair.md)",
+                    Damage(DamageKind.INVENTORY_DAMAGED, path, flaw),
                 )
+
+    def _flaw(self, path: str) -> str | None:
+        try:
+            found = sha256_of_file(self.folder / path)
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
+        return None if found == self.inventory_sha256 else "another SHA-256 than was signed"
 
 
 class VersionReceiver:

@@ -7,6 +7,7 @@ request may succeed later without a person. Damage is not here: a sweep returns 
 from typing import ClassVar
 
 from storage.errors import Refusal
+from storage.sweep.model import Damage
 
 
 class VolumeRefusal(Refusal):
@@ -103,6 +104,10 @@ class PreviousDamaged(VolumeRefusal):
 
     code = "previous-damaged"
     retry = True
+
+    def __init__(self, message: str, damage: Damage) -> None:
+        super().__init__(message)
+        self.damage = damage  # for the keeper, who need not wait for the sweep to find it
 
 
 class OrderInvalid(VolumeRefusal):

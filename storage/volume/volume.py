@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -25,7 +26,7 @@ from storage.volume.admission import Admission
 from storage.volume.block_lists import BlockLists, StoredFile
 from storage.volume.boot_facts import changes_since, present_facts
 from storage.volume.committer import Committer
-from storage.volume.events import Event, Speaker
+from storage.volume.events import Event, Speaker, timestamp
 from storage.volume.findings import Finding
 from storage.volume.foreground import ForegroundMeter
 from storage.volume.gate import Gate
@@ -44,7 +45,9 @@ from storage.volume.refusals import (
     JournalRotten,
     MediumUnproven,
     OperationClosed,
+    PreviousDamaged,
     VolumeRefusal,
+    WriteLost,
 )
 from storage.volume.settings import VolumeSettings
 from storage.volume.sweep_book import SweepBook
@@ -92,7 +95,7 @@ class Volume(SweptSide):
         self._changes: list[Reason] = []
         self._reader = ObjectReader(settings.root, self._index, self._foreground)
         self._admission = Admission(
-            settings, self._gate, guard, self._journal, self._index, self._condemn
+            settings, self._gate, guard, self._journal, self._index, self._failed
         )
         self._book = SweepBook(
             settings, guard, self._journal, self._index, self._publisher, self._admission
@@ -322,6 +325,14 @@ class Volume(SweptSide):
     def _commit_group(self, members: Sequence[Incoming]) -> dict[str, Outcome]:
         with self._group_lock, self._foreground.committing():
             return commit_group(self._parts, members)
+
+    def _failed(self, incoming: Incoming, reason: VolumeRefusal) -> None:
+        """What an operation met that concerns more than itself."""
+        if isinstance(reason, WriteLost):
+            self._condemn(reason)
+        elif isinstance(reason, PreviousDamaged):
+            at = timestamp(datetime.now(UTC))
+            self._book.record_finding(incoming.order.object_id, reason.damage, at)
 
     def _condemn(self, reason: VolumeRefusal) -> None:
         """A write was lost somewhere on this disk: nothing that was open is believed."""

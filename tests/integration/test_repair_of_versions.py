@@ -14,6 +14,7 @@ from replication.comparison import compare
 from storage.catalogue import copies, packages
 from storage.catalogue.model import CopyState
 from storage.view.holdings import HeldVersion
+from storage.volume.refusals import PreviousDamaged
 from tests.repair_world import NODES, RepairWorld, repair_world
 from tests.volume_packages import MadePackage, make_package, store
 
@@ -125,6 +126,21 @@ async def test_while_a_version_is_being_written_the_one_before_it_is_mended_from
     assert world.holds_good("node-1", OBJECT)
     await store(world.nodes["node-1"].volume, second)
     assert (await compare(world.catalogue, world.clients)).catalogue_is_alone == ()
+
+
+async def test_a_copy_that_refused_a_version_is_mended_without_a_sweep_and_then_takes_it(
+    world: RepairWorld,
+) -> None:
+    first = make_package({"received/a": b"one"}, OBJECT)
+    second = make_package({"received/a": b"two"}, previous=first)
+    await world.store([first])
+    alter(world.nodes["node-1"].folder(OBJECT) / "inventory.json")
+    with pytest.raises(PreviousDamaged):
+        await store(world.nodes["node-1"].volume, second)
+    await world.learn()
+    await world.mend()
+    await world.store([second])
+    assert [world.holds_good(node, OBJECT) for node in NODES] == [True] * 3
 
 
 async def test_every_version_is_read_by_the_digest_that_was_signed_for_it(

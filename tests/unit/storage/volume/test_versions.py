@@ -171,10 +171,17 @@ async def test_nothing_is_built_on_an_inventory_that_is_not_the_signed_one(
     damaged.chmod(0o640)
     damaged.write_bytes(first.inventory.replace(b"received/", b"recieved/"))
     before = damaged.read_bytes()
-    with pytest.raises(PreviousDamaged) as refusal:
-        send(volume, second)
-    assert refusal.value.retry
+    for _ in range(2):
+        with pytest.raises(PreviousDamaged) as refusal:
+            send(volume, second)
+        assert refusal.value.retry
+    (finding,) = volume.open_findings(first.order.object_id)
+    assert (finding.kind, finding.path) == (DamageKind.INVENTORY_DAMAGED, path)
     assert damaged.read_bytes() == before
+    await store(volume, mending(first))
+    assert volume.open_finding_count() == 0
+    await store(volume, second)
+    assert_holds(volume, second)
     assert names(volume.settings.staging) == []
 
 
