@@ -33,8 +33,10 @@ from ingest_watch.formats.bagit_text import TagFiles, TagFileUnreadable
 from ingest_watch.formats.name_remarks import name_remarks
 from ingest_watch.formats.package_format import Answer, NotApplicable, Opening, SaysNothing
 from ingest_watch.listing import Listing
+from ingest_watch.records import Field, Record
 
 DECLARATION = bagit_declaration.NAME
+BAG_INFO = "bag-info.txt"
 
 
 class BagIt:
@@ -145,6 +147,13 @@ class OpenedBag(SaysNothing):
     def metadata(self) -> Answer:
         """3-1: bag-info.txt and the other tag files can be read."""
         return iter([*self._unreadable, *self._info.findings])
+
+    def records(self) -> Iterator[Record] | NotApplicable:
+        """The elements of bag-info.txt, where there are any, as one record."""
+        if not self._info.elements:
+            return super().records()
+        fields = tuple(Field(label, value) for label, value in self._info.elements)
+        return iter((Record(BAG_INFO, BAG_INFO, fields),))
 
     def surplus(self) -> Answer:
         """4-3: payload that no manifest lists."""

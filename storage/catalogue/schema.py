@@ -88,9 +88,7 @@ transfers = Table(
     column("object_id", Exact, "The object it becomes; NULL until judged.", null=True),
     column("file_count", BigInteger, "The sender's files; NULL until staged.", null=True),
     column("content_bytes", BigInteger, "The sender's bytes; NULL until staged.", null=True),
-    column(
-        "matter", Exact, "Matter code of the scope table; NULL until judged, or none.", null=True
-    ),
+    column("matter", Exact, "Matter code of its records; NULL until judged, or none.", null=True),
     column("record_class", Exact, "Class (类别) of the scope table; NULL likewise.", null=True),
     column("retention", String(8), "Y, D30 or D10 (保管期限); NULL likewise.", null=True),
     column(
@@ -180,8 +178,8 @@ packages = Table(
     column(
         "retention",
         String(8),
-        "Y, D30 or D10 (保管期限), the longest of its records; NULL: not said. These three stand in "
-        "`lantai/package.json`, too.",
+        "Y, D30 or D10 (保管期限), the longest of its records; NULL: not said. These three stand "
+        "in `lantai/package.json`, too.",
         null=True,
     ),
     UniqueConstraint("object_id", "version"),
