@@ -27,6 +27,7 @@ from ingest_watch.preparation import (
 )
 from ingest_watch.workers import Workers
 from tests.bags import bag_files, manifest, write_files
+from tests.conftest import WaitUntil
 
 MEBIBYTE = 1024**2
 SECRET = b"what only the archive may read"
@@ -38,6 +39,7 @@ class Place:
     """Where one attack is made, and what it cost."""
 
     root: Path
+    wait_until: WaitUntil
     workers: Workers
     identifier: Workers
     seconds: float = 0.0
@@ -47,13 +49,13 @@ class Place:
     prepared: list[Preparation] = field(default_factory=list)
 
     @staticmethod
-    def at(root: Path) -> "Place":
+    def at(root: Path, wait_until: WaitUntil) -> "Place":
         for name in ("drop", "staging", "outside"):
             (root / name).mkdir(parents=True)
         (root / "outside" / "secret.txt").write_bytes(SECRET)
         identifier = Workers(1, identifier_kind())
         readers = Workers(1, reader_kind(4), FormatService(identifier).answer)
-        return Place(root, readers, identifier)
+        return Place(root, wait_until, readers, identifier)
 
     @property
     def drop(self) -> Path:

@@ -159,18 +159,11 @@ async def _intake(
     folder = place.root / "intake"
     folder.mkdir()
     began_s = time.monotonic()
-    async with intake_world(folder, _until, how) as world:
+    async with intake_world(folder, place.wait_until, how) as world:
         yield replace(world, prepare=prepare)
     place.seconds += time.monotonic() - began_s
     await place.weigh()
     shutil.rmtree(folder)
-
-
-async def _until(condition: Callable[[], object], within_s: float = 10, what: str = "it") -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not hold within {within_s} s"
-        await asyncio.sleep(0.02)
 
 
 async def _half_copied(place: Place) -> str:

@@ -18,6 +18,7 @@ from tests.conformance.hostile import (
 )
 from tests.conformance.hostile.attack import MEBIBYTE, Attack, Place
 from tests.conformance.hostile.page import PAGE, Line, outcomes_of, outcomes_on, page_text
+from tests.conftest import WaitUntil
 
 # The limit of a reader's private memory, and what its code and libraries need.
 SECONDS_MAX = 10.0
@@ -38,8 +39,8 @@ def lines() -> dict[str, Line]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place.at(tmp_path)
+def place(tmp_path: Path, wait_until: WaitUntil) -> Iterator[Place]:
+    made = Place.at(tmp_path, wait_until)
     yield made
     made.close()
 

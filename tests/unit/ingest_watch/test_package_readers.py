@@ -1,5 +1,7 @@
-"""Readers of packages: what becomes of a package that kills one, and of a machine that cannot
-confine them (ingest_watch/package_readers.py)."""
+"""Readers of packages, and those who meet them (ingest_watch/package_readers.py).
+
+A package that kills its reader, and a machine that cannot confine one.
+"""
 
 import asyncio
 import subprocess
