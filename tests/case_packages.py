@@ -119,11 +119,14 @@ class Batch:
     """A batch of `count` cases; tests change a part of it before `files` puts it together."""
 
     count: int = 2
+    first: int = 1  # the number of the first case
     digest: str = "sm3"
     zips: dict[str, bytes] = field(default_factory=dict)
     directories: list[dict[str, str | None]] = field(default_factory=list)
     header: dict[str, str | None] = field(default_factory=dict)
     root: str = "transfer"
+    row: str = "directory"  # the element of one case
+    body: str = "{head}<directories>{rows}</directories>"
     name: str = "移交目录.xml"
     repeated: str | None = None  # a field that the first directory has twice
     others: dict[str, bytes] = field(default_factory=dict)
@@ -135,8 +138,8 @@ class Batch:
             "exchangeTime": "2021-04-01 10:00:00",
             **self.header,
         }
-        for number in range(1, self.count + 1):
-            code = f"{CODE[:-1]}{number}"
+        for number in range(self.first, self.first + self.count):
+            code = f"{CODE[:-6]}{number:06}"
             content = numbered_case(code)
             self.zips[f"{code}.zip"] = content
             self.directories.append(
@@ -153,11 +156,11 @@ class Batch:
 
     def listing(self) -> bytes:
         """The 移交目录."""
-        rows = "".join(f"<directory>{_elements(row)}</directory>" for row in self.directories)
+        rows = "".join(f"<{self.row}>{_elements(row)}</{self.row}>" for row in self.directories)
         if self.repeated is not None:
-            again = f"<{self.repeated}>again</{self.repeated}></directory>"
-            rows = rows.replace("</directory>", again, 1)
-        body = f"{_elements(self.header)}<directories>{rows}</directories>"
+            again = f"<{self.repeated}>again</{self.repeated}></{self.row}>"
+            rows = rows.replace(f"</{self.row}>", again, 1)
+        body = self.body.format(head=_elements(self.header), rows=rows)
         text = f'<?xml version="1.0" encoding="UTF-8"?><{self.root}>{body}</{self.root}>'
         return text.encode()
 

@@ -134,6 +134,13 @@ GOOD: dict[str, tuple[Change, set[str]]] = {
     "a listing of another name": (
         lambda batch: setattr(batch, "name", "交接单据20210401.XML"), set()),
     "a root of another name": (lambda batch: setattr(batch, "root", "移交目录"), set()),
+    "directories straight below the root": (
+        both(lambda batch: setattr(batch, "row", "directories"),
+             lambda batch: setattr(batch, "body", "{head}{rows}")), set()),
+    "a head and a list of their own": (
+        both(sum_of_bytes(0), lambda batch: setattr(
+            batch, "body", "<head>{head}</head><list><directories>{rows}</directories></list>")),
+        set()),
     "what a system left behind": (another("Thumbs.db"), {"batch-surplus", "system-file"}),
 }  # fmt: skip
 
