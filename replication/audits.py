@@ -33,7 +33,8 @@ from replication.node_client import NodeClient, NodeRefused, NodeUnreachable
 from storage.audit.framing import Question
 from storage.catalogue import audits, copies, packages
 from storage.catalogue import suspects as suspect_nodes
-from storage.catalogue.model import Actor, AuditRecord, CopyState, Package, PackageState
+from storage.catalogue.audits import AuditRecord
+from storage.catalogue.model import Actor, CopyState, Package, PackageState
 from storage.catalogue.timestamps import to_moment, to_text
 from storage.catalogue.writer import CatalogueWriter
 from storage.errors import Refusal

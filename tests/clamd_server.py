@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.conftest import CLAMD_PATH
@@ -41,12 +41,18 @@ def running_clamd(folder: Path) -> Iterator[Path]:
             [binary, f"--config-file={config}"], stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        deadline = time.monotonic() + _START_S
-        while not socket.exists():
-            assert process.poll() is None, (folder / "output").read_text()
-            assert time.monotonic() < deadline, "clamd did not start"
-            time.sleep(0.02)
+        _expect_socket(socket, process, folder / "output")
         yield socket
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _expect_socket(socket: Path, process: "subprocess.Popen[bytes]", output: Path) -> None:
+    """Wait until clamd has read its signatures; it tells nobody when."""
+    deadline = time.monotonic() + _START_S
+    while not socket.exists():
+        assert time.monotonic() < deadline, "clamd did not start"
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+            raise AssertionError(output.read_text())

@@ -5,6 +5,7 @@ replication's affair.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -21,8 +22,6 @@ from sqlalchemy import (
 from storage.catalogue import events
 from storage.catalogue.model import (
     Actor,
-    AuditedPackage,
-    AuditRecord,
     NewEvent,
     Package,
     PackageState,
@@ -38,6 +37,26 @@ OPEN_OUTCOMES: tuple[ColumnElement[str], ...] = (
 _AUDITED: Select[Any] = select(
     packages.c.object_id, packages.c.version, audits.c.audited_at, audits.c.outcome
 ).join(packages, packages.c.id == audits.c.package_id)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """What one audit of one package came to. `detail` is a JSON object with its evidence."""
+
+    package_id: int
+    audited_at: str
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedPackage:
+    """The last audit of one package."""
+
+    object_id: str
+    version: int
+    audited_at: str
+    outcome: str
 
 
 def highest_number(connection: Connection) -> int:

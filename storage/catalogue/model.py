@@ -361,26 +361,6 @@ class NodeSweep:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditRecord:
-    """What one audit of one package came to. `detail` is a JSON object with its evidence."""
-
-    package_id: int
-    audited_at: str
-    outcome: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditedPackage:
-    """The last audit of one package."""
-
-    object_id: str
-    version: int
-    audited_at: str
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
 class Suspect:
     """A node whose answers audits do not believe, until a person says otherwise."""
 

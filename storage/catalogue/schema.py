@@ -176,11 +176,7 @@ packages = Table(
     column("matter", Exact, "Matter code of its records; NULL: several, or not said.", null=True),
     column("record_class", Exact, "Class (类别) of the scope table; NULL likewise.", null=True),
     column(
-        "retention",
-        String(8),
-        "Y, D30 or D10 (保管期限), the longest of its records; NULL: not said. These three stand "
-        "in `lantai/package.json`, too.",
-        null=True,
+        "retention", String(8), "Y, D30, D10 (保管期限): the longest; NULL likewise.", null=True
     ),
     UniqueConstraint("object_id", "version"),
     UniqueConstraint("source", "identifier", "version"),

@@ -3,7 +3,8 @@
 import json
 
 from storage.catalogue import audits, events, suspects
-from storage.catalogue.model import Actor, AuditRecord
+from storage.catalogue.audits import AuditRecord
+from storage.catalogue.model import Actor
 from tests.contract.catalogue.story import Story, moment
 
 KEEPER = Actor("keeper", "host-1")
