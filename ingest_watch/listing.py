@@ -201,12 +201,15 @@ class Listing:
         Where there are none, those of the files one folder down, as `folder/name`: a batch of
         packages side by side. Of very many, the first.
         """
+        at_top = self.names_in("")
+        if at_top:
+            return at_top
         rows = self.query(
             "SELECT path FROM file WHERE instr(substr(path, instr(path, '/') + 1), '/') = 0"
             " ORDER BY path LIMIT ?",
             _LANDMARKS_MAX,
         )
-        return self.names_in("") or frozenset(row[0] for row in rows)
+        return frozenset(row[0] for row in rows)
 
     def unread(self) -> str | None:
         """Return some file that was named and never read, if there is one."""
