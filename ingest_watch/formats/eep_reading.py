@@ -42,7 +42,7 @@ from ingest_watch.xml_reading import End, Start, Text, XmlFlaw, xml_events
 _EARLIER, _SIGNED, _DATA = "原封装包", "被签名对象", "编码数据"
 _SIGNATURES = frozenset({"电子签名", "锁定签名"})
 # The innermost of these begins the names of a record's fields.
-_RECORD_STARTS = ("文件实体", "文件实体块", "封装内容", "修订内容", "被签名对象")
+_RECORD_STARTS = frozenset({"文件实体", "文件实体块", "封装内容", "修订内容", "被签名对象"})
 
 
 def read_document(stream: BinaryIO, path: str, content: Content) -> Document:
@@ -318,9 +318,9 @@ class _Reading:
     def _field_name(self) -> str:
         """The names of the elements from the record down: `内容描述/题名`."""
         start = 0
-        for name in _RECORD_STARTS:
-            if name in self._path:
-                start = max(start, len(self._path) - self._path[::-1].index(name))
+        for depth, name in enumerate(self._path, 1):
+            if name in _RECORD_STARTS:
+                start = depth
         names = self._path[start:]
         if len(names) > 1 and names[0].endswith("实体块"):
             names = names[1:]

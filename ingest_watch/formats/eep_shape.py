@@ -159,15 +159,17 @@ class Shape:
         """Compare what stood in an element with what must, should and may."""
         for child, place in children_of(frame.kind).items():
             count = frame.counts.get(child, 0)
-            facts: dict[str, Any] = {"place": self.place, "element": child}
             if count == 0 and place.need == "must":
-                self._say(rules.ELEMENT_MISSING, f"{self.place}/{child}", **facts)
+                self._say_of_child(rules.ELEMENT_MISSING, child)
             elif count == 0 and place.need == "should":
-                self._say(rules.ELEMENT_EXPECTED, f"{self.place}/{child}", **facts)
+                self._say_of_child(rules.ELEMENT_EXPECTED, child)
             elif count > 1 and not place.is_repeatable:
-                self._say(rules.ELEMENT_REPEATED, f"{self.place}/{child}", **facts, count=count)
+                self._say_of_child(rules.ELEMENT_REPEATED, child, count=count)
         if frame.kind in _BLOCKS and not frame.counts:
             self._say(rules.BUSINESS_EMPTY, frame.kind, element=frame.kind)
+
+    def _say_of_child(self, rule: Rule, child: str, **facts: Any) -> None:
+        self._say(rule, f"{self.place}/{child}", place=self.place, element=child, **facts)
 
     def _say(self, rule: Rule, about: str, **facts: Any) -> None:
         """Say it once."""

@@ -10,10 +10,15 @@ from typing import Self, TypeVar
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ingest_watch.seals.public_keys import KeyUnusable, PublicKey, public_key, verified
+from ingest_watch.seals.public_keys import (
+    PARSING_ERRORS,
+    KeyUnusable,
+    PublicKey,
+    public_key,
+    verified,
+)
 from ingest_watch.seals.seal import signed_bytes
 from ingest_watch.seals.signature_algorithms import stated_algorithm
 
@@ -23,7 +28,12 @@ _HONOURED = frozenset(
 )
 TIMESTAMPING = "1.3.6.1.5.5.7.3.8"
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
-_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, OverflowError)
+_ERRORS = (
+    *PARSING_ERRORS,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class CertificateUnreadable(Exception):
@@ -87,8 +97,8 @@ class Certificate:
         try:
             found = asn1_x509.Certificate.load(self.der, strict=True)
             information = found["tbs_certificate"]["subject_public_key_info"].dump()
-        except (ValueError, TypeError) as error:
-            raise KeyUnusable(str(error)) from None
+        except PARSING_ERRORS as error:
+            raise KeyUnusable(f"{type(error).__name__}: {error}") from None
         return public_key(information)
 
     def is_valid_at(self, moment: datetime) -> bool:
@@ -101,6 +111,8 @@ class Certificate:
 
     def was_signed_by(self, issuer: "Certificate") -> bool:
         """Tell whether the issuer's key made the signature on this certificate."""
+        if not self._names_one_algorithm():
+            return False
         found = x509.load_der_x509_certificate(self.der)
         stated = stated_algorithm(found.signature_algorithm_oid.dotted_string)
         body = signed_bytes("", found.tbs_certificate_bytes)
@@ -108,6 +120,12 @@ class Certificate:
             return verified(issuer.key(), found.signature, body, stated) is not None
         except KeyUnusable:
             return False
+
+    def _names_one_algorithm(self) -> bool:
+        """RFC 5280 section 4.1.1.2: outside of what is signed stands the same as within."""
+        found = asn1_x509.Certificate.load(self.der)
+        outside, inside = found["signature_algorithm"], found["tbs_certificate"]["signature"]
+        return bool(outside.dump() == inside.dump())
 
 
 def _load(encoded: bytes) -> x509.Certificate:

@@ -12,7 +12,7 @@ from asn1crypto import cms, tsp
 
 from ingest_watch.algorithms import KNOWN
 from ingest_watch.seals.certificates import Certificate, CertificateUnreadable
-from ingest_watch.seals.public_keys import KeyUnusable, Verified, verified
+from ingest_watch.seals.public_keys import PARSING_ERRORS, KeyUnusable, Verified, verified
 from ingest_watch.seals.seal import SignedBytes, signed_bytes
 from ingest_watch.seals.signature_algorithms import StatedAlgorithm, stated_algorithm
 
@@ -79,8 +79,8 @@ def read_cms(value: bytes) -> CmsMessage:
     """Read a CMS message, a timestamp token or a timestamp response; raises CmsUnreadable."""
     try:
         return _read(value)
-    except (ValueError, TypeError, KeyError, OverflowError, CertificateUnreadable) as error:
-        raise CmsUnreadable(str(error).splitlines()[0] if str(error) else "") from None
+    except (*PARSING_ERRORS, CertificateUnreadable) as error:
+        raise CmsUnreadable(f"{type(error).__name__}: {error}".splitlines()[0]) from None
 
 
 def _read(value: bytes) -> CmsMessage:

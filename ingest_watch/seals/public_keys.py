@@ -35,6 +35,12 @@ _DIGEST_IDENTIFIERS = {
 }  # fmt: skip
 _TRIED_WHERE_NONE_IS_STATED = ("sha256", "sha384", "sha512", "sha1")
 
+# What asn1crypto and cryptography raise over bytes that a stranger made up (found by mutation).
+PARSING_ERRORS = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError,
+    UnsupportedAlgorithm,
+)  # fmt: skip
+
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | Sm2Key
 
 
@@ -65,8 +71,8 @@ def public_key(subject_public_key_info: bytes) -> PublicKey:
         ):
             return sm2_key(bytes(information["public_key"]))
         key = load_der_public_key(subject_public_key_info)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise KeyUnusable(str(error)) from None
+    except PARSING_ERRORS as error:
+        raise KeyUnusable(f"{type(error).__name__}: {error}") from None
     if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
         return key
     raise KeyUnusable(type(key).__name__)

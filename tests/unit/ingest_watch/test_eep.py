@@ -160,6 +160,26 @@ def test_the_document_may_hold_nothing_but_what_it_says_in_unknown_elements(tmp_
         assert codes(package.structure()) == ["eep-element-unknown"]
 
 
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        (f"<业务实体 甲='{'字' * 1000}'/>" * 9_000, "eep-limit"),
+        ("<编码 编码ID='a'/>" * 6_000, "eep-element-unknown"),
+        ("<附注>" + "字" * 1_100_000 + "</附注>", "eep-limit"),
+        ("<附注>" * 120, "xml-limit"),
+    ],
+    ids=["attributes", "unknown elements", "one text", "depth"],
+)
+def test_a_document_made_to_exhaust_memory_is_cut_at_a_limit(
+    tmp_path: Path, what: str, code: str
+) -> None:
+    text = written(original()).decode().replace("<业务实体>", what + "<业务实体>", 1)
+    with opened(tmp_path, text.encode()) as package:
+        found = codes(package.structure())
+    assert code in found
+    assert len(found) < 10
+
+
 # Signatures
 
 KEY = rsa_key()

@@ -11,13 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from ingest_watch.check_profile import CheckRule, Content, shipped_profile
+from ingest_watch.confinement import Confinement
+from ingest_watch.findings import PackageRejected
+from ingest_watch.format_identification import FormatService, OwnIdentifier, identifier_kind
 from ingest_watch.limits import MEBIBYTE
 from ingest_watch.package_readers import PackageReaders, reader_kind
 from ingest_watch.preparation import Acceptable, Job, Profile, Unacceptable
 from ingest_watch.workers import WorkerDied, Workers
 from tests.bags import bag_files, write_files
+from tests.clamd_server import running_clamd
 from tests.conftest import PROJECT
+from tests.content_samples import EICAR, ofd, png
 
 KIND = reader_kind(4)
 # What is left when no package may be larger than nothing: enough for its listing.
@@ -135,3 +142,45 @@ def test_a_machine_that_cannot_confine_them_opens_nothing_unless_told_to() -> No
     assert "unconfined_workers_allowed" in refused
     assert status == "status: 1 processes, WITHOUT isolation from the network (seccomp), 0 died"
     assert "intake.workers.unconfined" in ran.stderr + ran.stdout
+
+
+@pytest.mark.needs_clamd
+async def test_a_confined_reader_has_formats_told_and_files_scanned(place: Path) -> None:
+    """By processes of others: one that tells formats, which its owner asks for it, and clamd."""
+    payload = {"data/a.ofd": ofd(), "data/b.txt": EICAR, "data/c.png": png()}
+    write_files(place / "drop" / "mixed", bag_files(payload))
+    checks = {number: CheckRule() for number in ("3-3", "4-1", "4-2")}
+    profile = structs.replace(
+        shipped_profile("bagit"), checks=checks, content=Content(allowed=("OFD", "text"))
+    )
+    identifier = Workers(1, identifier_kind())
+    readers = Workers(1, KIND, FormatService(identifier).answer)
+    try:
+        with running_clamd(place / "clamd") as socket:
+            mixed = replace(
+                job(place, "mixed"),
+                profile=Profile(("bagit",), "name", checks=profile),
+                clamd_socket=socket,
+            )
+            refused = await PackageReaders(readers).prepare(mixed)
+    finally:
+        readers.close()
+        identifier.close()
+    assert isinstance(refused, Unacceptable)
+    found = {(reason.code, reason.path) for reason in refused.reasons}
+    assert found == {("format-not-allowed", "data/c.png"), ("virus-found", "data/b.txt")}
+
+
+def test_files_that_kill_the_identifier_condemn_their_package(place: Path) -> None:
+    """1. Memory for the interpreter and not for the signatures: it dies of the question, twice."""
+    starved = replace(identifier_kind(), confinement=Confinement(memory_bytes=48 * MEBIBYTE))
+    identifier = Workers(1, starved)
+    try:
+        service = FormatService(identifier)
+        with pytest.raises(PackageRejected) as refusal:
+            OwnIdentifier(service).identify((place / "drop" / "small" / "bagit.txt",))
+    finally:
+        identifier.close()
+    (finding,) = refusal.value.findings
+    assert finding.code == "opening-killed-the-reader"
+    assert "format identification" in finding.message

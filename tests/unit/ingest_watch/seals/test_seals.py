@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -167,8 +168,26 @@ def test_what_cannot_be_read_is_refused_and_never_raises() -> None:
     assert codes(seal(rsa_signature(), b"nonsense")) == ["seal-certificate-unreadable"]
     cms = bytes.fromhex("3010") + bytes.fromhex("06092a864886f70d010702") + b"\xa0\x03abc"
     assert codes(seal(cms)) == ["seal-unreadable"]
-    for length in range(0, len(SIGNER.der), 37):
-        assert codes(seal(rsa_signature(), SIGNER.der[:length] or b"x"))[0].startswith("seal-")
+
+
+def damaged(content: bytes) -> Iterator[bytes]:
+    """Every cut and every byte in turn, a few bits at a time."""
+    for place in range(0, len(content), 5):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        yield bytes(changed)
+    yield from (content[:length] for length in range(1, len(content), 41))
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+def test_no_damage_to_a_certificate_or_a_message_raises_or_passes_for_trusted() -> None:
+    value = rsa_signature()
+    for certificate in damaged(SIGNER.der):
+        found = codes(seal(value, certificate, algorithm="SHA256withRSA"))
+        assert found[0].startswith("seal-")
+        assert found != ["seal-valid", UNLISTED]
+    for message in damaged(cms(MESSAGE, options=[pkcs7.PKCS7Options.DetachedSignature])):
+        assert codes(seal(message))[0].startswith(("seal-", "timestamp-"))
 
 
 def test_a_kind_of_key_that_nothing_here_knows_is_refused() -> None:
