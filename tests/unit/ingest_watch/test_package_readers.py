@@ -6,7 +6,7 @@ A package that kills its reader, and a machine that cannot confine one.
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ingest_watch.findings import PackageRejected
 from ingest_watch.format_identification import FormatService, OwnIdentifier, identifier_kind
 from ingest_watch.limits import MEBIBYTE
 from ingest_watch.package_readers import PackageReaders, reader_kind
-from ingest_watch.preparation import Acceptable, Job, Profile, Unacceptable
+from ingest_watch.preparation import Acceptable, Job, Profile, Unacceptable, Undecided
 from ingest_watch.workers import WorkerDied, Workers
 from tests.bags import bag_files, write_files
 from tests.clamd_server import running_clamd
@@ -120,6 +120,61 @@ async def test_a_package_that_was_accepted_before_is_not_refused_when_its_reader
         await PackageReaders(workers).take_up(job(place, "large"))
 
 
+def write_bag(drop: Path) -> Path:
+    return write_files(drop / "good", bag_files())
+
+
+def write_carrier(drop: Path) -> Path:
+    return write_files(drop / "good", carrier_files())
+
+
+def write_batch(drop: Path) -> Path:
+    return write_files(drop / "good", Batch().files())
+
+
+def write_case(drop: Path) -> Path:
+    (drop / "good.zip").write_bytes(case_zip())
+    return drop / "good.zip"
+
+
+def write_eep(drop: Path) -> Path:
+    (drop / "good.eep").write_bytes(written(original()))
+    return drop / "good.eep"
+
+
+def write_sip(drop: Path) -> Path:
+    return write_csip(drop / "good")
+
+
+@pytest.mark.parametrize(
+    ("package_format", "write"),
+    [
+        ("bagit", write_bag),
+        ("carrier", write_carrier),
+        ("case", write_case),
+        ("case-batch", write_batch),
+        ("csip", write_sip),
+        ("eep", write_eep),
+    ],
+)
+async def test_good_packages_of_every_format_are_read_within_the_limits(
+    place: Path, package_format: str, write: Callable[[Path], Path]
+) -> None:
+    """In a reader as the intake has it, with formats told by a process of their own."""
+    identifier = Workers(1, identifier_kind())
+    workers = Workers(1, KIND, FormatService(identifier).answer)
+    wanted = job(place, write(place / "drop").name)
+    wanted = replace(wanted, profile=Profile((package_format,), "name"))
+    try:
+        package = await PackageReaders(workers).prepare(wanted)
+        assert not isinstance(package, Unacceptable), package.reasons
+        assert isinstance(package, Acceptable | Undecided)
+        assert workers.deaths == identifier.deaths == 0
+    finally:
+        await asyncio.to_thread(workers.close)
+        await asyncio.to_thread(identifier.close)
+
+
 async def test_how_the_readers_are_confined_is_said(workers: Workers) -> None:
     readers = PackageReaders(workers)
     await readers.begin(unconfined_allowed=False)
@@ -154,7 +209,7 @@ async def test_a_confined_reader_has_formats_told_and_files_scanned(place: Path)
         shipped_profile("bagit"), checks=checks, content=Content(allowed=("OFD", "text"))
     )
     identifier = Workers(1, identifier_kind())
-    readers = Workers(1, KIND, FormatService(identifier).answer)
+    readers = Workers(1, reader_kind(4, unix_sockets=True), FormatService(identifier).answer)
     try:
         with running_clamd(place / "clamd") as socket:
             mixed = replace(
@@ -172,8 +227,8 @@ async def test_a_confined_reader_has_formats_told_and_files_scanned(place: Path)
 
 
 def test_files_that_kill_the_identifier_condemn_their_package(place: Path) -> None:
-    """1. Memory for the interpreter and not for the signatures: it dies of the question, twice."""
-    starved = replace(identifier_kind(), confinement=Confinement(memory_bytes=48 * MEBIBYTE))
+    """With memory for the library and not for its signatures it dies of any question, twice."""
+    starved = replace(identifier_kind(), confinement=Confinement(memory_bytes=72 * MEBIBYTE))
     identifier = Workers(1, starved)
     try:
         service = FormatService(identifier)
