@@ -23,6 +23,7 @@ DESCRIPTION = "说明文件.TXT"
 # A 目录 by its file, and what its records are called.
 CATALOGUES = {"文件目录.XML": "文件", "案卷目录.XML": "案卷"}
 RECORDS = "电子档案"
+_FIXED = frozenset(name.casefold() for name in (DESCRIPTION, *CATALOGUES))
 _OTHERS = "其他"
 _OTHERS_VARIANT = "其它"
 
@@ -45,14 +46,13 @@ class Layout:
 
     def has_place_for(self, path: str) -> bool:
         """Tell whether a file that is no record belongs where it is."""
-        name = path.removeprefix(self.prefix).casefold()
-        is_fixed = any(name == fixed.casefold() for fixed in (DESCRIPTION, *CATALOGUES))
+        is_fixed = path.removeprefix(self.prefix).casefold() in _FIXED
         return is_fixed or path.startswith(f"{self.prefix}{self.others}/")
 
 
 def is_carrier(names: frozenset[str]) -> bool:
     """Tell from the files at the top of a folder whether it is a carrier."""
-    return any(True for fixed in (DESCRIPTION, *CATALOGUES) for _ in _written(names, fixed))
+    return any(name.casefold() in _FIXED for name in names)
 
 
 def carriers_among(landmarks: frozenset[str]) -> bool:

@@ -15,8 +15,8 @@ from ingest_watch.algorithms import KNOWN, WEAK, WantedDigests, wanted
 from ingest_watch.findings import Finding, Severity
 from ingest_watch.formats.case_batch_digests import claim_of, matching
 from ingest_watch.formats.case_batch_listing import BATCH_NAME, BYTES, BatchListing, Heading
-from ingest_watch.formats.case_batch_rules import BYTES as BYTES_DIFFER
 from ingest_watch.formats.case_batch_rules import (
+    BYTES_DIFFER,
     BYTES_NONE,
     BYTES_UNCLEAR,
     COUNT,

@@ -85,7 +85,7 @@ DIGEST_WEAK = _warning(
     "taken on arrival",
     "digitalSummary 为 {algorithm}，可防意外损坏，不能防篡改；接收时已另行计算 SHA-256",
 )
-BYTES = _error(
+BYTES_DIFFER = _error(
     "batch-bytes", "归档信息包字节数 is {stated}; there are {actual}",
     "归档信息包字节数为 {stated}，实为 {actual}",
 )  # fmt: skip
