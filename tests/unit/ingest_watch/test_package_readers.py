@@ -22,9 +22,13 @@ from ingest_watch.package_readers import PackageReaders, reader_kind
 from ingest_watch.preparation import Acceptable, Job, Profile, Unacceptable, Undecided
 from ingest_watch.workers import WorkerDied, Workers
 from tests.bags import bag_files, write_files
+from tests.carrier_packages import carrier_files
+from tests.case_packages import CODE, Batch, case_zip
 from tests.clamd_server import running_clamd
 from tests.conftest import PROJECT
 from tests.content_samples import EICAR, ofd, png
+from tests.csip_packages import write_csip
+from tests.eep_packages import original, written
 
 KIND = reader_kind(4)
 # What is left when no package may be larger than nothing: enough for its listing.
@@ -133,8 +137,8 @@ def write_batch(drop: Path) -> Path:
 
 
 def write_case(drop: Path) -> Path:
-    (drop / "good.zip").write_bytes(case_zip())
-    return drop / "good.zip"
+    (drop / f"{CODE}.zip").write_bytes(case_zip())
+    return drop / f"{CODE}.zip"
 
 
 def write_eep(drop: Path) -> Path:
