@@ -26,6 +26,7 @@ from sqlalchemy import (
 from storage.catalogue import model
 from storage.catalogue.columns import Exact, Moment, Number, Sha256, Word, column, number
 from storage.catalogue.dispatch_schema import dispatch_tables
+from storage.catalogue.fixity_schema import fixity_tables
 from storage.model import VerifyMode
 
 # What `alembic_version` must say for this program to work (migrations/versions).
@@ -175,9 +176,7 @@ packages = Table(
     column("stored_at", Moment, "When it became `stored`; NULL before.", null=True),
     column("matter", Exact, "Matter code of its records; NULL: several, or not said.", null=True),
     column("record_class", Exact, "Class (类别) of the scope table; NULL likewise.", null=True),
-    column(
-        "retention", String(8), "Y, D30, D10 (保管期限): the longest; NULL likewise.", null=True
-    ),
+    column("retention", String(8), "Y, D30, D10: the longest of all; NULL likewise.", null=True),
     UniqueConstraint("object_id", "version"),
     UniqueConstraint("source", "identifier", "version"),
     Index(
@@ -299,84 +298,6 @@ orders = Table(
     info={"kind": "site"},
 )
 
-findings = Table(
-    "findings",
-    metadata,
-    number("Order of recording here."),
-    column("node", Exact, "The node that found it, on its own disk."),
-    column("sequence", BigInteger, "The node's own number; asking again records nothing twice."),
-    column("found_at", Moment, "By the node's clock."),
-    column("recorded_at", Moment, "By ours."),
-    column("object_id", Exact, "NULL when it belongs to no object (a stray file).", null=True),
-    column("kind", String(32), "altered, truncated, missing, … (storage/sweep)."),
-    column("path", Text, "Relative to the object, or to the root when object_id is NULL."),
-    column("detail", Text, "Expected and found, in words."),
-    column("evidence", Text, "JSON: digests, bad range, errno, device; empty where unknown."),
-    column("mended_at", Moment, "When a proven copy stood in its place; NULL: open.", null=True),
-    column("outcome", Text, "What became of it, in words; empty while open."),
-    UniqueConstraint("node", "sequence"),
-    Index("ix_findings_object", "object_id"),
-    Index("ix_findings_found", "found_at"),
-    Index(
-        "ix_findings_open",
-        "id",
-        sqlite_where=text("mended_at IS NULL"),
-        postgresql_where=text("mended_at IS NULL"),
-    ),
-    sqlite_autoincrement=True,
-    info={"kind": "ledger"},
-)
-
-sweeps = Table(
-    "sweeps",
-    metadata,
-    Column("node", Exact, primary_key=True, doc="Whose disk was swept, by its configured name."),
-    Column("cycle", BigInteger, primary_key=True, autoincrement=False, doc="The node's number."),
-    column("started_at", Moment, "By the node's clock."),
-    column("finished_at", Moment, "NULL: it runs, or another was begun before its end.", null=True),
-    column("checked_objects", BigInteger, "Objects looked at; as far as heard, and at least."),
-    column("read_bytes", BigInteger, "Bytes read from the medium, likewise."),
-    column("damaged_objects", BigInteger, "Objects with a finding, likewise."),
-    Index("ix_sweeps_finished", "finished_at"),
-    info={"kind": "ledger"},
-)
-
-audits = Table(
-    "audits",
-    metadata,
-    Column("package_id", Number, ForeignKey("packages.id"), primary_key=True, doc="Which package."),
-    column("audited_at", Moment, "When its holders were last asked; earlier audits are events."),
-    column("outcome", String(16), "replication/audit_plan.py: agreed, located, suspect, …"),
-    Index("ix_audits_at", "audited_at"),
-    Index(
-        "ix_audits_open",
-        "package_id",
-        sqlite_where=text("outcome IN ('suspect', 'undecided')"),
-        postgresql_where=text("outcome IN ('suspect', 'undecided')"),
-    ),
-    info={"kind": "site"},
-)
-
-suspects = Table(
-    "suspects",
-    metadata,
-    Column("node", Exact, primary_key=True, doc="A node that audits found to answer wrongly."),
-    column("since", Moment, "When it was first found so."),
-    column("reason", Text, "What it did, for the person who must look."),
-    info={"kind": "site"},
-)
-
-mends = Table(
-    "mends",
-    metadata,
-    Column("node", Exact, primary_key=True, doc="Whose copy is bad."),
-    Column("object_id", Exact, primary_key=True, doc="Of which object."),
-    column("attempts", Integer, "Mends tried in vain so far; each asked another source."),
-    column("not_before", Moment, "No further try before this moment; the pause grows."),
-    column("reason", Text, "Why the last one failed, in words."),
-    info={"kind": "site"},
-)
-
 leases = Table(
     "leases",
     metadata,
@@ -399,4 +320,5 @@ tallies = Table(
     info={"kind": "index"},
 )
 
+findings, sweeps, audits, suspects, mends = fixity_tables(metadata)
 dispatch_notes, dispatch_lines = dispatch_tables(metadata)
