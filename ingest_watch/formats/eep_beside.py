@@ -15,9 +15,12 @@ from ingest_watch.formats import eep_rules as rules
 from ingest_watch.formats.eep_content import content_name
 from ingest_watch.formats.eep_document import Document, Encoding
 from ingest_watch.listing import Listing
+from ingest_watch.names import composed
 from ingest_watch.safe_open import FILE_FLAGS, FOLDER_FLAGS, open_beneath
 
 _PIECE_BYTES = 1024 * 1024
+# Each search reads the whole listing. Where so many names fail, there is one cause.
+_SEARCHES_MAX = 100
 
 
 def resolve_names(document: Document, listing: Listing) -> None:
@@ -25,11 +28,19 @@ def resolve_names(document: Document, listing: Listing) -> None:
 
     Raises PackageRejected for a name that leads out of the package.
     """
+    searches = 0
     for encoding in document.encodings:
-        if encoding.name and not _is_embedded(encoding):
-            path = content_name(encoding.name).path
-            row = listing.query("SELECT 1 FROM file WHERE path = ?", path).fetchone()
-            encoding.path = None if row is None else path
+        if not encoding.name or _is_embedded(encoding):
+            continue
+        path = content_name(encoding.name).path
+        if listing.query("SELECT 1 FROM file WHERE path = ?", path).fetchone() is not None:
+            encoding.path = path
+        elif searches < _SEARCHES_MAX:
+            searches += 1
+            encoding.path = _same_name(listing, path)
+            if encoding.path is not None:
+                found = rules.NAME_MATCHED.found(path, file=encoding.path)
+                document.tell(document.contents, [found])
 
 
 def missing_files(document: Document) -> Iterator[Finding]:
@@ -79,6 +90,17 @@ def digest_findings(document: Document, listing: Listing, folder: Path) -> Itera
 def has_files_beside(document: Document) -> bool:
     """Tell whether any file of the document lies beside it."""
     return next(_beside(document), None) is not None
+
+
+def _same_name(listing: Listing, path: str) -> str | None:
+    """The only file whose name is this one in another form, if there is one."""
+    rows = listing.query(
+        "SELECT path, raw FROM file WHERE folded = folded(?1) OR raw = ?2",
+        path,
+        path.encode("gb18030"),
+    )
+    others = [other for other, raw in rows if raw is not None or composed(other) == composed(path)]
+    return others[0] if len(others) == 1 else None
 
 
 def _beside(document: Document) -> Iterator[Encoding]:

@@ -170,6 +170,12 @@ FILE_MISSING = _error(
     "eep-file-missing", "the document describes the file, and it is not there",
     "封装包描述了该文件，但信息包中没有", "DA/T 70 2-11",
 )  # fmt: skip
+NAME_MATCHED = _warning(
+    "eep-name-matched", "there is no file of this very name; '{file}' was taken, which is the same "
+    "name in another Unicode form or in GB18030",
+    "没有与此完全相同的文件名；已对应到“{file}”（Unicode 规范化形式不同，或为 GB18030 编码）",
+    "docs/formats/package.md",
+)  # fmt: skip
 FILE_SURPLUS = _error(
     "eep-file-surplus", "the file is in the package, and the document does not describe it",
     "信息包中有该文件，但封装包未描述", "DA/T 70 4-3",

@@ -182,6 +182,10 @@ GOOD: dict[str, tuple[Package, set[str]]] = {
     "detached, by SHA-256": (detached(), set()),
     "detached, by SM3": (detached(digest="sm3"), set()),
     "detached, by MD5": (detached(digest="md5"), {"eep-digest-weak"}),
+    "detached, a name in the other Unicode form": (
+        detached(set_text("计算机文件名", "caf\u00e9.pdf"),
+                 {"cafe\u0301.pdf": FILES["正文.pdf"], "附件.txt": FILES["附件.txt"]}),
+        {"eep-name-matched"}),
     "texts in CDATA": (("case.eep", in_cdata(original())), set()),
     "signed by RSA": (with_signature(rsa_signature), _SIGNED),
     "signed by ECDSA": (with_signature(ecdsa_signature), _SIGNED),
@@ -318,6 +322,9 @@ BROKEN: dict[str, tuple[Package, str]] = {
         "eep-digest-mismatch"),
     "detached: a file is missing": (
         detached(files={_FIRST_NAME: FILES[_FIRST_NAME]}), "eep-file-missing"),
+    "detached: a name in other letters": (
+        detached(set_text("计算机文件名", "A.pdf"),
+                 {"a.pdf": FILES["正文.pdf"], "附件.txt": FILES["附件.txt"]}), "eep-file-missing"),
     "detached: a file too many": (
         detached(files={**FILES, "多余.txt": b"x"}), "eep-file-surplus"),
     "detached: a digest of the wrong length": (
@@ -362,6 +369,7 @@ ALSO: dict[str, set[str]] = {
     "both kinds of content": {"eep-type-contradicts"},
     "two records": {"eep-element-missing"},  # the second one is empty
     "signed: no value at all": {"seal-empty"},
+    "detached: a name in other letters": {"eep-file-surplus"},
 }
 
 

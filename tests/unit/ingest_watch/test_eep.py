@@ -1,5 +1,6 @@
 """What an EEP is decoded into, what it says of itself, and what its signatures are held against."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from ingest_watch.formats.package_format import NotApplicable, Opening
 from ingest_watch.listing import Listing
 from ingest_watch.seals.certificates import Certificate
 from ingest_watch.seals.trust import NO_TRUST, Trust
-from ingest_watch.staging import stage_file
+from ingest_watch.staging import inspect_folder, stage_file
 from tests.certificates import Sm2Authority, identity, rsa_key
 from tests.eep_packages import (
     FILES,
@@ -141,6 +142,20 @@ def test_every_file_is_stated_as_it_was_sent(tmp_path: Path) -> None:
         "正文.pdf", "正文.pdf", "127 KB", "PDF",
     )  # fmt: skip
     assert second.size == str(len(FILES["附件.txt"]))
+
+
+def test_a_file_beside_the_document_is_found_by_its_name_in_gb18030(tmp_path: Path) -> None:
+    folder = tmp_path / "case"
+    folder.mkdir()
+    (folder / "eep.xml").write_bytes(written(original(digest="sm3")))
+    for name, content in FILES.items():
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name.encode("gb18030"))).write_bytes(content)
+    staged = inspect_folder(folder, tmp_path / "listing.sqlite")
+    with Listing.open(staged.listing) as listing:
+        package = Eep().open(Opening(folder, listing, tmp_path))
+        assert codes(package.contents()) == ["eep-name-matched"] * 2
+        assert codes(package.fixity()) == []
+        assert codes(package.surplus()) == []
 
 
 def test_a_document_that_breaks_off_answers_no_question_with_a_pass(tmp_path: Path) -> None:
