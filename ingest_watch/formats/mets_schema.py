@@ -20,7 +20,7 @@ METS_SCHEMA = Rule(
 _DETAIL_MAX = 300
 
 
-class _Shipped(etree.Resolver):
+class _Shipped(etree.Resolver):  # type: ignore[misc]  # lxml ships no types
     """Whatever a schema imports is in our folder, or nowhere."""
 
     def resolve(self, url: str, public_id: str, context: object) -> object:
