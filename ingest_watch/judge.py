@@ -121,7 +121,9 @@ def _format_of(
 ) -> PackageFormat | None:
     if package.kept_whole_as is not None:
         return FORMATS[package.kept_whole_as]
-    recognised = recognised_format(listing.landmarks(), standards.formats)
+    recognised = recognised_format(listing.names_in(""), standards.formats) or recognised_format(
+        listing.names_one_down(), standards.formats
+    )
     return recognised or only_format(standards.formats)
 
 

@@ -21,8 +21,8 @@ from storage.model import FileEntry
 
 _DIGESTS = tuple(sorted(set(KNOWN) | {"sha256"}))
 _COLUMNS = ", ".join(_DIGESTS)
-# A folder with more files than this one level down is not a batch of anything.
-_LANDMARKS_MAX = 10_000
+# A package with more files than this one folder down is not a batch of others side by side.
+_NAMES_ONE_DOWN_MAX = 10_000
 
 # Paths are UTF-8 text, so SQLite's binary collation sorts them as docs/formats/package.md asks.
 _SCHEMA = f"""
@@ -195,19 +195,12 @@ class Listing:
         )  # fmt: skip
         return frozenset(row[0] for row in rows)
 
-    def landmarks(self) -> frozenset[str]:
-        """Return the names by which a format knows a package: those of the files at its top.
-
-        Where there are none, those of the files one folder down, as `folder/name`: a batch of
-        packages side by side. Of very many, the first.
-        """
-        at_top = self.names_in("")
-        if at_top:
-            return at_top
+    def names_one_down(self) -> frozenset[str]:
+        """Return the names of the files one folder down, as `folder/name`; of very many, some."""
         rows = self.query(
-            "SELECT path FROM file WHERE instr(substr(path, instr(path, '/') + 1), '/') = 0"
-            " ORDER BY path LIMIT ?",
-            _LANDMARKS_MAX,
+            "SELECT path FROM file WHERE instr(path, '/') > 0"
+            " AND instr(substr(path, instr(path, '/') + 1), '/') = 0 ORDER BY path LIMIT ?",
+            _NAMES_ONE_DOWN_MAX,
         )
         return frozenset(row[0] for row in rows)
 

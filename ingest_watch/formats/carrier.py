@@ -12,8 +12,13 @@ from pathlib import Path
 from ingest_watch.algorithms import WantedDigests
 from ingest_watch.findings import Finding, Severity
 from ingest_watch.formats.carrier_content import CarrierContents
-from ingest_watch.formats.carrier_layout import carriers_among, is_carrier, layout_of
-from ingest_watch.formats.carrier_reading import CarrierReading
+from ingest_watch.formats.carrier_layout import (
+    carriers_among,
+    has_place_beside_carriers,
+    is_carrier,
+    layout_of,
+)
+from ingest_watch.formats.carrier_reading import CarrierReading, tallies_among
 from ingest_watch.formats.carrier_rules import (
     BYTES,
     COUNT,
@@ -39,7 +44,7 @@ class Carrier:
     name = "carrier"
 
     def recognises(self, root_names: frozenset[str]) -> bool:
-        """A 说明文件 or a 目录 at the top, or in a folder of a package without files there."""
+        """A 说明文件 or a 目录 at the top, or one folder down."""
         return is_carrier(root_names) or carriers_among(root_names)
 
     def recognises_file(self, name: str, descriptor: int) -> bool:
@@ -68,6 +73,10 @@ class OpenedCarriers(SaysNothing):
             CarrierReading(folder, listing, layout_of(listing, prefix), self._contents)
             for prefix in self._prefixes()
         ]
+        # What a 登记表 is held against: of its carrier, or of all.
+        self._whole = sum((carrier.counts for carrier in self._carriers), Counter[str]())
+        self._unreadable: list[Finding] = []  # 3-1
+        self._tallies = list(self._read_tallies())
         self.external_identifiers = tuple(
             carrier.description.number
             for carrier in self._carriers
@@ -113,43 +122,47 @@ class OpenedCarriers(SaysNothing):
             yield from carrier.layout.structural
         yield from name_remarks(self._listing)
 
+    def _read_tallies(self) -> Iterator[tuple[CarrierReading | None, Tally]]:
+        for carrier in self._carriers:
+            for tally in carrier.tallies:
+                yield carrier, tally
+        for tally in tallies_among(
+            self._folder, self._listing, self._beside_carriers(), self._unreadable
+        ):
+            yield None, tally
+
+    def _beside_carriers(self) -> list[str]:
+        """The files at the top of a batch."""
+        names = self._listing.names_in("")
+        return [] if is_carrier(names) else sorted(names)
+
     def counts(self) -> Answer:
         """2-1: as many 件 and 卷 as a 登记表 states, of its carrier or of the whole batch."""
-        if not any(carrier.tallies for carrier in self._carriers):
-            return NotApplicable(TALLY_NONE.found())
-        return self._counts()
+        return self._counts() if self._tallies else NotApplicable(TALLY_NONE.found())
 
     def _counts(self) -> Iterator[Finding]:
-        whole = sum((carrier.counts for carrier in self._carriers), Counter[str]())
-        for carrier, tally in self._tallies():
+        for carrier, tally in self._tallies:
             yield from tally.unclear_counts
             for unit, stated in counts_of(tally):
-                actual = carrier.counts[unit]
+                actual = (self._whole if carrier is None else carrier.counts)[unit]
                 # A unit without a 目录 of its own cannot be counted.
-                if whole[unit] and stated not in {actual, whole[unit]}:
+                if self._whole[unit] and stated not in {actual, self._whole[unit]}:
                     yield COUNT.found(tally.path, stated=stated, unit=unit, actual=actual)
 
     def totals(self) -> Answer:
-        """2-2: as much data as a 登记表 states."""
-        if not any(
-            tally.gigabytes is not None or tally.unclear_bytes for _, tally in self._tallies()
-        ):
-            return NotApplicable(TALLY_NONE.found())
-        return self._totals()
+        """2-2: as much data as a 登记表 states, of its carrier or of the whole batch."""
+        if any(tally.gigabytes is not None or tally.unclear_bytes for _, tally in self._tallies):
+            return self._totals()
+        return NotApplicable(TALLY_NONE.found())
 
     def _totals(self) -> Iterator[Finding]:
         sizes = [carrier.size_bytes() for carrier in self._carriers]
         batch = [sum(column) for column in zip(*sizes, strict=True)]
-        for carrier, tally in self._tallies():
+        for carrier, tally in self._tallies:
             yield from tally.unclear_bytes
-            own = carrier.size_bytes()
+            own = batch if carrier is None else carrier.size_bytes()
             if tally.gigabytes is not None and not any(map(tally.is_of, (*own, *batch))):
                 yield BYTES.found(tally.path, stated=str(tally.gigabytes), actual=own[0])
-
-    def _tallies(self) -> Iterator[tuple[CarrierReading, Tally]]:
-        for carrier in self._carriers:
-            for tally in carrier.tallies:
-                yield carrier, tally
 
     def contents(self) -> Answer:
         """2-11: every 电子档案名称 means a file that is there."""
@@ -166,6 +179,7 @@ class OpenedCarriers(SaysNothing):
         return self._metadata()
 
     def _metadata(self) -> Iterator[Finding]:
+        yield from self._unreadable
         for carrier in self._carriers:
             yield from carrier.unreadable
         for path in self._unmeant():
@@ -192,7 +206,10 @@ class OpenedCarriers(SaysNothing):
                 yield SURPLUS.found(path, severity=severity)
 
     def _unmeant(self) -> Iterator[str]:
-        """Yield the files of every carrier that no record means and the layout does not provide."""
+        """Yield the files that no record means and the layout does not provide for."""
+        for name in self._beside_carriers():
+            if not has_place_beside_carriers(name):
+                yield name
         for carrier in self._carriers:
             layout = carrier.layout
             rows = self._listing.query(

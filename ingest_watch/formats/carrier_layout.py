@@ -55,9 +55,14 @@ def is_carrier(names: frozenset[str]) -> bool:
     return any(name.casefold() in _FIXED for name in names)
 
 
-def carriers_among(landmarks: frozenset[str]) -> bool:
-    """Tell from the files one folder down whether there is a carrier beside others."""
-    return is_carrier(frozenset(name.partition("/")[2] for name in landmarks if "/" in name))
+def carriers_among(names_one_down: frozenset[str]) -> bool:
+    """Tell from the files one folder down, `folder/name`, whether any folder is a carrier."""
+    return is_carrier(frozenset(name.partition("/")[2] for name in names_one_down if "/" in name))
+
+
+def has_place_beside_carriers(name: str) -> bool:
+    """Tell whether a file belongs at the top of a batch: what was signed for all of it."""
+    return "登记表" in name or "交接" in name
 
 
 def layout_of(listing: Listing, prefix: str) -> Layout:

@@ -122,11 +122,17 @@ class CarrierReading:
             "SELECT path FROM file WHERE path >= ? AND path < ? AND path LIKE '%登记表%' LIMIT 100",
             start, start[:-1] + "0",
         )  # fmt: skip
-        for (path,) in rows.fetchall():
-            if not is_tally(path):
-                continue
-            with opened_document(self._folder, self._listing, path) as stream:
-                try:
-                    yield read_tally(stream, path)
-                except XmlFlaw as flaw:
-                    self.unreadable.append(flaw.finding)
+        paths = [row[0] for row in rows]
+        return tallies_among(self._folder, self._listing, paths, self.unreadable)
+
+
+def tallies_among(
+    folder: Path, listing: Listing, paths: list[str], unreadable: list[Finding]
+) -> Iterator[Tally]:
+    """Read those of `paths` that are tallies; why one cannot be read is added to `unreadable`."""
+    for path in filter(is_tally, paths):
+        with opened_document(folder, listing, path) as stream:
+            try:
+                yield read_tally(stream, path)
+            except XmlFlaw as flaw:
+                unreadable.append(flaw.finding)

@@ -47,7 +47,7 @@ from ingest_watch.names import peculiarities
 from ingest_watch.records import Record, StatedDigest, StatedFile
 from ingest_watch.xml_reading import XmlFlaw
 
-_LISTING = re.compile(r"(?:移交目录|交接单).*\.xml", re.IGNORECASE | re.DOTALL)
+_LISTING = re.compile(r"(?:移交目录|交接单)[^/]*\.xml", re.IGNORECASE)
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 # Taken of every zip when it arrives: what 64 hexadecimal digits may be.
 _TAKEN = tuple(name for name in ("sm3", "sha256") if name in KNOWN)

@@ -196,7 +196,7 @@ class PackageFormat(Protocol):
     def recognises(self, root_names: frozenset[str]) -> bool:
         """Tell from the names of the files in the package's top folder whether it is one.
 
-        Of a package that has no file there: those one folder down, as `folder/name`.
+        Asked again, where no format does, of the names one folder down, as `folder/name`.
         """
         ...
 

@@ -112,6 +112,7 @@ GOOD: dict[str, tuple[Files, set[str]]] = {
     "a tally that agrees": (changed("其他/登记表.xml", tally("2件", "0.000GB")), set()),
     "two carriers side by side": (batch(), set()),
     "two carriers and a tally of both": (batch({"光盘1/其他/登记表.xml": tally("4")}), set()),
+    "a tally beside two carriers": (batch({"登记表.xml": tally("4"), "交接单.txt": b"1"}), set()),
     "what a system left behind": (
         changed("电子档案/2021/Thumbs.db", b"x"), {"carrier-surplus", "system-file"}),
 }  # fmt: skip
@@ -232,6 +233,11 @@ BROKEN: dict[str, tuple[Files, str, str]] = {
     "a folder beside carriers": (batch({"资料/a.txt": b"a"}), "carrier-not-one", "1-13"),
     "two carriers of one number": (
         batch(second=carrier_files(below="光盘2/")), "carrier-number-twice", "1-12"),
+    "a file beside carriers": (batch({"readme.txt": b"a"}), "carrier-surplus", "4-3"),
+    "a tally of one beside two carriers": (
+        batch({"登记表.xml": tally("2")}), "carrier-count", "2-1"),
+    "a tally beside carriers that is no XML": (
+        batch({"登记表.xml": b"2"}), "xml-not-well-formed", "3-1"),
     "a flaw in the second carrier": (
         batch({"光盘2/autorun.inf": b"x"}), "carrier-surplus", "4-3"),
     "content of another carrier": (
