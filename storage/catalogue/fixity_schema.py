@@ -21,8 +21,8 @@ from sqlalchemy import (
 from storage.catalogue.columns import Exact, Moment, Number, column, number
 
 
-def fixity_tables(metadata: MetaData) -> tuple[Table, Table, Table, Table, Table]:
-    """The tables `findings`, `sweeps`, `audits`, `suspects` and `mends`."""
+def finding_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
+    """The tables `findings`, `sweeps` and `mends`."""
     findings = Table(
         "findings",
         metadata,
@@ -75,6 +75,21 @@ def fixity_tables(metadata: MetaData) -> tuple[Table, Table, Table, Table, Table
         info={"kind": "ledger"},
     )
 
+    mends = Table(
+        "mends",
+        metadata,
+        Column("node", Exact, primary_key=True, doc="Whose copy is bad."),
+        Column("object_id", Exact, primary_key=True, doc="Of which object."),
+        column("attempts", Integer, "Mends tried in vain so far; each asked another source."),
+        column("not_before", Moment, "No further try before this moment; the pause grows."),
+        column("reason", Text, "Why the last one failed, in words."),
+        info={"kind": "site"},
+    )
+    return findings, sweeps, mends
+
+
+def audit_tables(metadata: MetaData) -> tuple[Table, Table]:
+    """The tables `audits` and `suspects`."""
     audits = Table(
         "audits",
         metadata,
@@ -103,15 +118,4 @@ def fixity_tables(metadata: MetaData) -> tuple[Table, Table, Table, Table, Table
         column("reason", Text, "What it did, for the person who must look."),
         info={"kind": "site"},
     )
-
-    mends = Table(
-        "mends",
-        metadata,
-        Column("node", Exact, primary_key=True, doc="Whose copy is bad."),
-        Column("object_id", Exact, primary_key=True, doc="Of which object."),
-        column("attempts", Integer, "Mends tried in vain so far; each asked another source."),
-        column("not_before", Moment, "No further try before this moment; the pause grows."),
-        column("reason", Text, "Why the last one failed, in words."),
-        info={"kind": "site"},
-    )
-    return findings, sweeps, audits, suspects, mends
+    return audits, suspects
