@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from daemon.config import Config, Section, convert, in_words
+from ingest_watch.check_profile import SHIPPED, shipped_profile
 
 # A Unix socket's address ends here (unix(7), sun_path).
 SOCKET_PATH_BYTES_MAX = 107
@@ -64,6 +65,7 @@ def judge(config: Config) -> list[Problem]:
         _sweep,
         _clients,
         _ingest,
+        _profiles,
         _notary,
         _addresses,
         _sockets,
@@ -212,6 +214,23 @@ def _ingest(config: Config) -> Iterator[Problem]:
                 "同名的后来者将成为先前信息包的新版本",
             )
     yield from _nested(folders)
+
+
+def _profiles(config: Config) -> Iterator[Problem]:
+    """Shipped profiles only: a file is read when the intake starts, on its own host."""
+    for index, source in enumerate(config.ingest.sources if config.ingest else ()):
+        if source.profile is None or source.profile.startswith("/"):
+            continue
+        place = f"ingest.sources[{index}].profile"
+        if source.profile not in SHIPPED:
+            known = ", ".join(SHIPPED)
+            yield error(place, f"is none of {known}, nor an absolute path", "没有此检测方案")
+            continue
+        unfit = set(source.formats) - set(shipped_profile(source.profile).formats)
+        if unfit:
+            yield error(
+                place, f"is not made for {', '.join(sorted(unfit))}", "检测方案不适用于该格式"
+            )
 
 
 def _notary(config: Config) -> Iterator[Problem]:

@@ -46,6 +46,18 @@ class IngestMetrics:
             ["source"],
             registry=registry,
         )
+        self.out_of_scope = Gauge(
+            "lantai_ingest_transfers_out_of_scope",
+            "Transfers held because their source may not send them, or not so secret.",
+            ["source"],
+            registry=registry,
+        )
+        self.scope_table_refused = Gauge(
+            "lantai_ingest_scope_table_refused",
+            "1 while the source's newest scope-and-retention table has a mistake.",
+            ["source"],
+            registry=registry,
+        )
         self.staging_free_bytes = Gauge(
             "lantai_ingest_staging_free_bytes", "Bytes free for staging.", registry=registry
         )

@@ -197,6 +197,7 @@ class RunningIngest:
 
     async def _measure(self, part: Part) -> None:
         while True:
+            self._figures.scope_tables(self._readers.scopes)
             part.beat(await self._figures.measure())
             await part.pause(2)
 

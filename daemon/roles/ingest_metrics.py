@@ -4,15 +4,20 @@ Names and meanings are monitoring/metrics.py's. Measures only.
 """
 
 import os
+from collections.abc import Mapping
 
 from daemon.config import Ingest
 from daemon.roles.openings import utc_now
+from ingest_watch.scope_table import ScopeTableFile
 from monitoring.ingest_metrics import IngestMetrics
 from monitoring.metrics import Totals
 from storage.catalogue import dispatch_notes, figures, tallies, transfer_lists
 from storage.catalogue.model import TransferState
 from storage.catalogue.timestamps import to_moment
 from storage.catalogue.writer import CatalogueWriter
+
+# Of findings of check 2-9: what is held for one of these is outside its source's scope.
+_SCOPE_CODES = "scope-"
 
 
 class IngestFigures:
@@ -45,6 +50,7 @@ class IngestFigures:
             raise_to(self._metrics.ingested_bytes, held.content_bytes, held.source)
             packages += held.packages
         await self._set_oldest()
+        await self._set_scope()
         await self._set_progress()
         await self._set_tallies()
         disk = os.statvfs(self._settings.staging_folder)
@@ -52,6 +58,16 @@ class IngestFigures:
         self._metrics.staging_total_bytes.set(disk.f_blocks * disk.f_frsize)
         waiting = counts[TransferState.WAITING]
         return f"{packages} packages stored, {waiting} entries waiting"
+
+    def scope_tables(self, files: Mapping[str, ScopeTableFile]) -> None:
+        """Note which sources' scope-and-retention tables have a mistake."""
+        for source, file in files.items():
+            self._metrics.scope_table_refused.labels(source).set(bool(file.flaw))
+
+    async def _set_scope(self) -> None:
+        held = await self._catalogue.look(transfer_lists.held_by_source, _SCOPE_CODES)
+        for source in self._settings.sources:
+            self._metrics.out_of_scope.labels(source.name).set(held.get(source.name, 0))
 
     def _know_sources(self) -> None:
         """Show every source from its first package on; not before the totals of old are known."""

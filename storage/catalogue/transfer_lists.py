@@ -68,6 +68,20 @@ def counts_of_open(connection: Connection) -> dict[TransferState, int]:
     return counts
 
 
+def held_by_source(connection: Connection, code_prefix: str) -> dict[str, int]:
+    """How many transfers of each source are held for a reason whose code begins so."""
+    query = (
+        select(transfers.c.source, func.count())
+        .where(
+            _OPEN,
+            transfers.c.state == TransferState.HELD,
+            transfers.c.outcome_code.startswith(code_prefix, autoescape=True),
+        )
+        .group_by(transfers.c.source)
+    )
+    return dict(connection.execute(query).tuples().all())
+
+
 def seconds_left(transfer: Transfer) -> int | None:
     """How long the present state will take at its pace; None when that is not known."""
     if transfer.bytes_total is None or not transfer.bytes_per_second:

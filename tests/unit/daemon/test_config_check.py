@@ -36,6 +36,8 @@ def test_the_sample_has_no_error_and_warns_about_its_own_keys() -> None:
         ("EXAMPLE-7", "EXAMPLE-1", "authorities[3].curve_public_key: is the key of node-1"),
         ("EXAMPLE-7", "EXAMPLE-6", "authorities[2].curve_public_key"),
         ("[node]", "[node]\nx = 1", "node.x: unknown key"),
+        ('profile = "bagit"', 'profile = "bag"', "ingest.sources[0].profile: is none of bagit"),
+        ('profile = "bagit"', 'profile = "csip"', "ingest.sources[0].profile: is not made for"),
         ('"/srv/lantai/node-1/root"', '"/root"', "node.root: needs a folder of its own"),
         ('room-a"\nmetrics', 'room-z"\nmetrics', "node.domain: room-z, but peers say room-a"),
         ("127.0.0.1:9415", "127.0.0.1:9414", "view.metrics_address: 127.0.0.1:9414 is used"),
