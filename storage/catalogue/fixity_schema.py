@@ -21,8 +21,8 @@ from sqlalchemy import (
 from storage.catalogue.columns import Exact, Moment, Number, column, number
 
 
-def finding_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
-    """The tables `findings`, `sweeps` and `mends`."""
+def finding_tables(metadata: MetaData) -> tuple[Table, Table]:
+    """The tables `findings` and `sweeps`."""
     findings = Table(
         "findings",
         metadata,
@@ -75,21 +75,11 @@ def finding_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
         info={"kind": "ledger"},
     )
 
-    mends = Table(
-        "mends",
-        metadata,
-        Column("node", Exact, primary_key=True, doc="Whose copy is bad."),
-        Column("object_id", Exact, primary_key=True, doc="Of which object."),
-        column("attempts", Integer, "Mends tried in vain so far; each asked another source."),
-        column("not_before", Moment, "No further try before this moment; the pause grows."),
-        column("reason", Text, "Why the last one failed, in words."),
-        info={"kind": "site"},
-    )
-    return findings, sweeps, mends
+    return findings, sweeps
 
 
-def audit_tables(metadata: MetaData) -> tuple[Table, Table]:
-    """The tables `audits` and `suspects`."""
+def keeping_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
+    """The tables `audits`, `suspects` and `mends`: what the keeper knows besides."""
     audits = Table(
         "audits",
         metadata,
@@ -118,4 +108,14 @@ def audit_tables(metadata: MetaData) -> tuple[Table, Table]:
         column("reason", Text, "What it did, for the person who must look."),
         info={"kind": "site"},
     )
-    return audits, suspects
+    mends = Table(
+        "mends",
+        metadata,
+        Column("node", Exact, primary_key=True, doc="Whose copy is bad."),
+        Column("object_id", Exact, primary_key=True, doc="Of which object."),
+        column("attempts", Integer, "Mends tried in vain so far; each asked another source."),
+        column("not_before", Moment, "No further try before this moment; the pause grows."),
+        column("reason", Text, "Why the last one failed, in words."),
+        info={"kind": "site"},
+    )
+    return audits, suspects, mends

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from storage.catalogue import model
 from storage.catalogue.columns import Exact, Moment, Number, Sha256, Word, column, number
 from storage.catalogue.dispatch_schema import dispatch_tables
-from storage.catalogue.fixity_schema import audit_tables, finding_tables
+from storage.catalogue.fixity_schema import finding_tables, keeping_tables
 from storage.model import VerifyMode
 
 # What `alembic_version` must say for this program to work (migrations/versions).
@@ -320,6 +320,6 @@ tallies = Table(
     info={"kind": "index"},
 )
 
-findings, sweeps, mends = finding_tables(metadata)
-audits, suspects = audit_tables(metadata)
+findings, sweeps = finding_tables(metadata)
+audits, suspects, mends = keeping_tables(metadata)
 dispatch_notes, dispatch_lines = dispatch_tables(metadata)
