@@ -131,7 +131,7 @@ class Scope(Table, frozen=True):
 class Limits(Table, frozen=True):
     """[limits]: of one package; never above the product's own (docs/formats/package.md)."""
 
-    files_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000_000
+    files_max: Annotated[int, Meta(ge=1, le=1_010_000)] = 1_010_000
     content_bytes_max: Annotated[int, Meta(ge=1, le=10 * 1024**4)] = 10 * 1024**4
 
 

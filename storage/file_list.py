@@ -20,7 +20,7 @@ from storage.model import BLOCK_BYTES, FileEntry
 PATH_BYTES_MAX = 1024
 COMPONENT_BYTES_MAX = 255
 DEPTH_MAX = 64
-FILES_MAX = 1_000_100  # a million of the sender's, and Lantai's own records
+FILES_MAX = 1_010_100  # the sender's (a million of content), and Lantai's own records
 
 RECEIVED_PREFIX = "received/"
 CONTENT_PREFIX = "content/"
