@@ -19,6 +19,7 @@ DAMAGED = "damaged"
 # A small archive has something audited every day all the same.
 _OBJECTS_PER_DAY_MIN = 1.0
 _DAY = timedelta(days=1)
+_AT_ONCE_MAX = 1000
 # Fewer equal answers than this are nobody's majority.
 _MAJORITY_MIN = 2
 # More numbers are drawn than objects are wanted: some belong to nothing that is stored.
@@ -142,7 +143,8 @@ def conclude(first: Comparison, rechecks: Mapping[str, str], final: Comparison) 
 def objects_due(total: int, share_per_day: float, since_last: timedelta | None) -> int:
     """How many objects to audit now so that `share_per_day` of all is audited each day.
 
-    At least one a day, and never more than a day's worth at once, however long nobody led.
+    At least one a day, and never more than a day's worth at once, however long nobody led; nor so
+    much that what a person orders meanwhile waits for hours.
     """
     assert 0 <= share_per_day <= 1, "a share is from 0 to 1"
     if not total or not share_per_day:
@@ -150,7 +152,7 @@ def objects_due(total: int, share_per_day: float, since_last: timedelta | None) 
     per_day = max(_OBJECTS_PER_DAY_MIN, total * share_per_day)
     if since_last is None:
         return 1
-    return max(0, min(int(per_day * (since_last / _DAY)), ceil(per_day), total))
+    return max(0, min(int(per_day * (since_last / _DAY)), ceil(per_day), total, _AT_ONCE_MAX))
 
 
 def draw(chance: Chance, highest: int, count: int) -> list[int]:

@@ -126,8 +126,9 @@ class Audits:
     async def audit_due(self, actor: Actor) -> list[AuditedObject]:
         """Audit as many objects, drawn at random, as the share of a day demands by now."""
         highest = await self._catalogue.look(audits.highest_number)
-        last_at = await self._catalogue.look(audits.last_at)
-        since = None if last_at is None else self._now() - to_moment(last_at)
+        now = self._now()
+        last_at = await self._catalogue.look(audits.last_at, to_text(now))
+        since = None if last_at is None else now - to_moment(last_at)
         due = objects_due(highest, self._settings.share_per_day, since)
         return await self.audit_sample(due, actor) if due else []
 

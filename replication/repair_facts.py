@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
-from replication.repair_plan import BadCopy, Holding, StormLimits, Weather
+from replication.repair_plan import BadCopy, Holding, StormLimits, Weather, next_try_at
 from storage.catalogue import absences, acts, copies, findings, packages, repairs, suspects
 from storage.catalogue.model import CopyState, Package, PackageState
 from storage.catalogue.timestamps import to_text
@@ -46,14 +46,15 @@ class RepairFacts:
         self._now = now
 
     async def gather(self) -> Facts:
-        """The oldest thousand bad copies, and what is known of them at this moment."""
+        """The oldest thousand bad copies of each node, and what is known of them at this moment."""
         tried = await self._catalogue.look(repairs.tries)
         found = await self._catalogue.look(findings.bad_copies, limit=_PAGE)
         bad = []
         for each in found:
             assert each.object_id is not None, each
             last = tried.get((each.node, each.object_id))
-            attempts, not_before = (0, "") if last is None else (last.attempts, last.not_before)
+            attempts, noted = (0, "") if last is None else (last.attempts, last.not_before)
+            not_before = next_try_at(noted, self._now())
             bad.append(BadCopy(each.node, each.object_id, each.found_at, attempts, not_before))
         weather = await self._weather()
         return Facts(tuple(bad), await self._holdings(bad, weather), weather)
@@ -119,7 +120,10 @@ class RepairFacts:
     async def _weather(self) -> Weather:
         now = self._now()
         hour_ago = to_text(now - timedelta(hours=1))
-        released = await self._catalogue.look(acts.latest_of_nodes, suspects.NODE_TRUSTED)
+        # A release by a clock that was set back since must not keep the guard off for as long.
+        released = await self._catalogue.look(
+            acts.latest_of_nodes, suspects.NODE_TRUSTED, to_text(now)
+        )
         mended = await self._catalogue.look(repairs.mended_since, hour_ago)
         for node, at in released.items():
             if at > hour_ago and node in mended:

@@ -9,6 +9,9 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from storage.catalogue.timestamps import to_text
 
 _TRIES_AT_ONCE = 3
 _PAUSE_S_MIN = 15.0
@@ -141,6 +144,14 @@ def next_try_s(attempts: int) -> float:
     """
     beyond = attempts - _TRIES_AT_ONCE
     return 0.0 if beyond < 0 else min(_PAUSE_S_MAX, _PAUSE_S_MIN * 2.0 ** min(beyond, 20))
+
+
+def next_try_at(noted: str, now: datetime) -> str:
+    """When a copy may be tried again, by what was noted when the last try failed.
+
+    No pause is that long: a later moment comes from a clock that was set back since.
+    """
+    return noted if noted <= to_text(now + timedelta(seconds=_PAUSE_S_MAX)) else ""
 
 
 def _storming(copies: Sequence[BadCopy], weather: Weather, limits: StormLimits) -> frozenset[str]:

@@ -97,8 +97,9 @@ class KeeperAudits:
         return _sentence(ordered, audited)
 
     async def _set_figures(self) -> None:
-        last_at = await self._catalogue.look(audits.last_at)
-        age_s = 0.0 if last_at is None else (utc_now() - to_moment(last_at)).total_seconds()
+        now = utc_now()
+        last_at = await self._catalogue.look(audits.last_at, to_text(now))
+        age_s = 0.0 if last_at is None else (now - to_moment(last_at)).total_seconds()
         self._metrics.last_audit_age_seconds.set(max(0.0, age_s))
         listed = await self._catalogue.look(audits.still_open, limit=_OPEN_COUNTED_MAX)
         self._metrics.audits_open.set(len(listed))
@@ -141,7 +142,7 @@ class KeeperAudits:
         answer = {
             "leading": self._leads(),
             "percent_per_day": self._settings.percent_per_day,
-            "last_audit_at": await self._catalogue.look(audits.last_at),
+            "last_audit_at": await self._catalogue.look(audits.last_at, to_text(utc_now())),
             "suspects": await self._catalogue.look(suspects.all_of),
             "open": await self._catalogue.look(audits.still_open, limit=_SHOWN_MAX),
             "recent": await self._catalogue.look(audits.page, limit=_SHOWN_MAX),

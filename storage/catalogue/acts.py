@@ -84,10 +84,12 @@ def last(connection: Connection, act: str) -> Event | None:
     return None if row is None else Event(**row)
 
 
-def latest_of_nodes(connection: Connection, act: str) -> dict[str, str]:
-    """Node → when this act was last done on it."""
+def latest_of_nodes(connection: Connection, act: str, until: str) -> dict[str, str]:
+    """Node → when this act was last done on it, not later than `until`."""
     query = select(events.c.node, func.max(events.c.at).label("at"))
-    query = query.where(events.c.act == act, events.c.node.is_not(None)).group_by(events.c.node)
+    query = query.where(
+        events.c.act == act, events.c.node.is_not(None), events.c.at <= until
+    ).group_by(events.c.node)
     return {row.node: row.at for row in connection.execute(query)}
 
 

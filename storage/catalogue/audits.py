@@ -6,6 +6,7 @@ replication's affair.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -34,6 +35,8 @@ OPEN_OUTCOMES: tuple[ColumnElement[str], ...] = (
     literal_column("'suspect'"),
     literal_column("'undecided'"),
 )
+# A statement takes 32,766 values (SQLite) or 65,535 (PostgreSQL).
+_NUMBERS_AT_ONCE = 10_000
 _AUDITED: Select[Any] = select(
     packages.c.object_id, packages.c.version, audits.c.audited_at, audits.c.outcome
 ).join(packages, packages.c.id == audits.c.package_id)
@@ -78,15 +81,19 @@ def auditable(connection: Connection, numbers: Iterable[int]) -> list[Package]:
         )
         .exists()
     )
-    query = select(packages).where(
-        packages.c.id.in_(list(numbers)), packages.c.state == PackageState.STORED, ~is_superseded
-    )
-    return [Package(**row) for row in connection.execute(query).mappings()]
+    newest = select(packages).where(packages.c.state == PackageState.STORED, ~is_superseded)
+    wanted = iter(numbers)
+    found: list[Package] = []
+    while some := list(islice(wanted, _NUMBERS_AT_ONCE)):
+        rows = connection.execute(newest.where(packages.c.id.in_(some))).mappings()
+        found += [Package(**row) for row in rows]
+    return found
 
 
-def last_at(connection: Connection) -> str | None:
-    """When anything was last audited."""
-    latest: str | None = connection.scalar(select(func.max(audits.c.audited_at)))
+def last_at(connection: Connection, now: str) -> str | None:
+    """When anything was last audited; what is later than `now` was noted by a wrong clock."""
+    query = select(func.max(audits.c.audited_at)).where(audits.c.audited_at <= now)
+    latest: str | None = connection.scalar(query)
     return latest
 
 

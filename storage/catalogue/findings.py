@@ -71,14 +71,21 @@ def open_of_volume(connection: Connection, node: str, *, limit: int = 100) -> li
 
 
 def bad_copies(connection: Connection, *, limit: int = 1000) -> list[CataloguedFinding]:
-    """The oldest open finding of each copy that has any, oldest first.
+    """The oldest open finding of each copy that has any, oldest first; `limit` copies of a node.
 
-    One object may have a finding for each of its files: they must not hide another object's.
+    One object may have a finding for each of its files, and a node that nobody mends one for each
+    of its objects: they must not hide another's.
     """
-    open_of_objects = (findings.c.mended_at.is_(None), findings.c.object_id.is_not(None))
-    first = select(func.min(findings.c.id)).where(*open_of_objects)
-    first = first.group_by(findings.c.node, findings.c.object_id)
-    query = select(findings).where(findings.c.id.in_(first)).order_by(findings.c.id).limit(limit)
+    number = func.min(findings.c.id)
+    place = func.row_number().over(partition_by=findings.c.node, order_by=number)
+    first = (
+        select(number.label("id"), place.label("place"))
+        .where(findings.c.mended_at.is_(None), findings.c.object_id.is_not(None))
+        .group_by(findings.c.node, findings.c.object_id)
+        .subquery()
+    )
+    query = select(findings).join(first, findings.c.id == first.c.id)
+    query = query.where(first.c.place <= limit).order_by(findings.c.id)
     return [CataloguedFinding(**row) for row in connection.execute(query).mappings()]
 
 

@@ -121,10 +121,10 @@ def mended_since(connection: Connection, moment: str, found_from: str = "") -> d
     return {row.node: row.objects for row in connection.execute(query)}
 
 
-def tries(connection: Connection, *, limit: int = 1000) -> dict[tuple[str, str], Tries]:
-    """By node and object: copies that could not be mended so far."""
+def tries(connection: Connection) -> dict[tuple[str, str], Tries]:
+    """By node and object: copies that could not be mended so far, all that were ever planned."""
     query = select(mends.c.node, mends.c.object_id, mends.c.attempts, mends.c.not_before)
-    rows = connection.execute(query.order_by(mends.c.not_before).limit(limit))
+    rows = connection.execute(query)
     return {(row.node, row.object_id): Tries(*row) for row in rows}
 
 

@@ -18,9 +18,23 @@ def test_only_stored_packages_are_audited(story: Story) -> None:
     assert drawn == [stored]
 
 
+def test_packages_are_looked_for_among_any_number_of_numbers(story: Story) -> None:
+    stored = story.stored()
+    assert audits.auditable(story.connection, range(300_000)) == [stored]
+
+
+def test_an_audit_noted_in_the_future_by_a_wrong_clock_does_not_put_off_the_next(
+    story: Story,
+) -> None:
+    for name, second in (("case-0001", 100), ("case-0002", 3000)):
+        audit = AuditRecord(story.stored(name).id, moment(second), "agreed", "")
+        audits.record(story.connection, audit, KEEPER)
+    assert audits.last_at(story.connection, moment(200)) == moment(100)
+
+
 def test_the_last_audit_of_a_package_is_a_row_and_every_audit_an_event(story: Story) -> None:
     package = story.stored()
-    assert audits.last_at(story.connection) is None
+    assert audits.last_at(story.connection, moment(999)) is None
     for second, outcome in ((100, "located"), (200, "agreed")):
         audit = AuditRecord(package.id, moment(second), outcome, '{"nonce": "…"}')
         audits.record(story.connection, audit, KEEPER)
@@ -28,7 +42,7 @@ def test_the_last_audit_of_a_package_is_a_row_and_every_audit_an_event(story: St
     assert (last.object_id, last.outcome, last.audited_at) == (
         package.object_id, "agreed", moment(200),
     )  # fmt: skip
-    assert audits.last_at(story.connection) == moment(200)
+    assert audits.last_at(story.connection, moment(200)) == moment(200)
     recorded = [
         event.outcome
         for event in events.page(story.connection, package_id=package.id)

@@ -23,6 +23,14 @@ def test_an_object_with_thousands_of_bad_files_hides_no_other_object(story: Stor
     ]
 
 
+def test_a_node_with_thousands_of_bad_copies_hides_no_other_node(story: Story) -> None:
+    for sequence in range(1, 1501):
+        findings.record(story.connection, finding(sequence, f"lantai:portal/{sequence}"), moment(5))
+    findings.record(story.connection, finding(1, "lantai:portal/1", "node-2"), moment(6))
+    bad = findings.bad_copies(story.connection, limit=1000)
+    assert [each.node for each in bad] == ["node-1"] * 1000 + ["node-2"]
+
+
 def test_a_finding_and_the_copy_it_speaks_of_are_noted_together(story: Story) -> None:
     package = story.stored()
     found = finding(1, package.object_id)

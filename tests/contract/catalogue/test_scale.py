@@ -100,7 +100,7 @@ _LOOKS: list[Callable[[Connection], object]] = [
     lambda connection: orders.running(connection, orders.ALL_OTHERS),
     audits.highest_number,
     lambda connection: audits.auditable(connection, [1, 2]),
-    audits.last_at,
+    lambda connection: audits.last_at(connection, moment(99)),
     audits.page,
     audits.still_open,
     tallies.holdings,

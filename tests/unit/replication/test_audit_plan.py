@@ -191,6 +191,10 @@ def test_after_a_long_pause_no_more_than_a_day_is_caught_up() -> None:
     assert objects_due(1_000_000, 0.001, timedelta(days=90)) == 1000
 
 
+def test_a_day_of_a_very_large_archive_is_not_audited_in_one_go() -> None:
+    assert objects_due(100_000_000, 0.001, timedelta(days=1)) == 1000
+
+
 def test_an_archive_never_audited_begins_with_one_object() -> None:
     assert objects_due(1_000_000, 0.001, None) == 1
     assert objects_due(0, 0.001, None) == 0
