@@ -15,6 +15,9 @@ from storage.sweep.model import ForegroundLoad
 _DAY_MINUTES = 24 * 60
 # Time in which nothing was read is no credit for a rush beyond this.
 _BURST_S = 0.25
+# What halts a sweep as it goes, such as many small files or a process that waits for its turn, is
+# made up for; else each halt is time lost, and the rate stays below the cap.
+_HALT_S = 1.0
 # What is granted when there is no cap: more than any disk gives in a year.
 UNLIMITED = 2**62
 # Below this share the sweep never goes: some of it gets done beside any load.
@@ -112,20 +115,26 @@ class Allowance:
     def __init__(self) -> None:
         self._granted = 0.0
         self._at_s: float | None = None
+        self._used = 0
+        self._used_at_s = float("-inf")
 
     def grant(self, now_s: float, rate: float | None, used: int) -> int:
         """The total that may be used by now; `rate` is per second, None for no limit.
 
-        What went unused for longer than a quarter of a second is forfeited.
+        What went unused for longer than a second is forfeited; what nobody was about to use, after
+        a quarter of one.
         """
         if self._at_s is None:
-            self._at_s, self._granted = now_s, float(used)
+            self._at_s, self._granted, self._used = now_s, float(used), used
+        if used != self._used:
+            self._used, self._used_at_s = used, now_s
         elapsed_s = max(0.0, now_s - self._at_s)
         self._at_s = now_s
         if rate is None:
             self._granted = float(used)
             return UNLIMITED
-        self._granted = min(self._granted + rate * elapsed_s, used + rate * _BURST_S)
+        credit_s = _HALT_S if now_s - self._used_at_s <= _HALT_S else _BURST_S
+        self._granted = min(self._granted + rate * elapsed_s, used + rate * credit_s)
         return int(self._granted)
 
 

@@ -66,10 +66,24 @@ def test_at_any_cap_the_achieved_rate_is_within_a_tenth(
     assert achieved == pytest.approx(rate, rel=0.1)
 
 
+def test_what_halts_cost_is_made_up_for() -> None:
+    allowance, used, rate = Allowance(), 0, 100 * MIB
+    for tick in range(1200):  # a minute, and six tenths of every two seconds without a byte
+        granted = allowance.grant(tick * 0.05, rate, used)
+        used = used if tick % 40 < 12 else max(used, granted)
+    assert used / 60 == pytest.approx(rate, rel=0.03)
+
+
 def test_an_hour_without_reading_is_no_credit_for_a_rush() -> None:
     allowance = Allowance()
     allowance.grant(0, 50 * MIB, 0)
     assert allowance.grant(3600, 50 * MIB, 0) <= 13 * MIB
+
+
+def test_a_sweep_that_begins_late_begins_at_its_pace() -> None:
+    allowance = Allowance()
+    granted = [allowance.grant(tick * 0.05, 100 * MIB, 0) for tick in range(200)]
+    assert max(granted) <= 25 * MIB
 
 
 def test_nothing_is_granted_while_the_rate_is_nothing() -> None:
