@@ -26,8 +26,8 @@ def reader_kind(hours_per_tebibyte: float, *, unix_sockets: bool = False) -> Wor
     """
     return WorkerKind(
         "reader",
-        # No package met yet needs half of the memory.
-        Confinement(memory_bytes=96 * MEBIBYTE, open_files=512, unix_sockets=unix_sockets),
+        # Flat from some ten thousand files on: 60 to 80 MiB.
+        Confinement(memory_bytes=128 * MEBIBYTE, open_files=512, unix_sockets=unix_sockets),
         Allowance(
             time_s=30 * _MINUTE_S,
             time_s_per_tebibyte=hours_per_tebibyte * _HOUR_S,
