@@ -28,11 +28,11 @@ from ingest_watch.staging import StagedPackage
 
 _FORMAT_UNKNOWN = Rule(
     "format-unknown", Severity.ERROR,
-    "this is not a package of an accepted format ({formats}); a bag has bagit.txt in its top "
-    "folder, and an archive holds that one folder and nothing beside it",
-    "不是可接受格式的信息包（{formats}）；BagIt 包的顶层文件夹中须有 bagit.txt，"
-    "压缩包内只能有这一个文件夹",
-    "docs/formats/bagit.md",
+    "this is not a package of an accepted format ({formats}): what each looks like at its top is in "
+    "docs/formats and in the sender's kit; an archive holds the package and nothing beside it",
+    "不是可接受格式的信息包（{formats}）：各格式的顶层结构见 docs/formats 与移交方工具包；"
+    "压缩包内只能有信息包本身",
+    "docs/formats/new-format.md",
 )  # fmt: skip
 _NOT_OPENED = Rule(
     "not-opened", Severity.NOTE, "the package was refused before this could be checked",
