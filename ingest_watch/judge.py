@@ -28,7 +28,7 @@ from ingest_watch.staging import StagedPackage
 
 _FORMAT_UNKNOWN = Rule(
     "format-unknown", Severity.ERROR,
-    "this is not a package of an accepted format ({formats}): what each looks like at its top is in "
+    "this is not a package of an accepted format ({formats}): how each looks at its top is in "
     "docs/formats and in the sender's kit; an archive holds the package and nothing beside it",
     "不是可接受格式的信息包（{formats}）：各格式的顶层结构见 docs/formats 与移交方工具包；"
     "压缩包内只能有信息包本身",
