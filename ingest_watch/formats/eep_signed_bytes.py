@@ -33,10 +33,17 @@ def readings(source: Source, path: str, span: Span) -> tuple[SignedBytes, ...]:
     received = SignedBytes(
         "the element as received (原始字节)", lambda: _in_codec(element.utf8(), codec)
     )
+    texts = {
+        "its texts with identifiers (含标识属性的文本)": element.texts_and_attributes,
+        "its texts (文本)": element.texts,
+    }
     others = (
         SignedBytes("its canonical form (C14N)", element.canonical),
-        SignedBytes("its texts with identifiers (含标识属性的文本)", element.texts_and_attributes),
-        SignedBytes("its texts (文本)", element.texts),
+        *(
+            SignedBytes(name, pieces, has_boundaries=False)
+            for name, pieces in texts.items()
+            if not _begins_as_an_element(pieces)
+        ),
     )
     if codec == "utf-8":
         return (received, *others)
@@ -125,6 +132,12 @@ class _Element:
                     yield event
                 if isinstance(event, End) and event.offset == self._span.end_tag:
                     return
+
+
+def _begins_as_an_element(pieces: Callable[[], Iterator[bytes]]) -> bool:
+    """Texts that are written as XML could have been cut out of another signed element."""
+    first = next(filter(None, pieces()), b"")
+    return first.startswith(b"<")
 
 
 def _in_codec(pieces: Iterator[bytes], codec: str) -> Iterator[bytes]:

@@ -191,6 +191,8 @@ def _timestamp(seal: Seal, message: CmsMessage, signer: CmsSigner, trust: Trust)
 def _holds(made: _Made) -> _Said:
     facts = {"candidate": made.candidate.name, "algorithm": made.verified.algorithm}
     yield rules.VALID, {**facts, "signer": made.signer.subject}
+    if not made.candidate.has_boundaries:
+        yield rules.BOUNDARIES_OPEN, {}
     if made.verified.digest in WEAK:
         yield rules.DIGEST_WEAK, {"digest": str(made.verified.digest).upper()}
     if not made.signer.may("sign"):

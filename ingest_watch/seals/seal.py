@@ -16,8 +16,12 @@ from ingest_watch.algorithms import KNOWN
 class SignedBytes:
     """One reading of what was signed. Each digest is taken once, however often it is asked for."""
 
-    def __init__(self, name: str, pieces: Callable[[], Iterable[bytes]]) -> None:
+    def __init__(
+        self, name: str, pieces: Callable[[], Iterable[bytes]], *, has_boundaries: bool = True
+    ) -> None:
         self.name = name  # for people: "the element as received"
+        # Whether these bytes also say where one text ends and the next begins.
+        self.has_boundaries = has_boundaries
         self._pieces = pieces
         self._digests: dict[tuple[str, bytes], bytes] = {}
 

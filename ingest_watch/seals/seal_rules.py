@@ -65,6 +65,12 @@ DIGEST_WEAK = _warning(
     "seal-digest-weak", "{place}: the signature rests on {digest}, which can be forged",
     "{place}：签名使用 {digest}，已不能防伪造",
 )  # fmt: skip
+BOUNDARIES_OPEN = _warning(
+    "seal-boundaries-open",
+    "{place}: the signature covers the texts and not where one ends and the next begins: text "
+    "could be moved between elements unnoticed",
+    "{place}：签名仅覆盖文本内容，不含元素边界，文本在元素之间的移动无法察觉",
+)  # fmt: skip
 TIME_NONE = _warning(
     "seal-time-none", "{place}: it is not stated when it was signed, so nobody can say whether the "
     "certificate was valid then",

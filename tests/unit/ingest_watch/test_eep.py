@@ -267,7 +267,25 @@ def test_a_signature_over_the_texts_holds(tmp_path: Path, *, with_attributes: bo
     )
     found = seal_messages(tmp_path, root)
     assert "seal-valid" in found
+    assert "seal-boundaries-open" in found
     assert ("with identifiers" in found) == with_attributes
+
+
+def test_a_signed_element_cut_into_texts_never_passes_for_a_signature_over_texts(
+    tmp_path: Path,
+) -> None:
+    """All of a genuine element stands, in order, in the texts of a forged one."""
+    genuine = signed(original(), rsa_signature)
+    whole = the_signed_object(genuine).written()
+    kind, before, behind = "原始型", *whole.split("原始型", 1)
+    forged = (
+        f"<被签名对象 eep版本=''><附注><![CDATA[{before}]]></附注><封装包类型>{kind}</封装包类型>"
+    )
+    forged += f"<附注><![CDATA[{behind}]]></附注></被签名对象>"
+    text = written(genuine).decode().replace(whole, forged)
+    assert texts(Element("", before + kind + behind), with_attributes=False) == whole
+    with opened(tmp_path, text.encode(), TRUST) as package:
+        assert codes(package.seals()) == ["seal-invalid"]
 
 
 def test_an_sm2_signature_holds(tmp_path: Path) -> None:
