@@ -106,6 +106,7 @@ class Virus(Table, frozen=True):
     """[virus]: what the scanner must be, and files that it cannot take."""
 
     signature_days_max: Annotated[int, Meta(ge=1)] = 60
+    away: Consequence = "hold"  # it is configured, and does not answer or fails on a file
     too_large_allowed: Consequence = "remark"  # of a format that [content] allows
     too_large_other: Consequence = "hold"
 

@@ -56,7 +56,7 @@ class _Virus(JudgesEach):
             with file.location.open("rb", buffering=0) as stream:
                 scanned = self._scanner.scan(stream.fileno())
         except OSError as error:
-            self._leave(Consequence(self._profile.consequence("4-2", failed=False)))
+            self._leave(Consequence(self._profile.virus.away))
             yield _UNSCANNED.found(file.path, reason=error.strerror or type(error).__name__)
             return
         if scanned.signature is not None:
@@ -68,7 +68,7 @@ class _Virus(JudgesEach):
     def _consequence_of(self, file: ContentFile, reason: str) -> Consequence:
         virus = self._profile.virus
         if reason != TOO_LARGE:
-            return Consequence(self._profile.consequence("4-2", failed=False))
+            return Consequence(virus.away)
         known = file.identified.format if file.identified is not None else None
         is_allowed = known in self._allowed
         return Consequence(virus.too_large_allowed if is_allowed else virus.too_large_other)

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ingest_watch.check_profile import CheckRule, Content
+from ingest_watch.check_profile import CheckRule, Content, Virus
 from ingest_watch.clamd import Clamd
 from ingest_watch.instruments import Instruments, Scanned
+from ingest_watch.judge import Standards, judge
+from ingest_watch.staging import inspect_folder
+from tests.bags import bag_files, write_files
 from tests.clamd_server import running_clamd
 from tests.content_samples import EICAR, packed
 from tests.described_packages import TODAY, Trial, codes
@@ -112,8 +115,18 @@ def test_old_signatures_fail_the_check(tmp_path: Path, days: int, outcome: str) 
 def test_a_scanner_that_is_away_is_never_a_pass(tmp_path: Path, consequence: str) -> None:
     away = Instruments(TODAY, scanner=Clamd(tmp_path / "no-socket"))
     rule = CheckRule(undone=consequence)  # type: ignore[arg-type]  # one of its three words
-    for result in Trial(tmp_path, instruments=away, rule=rule).all_of("4-1", "4-2")[0]:
+    virus = Virus(away=consequence)  # type: ignore[arg-type]  # likewise
+    trial = Trial(tmp_path, instruments=away, rule=rule, profile={"virus": virus})
+    for result in trial.all_of("4-1", "4-2")[0]:
         assert (result.outcome, result.consequence) == ("could-not-run", consequence)
+
+
+def test_a_shipped_profile_holds_what_a_configured_scanner_did_not_scan(tmp_path: Path) -> None:
+    bag = write_files(tmp_path / "bag", bag_files())
+    away = Instruments(TODAY, scanner=Clamd(tmp_path / "no-socket"))
+    staged = inspect_folder(bag, tmp_path / "listing")
+    assert judge(staged, Standards(), away).verdict == "not-judged"
+    assert judge(staged, Standards(), Instruments(TODAY)).verdict == "acceptable"
 
 
 def test_without_a_scanner_nothing_was_scanned(tmp_path: Path) -> None:
