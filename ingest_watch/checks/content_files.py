@@ -11,11 +11,13 @@ from itertools import islice
 from pathlib import Path
 
 from ingest_watch.checks.check import ContentFile, Examined
-from ingest_watch.instruments import Identified
+from ingest_watch.findings import PackageRejected
+from ingest_watch.instruments import FormatIdentifier, Identified
 from ingest_watch.listing import Listing, StagedFile
 from ingest_watch.names import is_system_file
 from ingest_watch.ofd import is_ofd
 from ingest_watch.plain_content import plain_format
+from storage.errors import LantaiError
 
 _BATCH_FILES = 256
 # What PRONOM calls a zip whose content it does not know. OFD is one, and PRONOM lacks it.
@@ -33,12 +35,27 @@ def content_files(examined: Examined) -> Iterator[ContentFile]:
         yield from files
         return
     while batch := tuple(islice(files, _BATCH_FILES)):
-        found = identifier.identify(tuple(file.location for file in batch))
+        found = _told(identifier, batch)
         for file, identified in zip(batch, found, strict=True):
+            if identified is None:
+                yield file
+                continue
             known = _completed(file, identified)
             if file.is_content:
                 examined.register.set_format(file.path, known.format)
             yield ContentFile(file.path, file.location, file.size_bytes, file.is_content, known)
+
+
+def _told(
+    identifier: FormatIdentifier, batch: tuple[ContentFile, ...]
+) -> tuple[Identified | None, ...]:
+    """None for each where nobody tells now: that costs the checks of formats, and no others."""
+    try:
+        return identifier.identify(tuple(file.location for file in batch))
+    except PackageRejected:
+        raise
+    except (LantaiError, OSError):
+        return (None,) * len(batch)
 
 
 def _completed(file: ContentFile, told: Identified) -> Identified:

@@ -15,8 +15,10 @@ from ingest_watch.checks.check import (
     Judge,
     JudgesEach,
     OfFiles,
+    Outcome,
     Property,
     Text,
+    Undone,
 )
 from ingest_watch.findings import Finding, Rule, Severity
 
@@ -39,16 +41,25 @@ _NOT_ALLOWED = Rule(
 class _Formats(JudgesEach):
     def __init__(self, content: Content) -> None:
         self._allowed = {code for each in content.formats for code in each.formats}
+        self._is_untold = False
         self._names = ", ".join(each.name for each in content.formats)
 
     def take(self, file: ContentFile) -> Iterator[Finding]:
-        if not file.is_content or file.identified is None or file.size_bytes == 0:
+        if not file.is_content or file.size_bytes == 0:
             return  # an empty file is 2-7's
+        if file.identified is None:
+            self._is_untold = True
+            return
         found = file.identified.format
         if found is None:
             yield _UNKNOWN.found(file.path)
         elif self._allowed and found not in self._allowed:
             yield _NOT_ALLOWED.found(file.path, format=found, allowed=self._names)
+
+    def finish(self) -> Iterator[Finding]:
+        if self._is_untold:
+            self.undone = Undone(Outcome.COULD_NOT_RUN)
+            yield _NO_IDENTIFIER.found()
 
 
 def _judge(examined: Examined) -> Judge[ContentFile] | CouldNotRun:

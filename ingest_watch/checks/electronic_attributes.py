@@ -14,8 +14,10 @@ from ingest_watch.checks.check import (
     Judge,
     JudgesEach,
     OfStatedFiles,
+    Outcome,
     Property,
     Text,
+    Undone,
 )
 from ingest_watch.content_register import ContentRegister, RegisteredFile
 from ingest_watch.findings import Finding, Rule, Severity
@@ -54,6 +56,8 @@ class _Attributes(JudgesEach):
         if stated.path is None or (file := self._register.find(stated.path)) is None:
             return  # 1-11 tells of it
         yield from _judge_size(stated, file)
+        if stated.format and not file.is_identified and file.size_bytes > 0:
+            self.undone = Undone(Outcome.COULD_NOT_RUN)
         if file.format is None:
             return
         yield from self._judge_suffix(stated, file.path, file.format)

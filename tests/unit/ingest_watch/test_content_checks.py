@@ -114,8 +114,13 @@ class _Failing:
 
 
 def test_an_identifier_that_fails_is_never_a_pass(tmp_path: Path) -> None:
-    trial = Trial(tmp_path, instruments=Instruments(TODAY, _Failing()))
-    assert trial.of("3-3").outcome == "could-not-run"
+    """And costs the checks of formats alone."""
+    trial = Trial(
+        tmp_path, {"data/a.pdf": pdf()}, stated=[stated(format="PDF")],
+        instruments=Instruments(TODAY, _Failing()),
+    )  # fmt: skip
+    results = {each.check.number: each.outcome for each in trial.all_of("1-10", "3-3", "3-4")[0]}
+    assert results == {"1-10": "could-not-run", "3-3": "could-not-run", "3-4": "passed"}
 
 
 @pytest.mark.parametrize("path", ["data/Thumbs.db", "metadata.bin"])
@@ -162,7 +167,7 @@ def test_a_pdf_that_only_speaks_of_its_metadata_is_not_encrypted(tmp_path: Path)
      {"format": "格式名称：PDF，格式版本：1.4"}, {"format": "不详"}, {}],
 )  # fmt: skip
 def test_attributes_that_are_as_recorded_pass(tmp_path: Path, attributes: dict[str, str]) -> None:
-    result = described(tmp_path, pdf(), stated(**attributes)).of("1-10")
+    result = described(tmp_path, pdf(), stated(**attributes)).of_all("1-10", "3-3")
     assert (result.outcome, result.findings) == ("passed", ())
 
 
