@@ -79,7 +79,7 @@ def held_by_source(connection: Connection, code_prefix: str) -> dict[str, int]:
         )
         .group_by(transfers.c.source)
     )
-    return dict(connection.execute(query).tuples().all())
+    return {row.source: row[1] for row in connection.execute(query)}
 
 
 def seconds_left(transfer: Transfer) -> int | None:

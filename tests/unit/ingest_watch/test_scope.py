@@ -1,6 +1,8 @@
 """The scope-and-retention table, check 2-9, and what a package is given by them."""
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import structlog
 from ingest_watch.check_profile import CheckRule, Scope
 from ingest_watch.checks.check import CheckResult
 from ingest_watch.judge import Standards, judge
+from ingest_watch.preparation import Acceptable, Job, Profile, Undecided
+from ingest_watch.prepare import prepare
 from ingest_watch.scope import PackageScope, ScopeEntry, ScopeTable
 from ingest_watch.scope_table import ScopeTableFile, ScopeTableRefused, read_scope_table
 from ingest_watch.staging import inspect_folder
@@ -189,3 +193,26 @@ def test_a_table_that_was_never_there_is_said_to_be_broken(tmp_path: Path) -> No
     os.utime(tmp_path / "none.csv")
     with structlog.testing.capture_logs():
         assert file.current().broken == ""
+
+
+def test_what_is_held_for_its_scope_can_be_released_and_says_its_retention_everywhere(
+    tmp_path: Path,
+) -> None:
+    """1. Outside the table: undecided. 2. Released by a person: built, with what it says."""
+    (tmp_path / "drop").mkdir()
+    info = "Matter-Code: M9\nRetention-Period: 永久\n"
+    write_files(tmp_path / "drop" / "case", bag_files(info=info))
+    job = Job(
+        "馆", "portal", b"case", "case", tmp_path / "drop", tmp_path / "work",
+        "2026-11-22T08:00:00Z", Profile(("bagit",), "name"), scope=TABLE,
+    )  # fmt: skip
+    held = prepare(job)
+    assert isinstance(held, Undecided)
+    assert [reason.code for reason in held.reasons] == ["scope-outside"]
+    released = prepare(replace(job, accepted=True))
+    assert isinstance(released, Acceptable)
+    assert (released.facts.matter, released.facts.retention) == ("M9", "Y")
+    lantai = tmp_path / "work" / "content" / "lantai"
+    for name in ("package.json", "check-report.json"):
+        record = json.loads((lantai / name).read_bytes())
+        assert (record["matter"], record["record_class"], record["retention"]) == ("M9", None, "Y")
