@@ -1,8 +1,8 @@
 """`lantai demo`: the whole appliance on this machine, on packages made here.
 
-Starts all roles as real processes, shows what they do with good, old, damaged and hostile packages,
-damages one copy and lets it be found and mended. With a terminal it stays up until Ctrl-C. Exit
-codes: 0 everything held; 1 something did not.
+Starts all roles as real processes, shows what they do with good, old, damaged and hostile packages
+of every format, damages one copy and lets it be found and mended. With a terminal it stays up until
+Ctrl-C. Exit codes: 0 everything held; 1 something did not.
 """
 
 import contextlib
@@ -16,9 +16,11 @@ import click
 
 from daemon.cli import demo_screen as screen
 from daemon.demo import story
+from daemon.demo.kit_samples import kit_samples
 from daemon.demo.layout import DemoLayout, DemoSettings, lay_out
 from daemon.demo.processes import DemoFailed, Processes
 from daemon.demo.samples import Sample, samples
+from daemon.demo.senders import SENDERS
 from daemon.demo.story import Verdict
 from storage.model import VerifyMode
 from storage.view.mount import can_mount
@@ -46,8 +48,8 @@ def demo(folder: Path, no_mount: bool) -> None:
     with Processes(layout) as processes:
         processes.create_nodes()
         processes.start_all(lambda name: click.echo(f"  started {name} 已启动"))
-        _play(layout)
-        screen.show_where_to_look(layout, without)
+        held = _play(layout)
+        screen.show_where_to_look(layout, without, held)
         if sys.stdin.isatty() and sys.stdout.isatty():
             _stay()
         statuses = processes.stop_all()
@@ -58,12 +60,12 @@ def demo(folder: Path, no_mount: bool) -> None:
     click.echo("\nStopped cleanly 已正常停止")
 
 
-def _play(layout: DemoLayout) -> None:
-    """The acts, and the half of the screen that tells of them. Raises DemoFailed."""
-    packages = samples()
+def _play(layout: DemoLayout) -> Verdict:
+    """The acts, and the half of the screen that tells of them; what is held. Raises DemoFailed."""
+    packages = [*samples(), *kit_samples(layout.folder / "sender" / "kit")]
     story.drop(layout, packages)
-    click.echo(f"  dropped {len(packages)} packages into {layout.drop} 已投递")
-    verdicts = story.wait_for_answers(layout, [package.name for package in packages])
+    click.echo(f"  dropped {len(packages)} packages into {layout.drop.parent} 已投递")
+    verdicts = story.wait_for_answers(layout, packages)
     screen.show_verdicts(packages, verdicts)
     _insist(packages, verdicts)
     screen.show_copies(layout, verdicts)
@@ -75,6 +77,7 @@ def _play(layout: DemoLayout) -> None:
     if layout.settings.mount:
         screen.show_tree(story.read_tree(layout))
     screen.show_figures(story.safe_figures(layout))
+    return next(each for each in verdicts if each.kind == "held")
 
 
 def _lay_out(folder: Path, *, mount: bool) -> DemoLayout:
@@ -87,7 +90,8 @@ def _lay_out(folder: Path, *, mount: bool) -> DemoLayout:
             "This file system cannot be read past its cache (tmpfs, overlay): copies will be"
             " marked `unproven`, which a real node refuses. 此文件系统无法证实回读,仅供演示。"
         )
-    return lay_out(folder, DemoSettings(allow_unproven=not proven, mount=mount))
+    settings = DemoSettings(allow_unproven=not proven, mount=mount, senders=SENDERS)
+    return lay_out(folder, settings)
 
 
 def _why_no_mount() -> str | None:
@@ -96,9 +100,9 @@ def _why_no_mount() -> str | None:
 
 
 def _insist(packages: Sequence[Sample], verdicts: Sequence[Verdict]) -> None:
-    """Raises DemoFailed unless the good were stored and the bad sent back."""
+    """Raises DemoFailed unless the good were stored, the bad sent back, the others held."""
     for package, verdict in zip(packages, verdicts, strict=True):
-        if (verdict.kind == "stored") is not package.acceptable:
+        if verdict.kind != package.expected:
             raise DemoFailed(f"{package.name} was answered {verdict.kind}, against expectation")
 
 

@@ -1,7 +1,8 @@
 """The demo on disk: one folder with keys, configuration, nodes, drop and return folders.
 
 Makes a whole appliance for one machine: three nodes on loopback, a SQLite catalogue, generated
-keys. Starts nothing (processes.py does). Used by `lantai demo`, by tests and by benchmarks.
+keys, a source for each sender. Starts nothing (processes.py does). Used by `lantai demo`, by tests
+and by benchmarks.
 """
 
 import secrets
@@ -12,12 +13,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from daemon.demo.senders import PORTAL, Sender
 from daemon.keys import KeyFolder
 from storage.errors import Refusal
 
 _MARK = ".lantai-demo"
 NODES = ("node-1", "node-2", "node-3")
-SOURCE = "gov-portal"
+SOURCE = PORTAL.name
 # A Unix socket's path has at most 107 bytes.
 _SOCKET_FOLDER_BYTES_MAX = 80
 
@@ -42,6 +44,7 @@ class DemoSettings:
     mends_per_node_hour_max: int = 10
     keeper_cycle_s: float = 1.0
     versions: str = "refuse"
+    senders: tuple[Sender, ...] = (PORTAL,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,28 @@ class DemoLayout:
 
     @property
     def drop(self) -> Path:
-        return self.folder / "drop" / SOURCE
+        """The drop folder of the portal, which every demo has."""
+        return self.drop_of(PORTAL)
 
     @property
     def returned(self) -> Path:
-        return self.folder / "return" / SOURCE
+        return self.returned_to(PORTAL)
 
     @property
     def accepted(self) -> Path:
-        return self.folder / "accepted" / SOURCE
+        return self.accepted_of(PORTAL)
+
+    def drop_of(self, sender: Sender) -> Path:
+        return self.folder / "drop" / sender.name
+
+    def returned_to(self, sender: Sender) -> Path:
+        return self.folder / "return" / sender.name
+
+    def accepted_of(self, sender: Sender) -> Path:
+        return self.folder / "accepted" / sender.name
+
+    def scope_table(self, sender: Sender) -> Path:
+        return self.config.parent / f"{sender.name}.csv"
 
     @property
     def mountpoint(self) -> Path:
@@ -108,9 +124,10 @@ def lay_out(folder: Path, settings: DemoSettings) -> DemoLayout:
     layout = DemoLayout(
         folder, _run_folder(folder), settings, addresses, f"127.0.0.1:{ports.pop()}"
     )
-    for needed in (layout.drop, layout.returned, layout.accepted, layout.logs, layout.mountpoint):
+    for needed in (layout.logs, layout.mountpoint, layout.config.parent):
         needed.mkdir(parents=True)
-    layout.config.parent.mkdir()
+    for sender in settings.senders:
+        _make_source(layout, sender)
     endpoints = {node: f"tcp://127.0.0.1:{ports.pop()}" for node in NODES}
     keys = KeyFolder(layout.keys)
     for name in names:
@@ -132,6 +149,13 @@ def _clear(folder: Path) -> None:
             f"{folder} is not empty and not a demo's folder; give another with --folder."
             " 目标文件夹非空,请另选。"
         )
+
+
+def _make_source(layout: DemoLayout, sender: Sender) -> None:
+    for place in (layout.drop_of, layout.returned_to, layout.accepted_of):
+        place(sender).mkdir(parents=True)
+    if sender.scope_table:
+        layout.scope_table(sender).write_text(sender.scope_table, "utf-8")
 
 
 def _run_folder(folder: Path) -> Path:
@@ -214,16 +238,7 @@ notary_socket = "{layout.run_folder / "notary-sign.sock"}"
 packages_in_flight = {settings.packages_in_flight}
 workers = {settings.workers}
 scan_s = {settings.scan_s}
-
-[[ingest.sources]]
-name = "{SOURCE}"
-drop_folder = "{layout.drop}"
-return_folder = "{layout.returned}"
-accepted_folder = "{layout.accepted}"
-complete_when = "{settings.complete_when}"
-quiet_s = {settings.quiet_s}
-versions = "{settings.versions}"
-
+{"".join(_source_text(layout, sender) for sender in settings.senders)}
 [notary]
 socket = "{layout.run_folder / "notary-sign.sock"}"
 metrics_address = "{at["notary"]}"
@@ -246,3 +261,22 @@ allow_other = false
 bind = "{layout.api_address}"
 metrics_address = "{at["api"]}"
 """
+
+
+def _source_text(layout: DemoLayout, sender: Sender) -> str:
+    settings = layout.settings
+    section = f"""
+[[ingest.sources]]
+name = "{sender.name}"
+drop_folder = "{layout.drop_of(sender)}"
+return_folder = "{layout.returned_to(sender)}"
+accepted_folder = "{layout.accepted_of(sender)}"
+complete_when = "{settings.complete_when}"
+quiet_s = {settings.quiet_s}
+versions = "{settings.versions}"
+formats = {list(sender.formats)}
+platform_receipts = {str(sender.platform_receipts).lower()}
+"""
+    if sender.scope_table:
+        section += f'scope_table = "{layout.scope_table(sender)}"\n'
+    return section

@@ -42,8 +42,12 @@ class Verdict:
 
     name: str
     kind: str
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...]  # those that name a file, where any does
     object_id: str | None
+    transfer: str
+    retention: str | None = None
+    record_class: str | None = None
+    parts: tuple["Verdict", ...] = ()  # of a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +62,30 @@ class Damage:
 
 
 def drop(layout: DemoLayout, samples: Sequence[Sample]) -> None:
-    """Put every sample into the drop folder the way a careful sender does: written, then moved."""
+    """Put every sample into its drop folder the way a careful sender does: written, then moved."""
     outside = layout.folder / "sender"
     outside.mkdir(exist_ok=True)
     for sample in samples:
         sample.write(outside / sample.name)
-        (outside / sample.name).rename(layout.drop / sample.name)
+        (outside / sample.name).rename(layout.drop_of(sample.sender) / sample.name)
     shutil.rmtree(outside)
 
 
-def wait_for_answers(layout: DemoLayout, names: Sequence[str]) -> list[Verdict]:
+def wait_for_answers(layout: DemoLayout, samples: Sequence[Sample]) -> list[Verdict]:
     """Return once every package has its final answer. Raises DemoFailed."""
     found: dict[str, Verdict] = {}
 
     def all_answered() -> bool:
-        for name in set(names) - found.keys():
-            verdict = _verdict(layout, name)
+        for sample in samples:
+            if sample.name in found:
+                continue
+            verdict = _verdict(layout.returned_to(sample.sender), sample.name)
             if verdict is not None:
-                found[name] = verdict
-        return len(found) == len(names)
+                found[sample.name] = verdict
+        return len(found) == len(samples)
 
-    missing = "answers in the return folder"
-    _wait(all_answered, ANSWERED_S_MAX, missing)
-    return [found[name] for name in names]
+    _wait(all_answered, ANSWERED_S_MAX, "answers in the return folders")
+    return [found[sample.name] for sample in samples]
 
 
 def flip_one_bit(layout: DemoLayout, object_id: str) -> tuple[str, Path]:
@@ -174,19 +179,37 @@ def _figures(layout: DemoLayout) -> dict[str, float]:
     return {name: float(value) for name, _, value in found}
 
 
-def _verdict(layout: DemoLayout, name: str) -> Verdict | None:
+def _verdict(returned: Path, name: str) -> Verdict | None:
     for kind in _FINAL:
-        body = layout.returned / f"{name}.{kind}.json"
+        body = returned / f"{name}.{kind}.json"
         if body.exists():
-            answer = json.loads(body.read_bytes())
-            reasons = tuple(_in_words(reason) for reason in answer.get("reasons") or ())
-            return Verdict(name, kind, reasons, answer["object_id"])
+            return _verdict_in(returned, name, json.loads(body.read_bytes()))
     return None
 
 
-def _in_words(reason: dict[str, Any]) -> str:
-    where = f" ({reason['path']})" if reason["path"] else ""
-    return f"{reason['code']}{where}"
+def _verdict_in(returned: Path, name: str, answer: dict[str, Any]) -> Verdict | None:
+    """What the answer says; None while one on a package of the batch is not there yet."""
+    parts = []
+    for part in answer.get("parts") or ():
+        verdict = _verdict(returned / name, part["name"])
+        if verdict is None:
+            return None
+        parts.append(verdict)
+    return Verdict(
+        name,
+        answer["kind"],
+        _in_words(answer.get("reasons") or []),
+        answer["object_id"],
+        answer["transfer"],
+        answer.get("retention"),
+        answer.get("record_class"),
+        tuple(parts),
+    )
+
+
+def _in_words(reasons: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    named = tuple(f"{each['code']} ({each['path']})" for each in reasons if each["path"])
+    return named or tuple(each["code"] for each in reasons)
 
 
 def _signed_digest(layout: DemoLayout, object_id: str, file: Path) -> str:

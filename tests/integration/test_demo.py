@@ -32,13 +32,21 @@ def test_the_demo_holds_from_first_drop_to_clean_stop_without_any_network(tmp_pa
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     for told in (
-        "✓ stored 已入库     case-0001",
-        "✗ rejected 已退回   case-0011.zip",
+        "✓ stored 已入库      case-0001",
+        "✗ rejected 已退回    case-0007.zip",
         "path-traversal",
+        "└ 11350100MB0123456X-2021-000004.zip [Y · 工程建设]",
+        "case-file-missing",
+        "? held 暂存          11350100MB0123456X-2021-000009.zip",
+        "scope-outside",
+        "eep-digest-mismatch",
+        "carrier-content-missing",
+        "csip-unreferenced",
         "found by the sweep as: altered",
         "Signature Verified Successfully",
         "gov-portal/case-0001/v1/data/申报文件/申请表.txt",
         'lantai_keeper_repairs_total{outcome="mended"} 1',
+        "lantai transfers release",
         "Stopped cleanly",
     ):
         assert told in ran.stdout
