@@ -3,9 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from daemon.cli.check import check_package
 from ingest_watch.checks.report import CheckReport
-from ingest_watch.judge import Standards
+from tests.judging import report_as
 
 _FILE = """
       <file ID="F{number}" MIMETYPE="text/plain" SIZE="{size}" CREATED="2026-11-22T08:00:00"
@@ -73,4 +72,4 @@ def write_csip(folder: Path, document: str | None = None) -> Path:
 
 def judged_sip(package: Path) -> CheckReport:
     """What `lantai check --format csip` says of it."""
-    return check_package(package, Standards(formats=("csip",)))
+    return report_as(package, "csip")

@@ -36,6 +36,7 @@ log = get_log(__name__)
 FINDINGS_MAX = 10_000
 
 METADATA_READABLE = "3-1"
+ATTRIBUTES = "1-10"
 
 _MORE = Rule(
     "more-findings", Severity.WARNING, "and {count} more of these, {errors} of them errors",
@@ -108,7 +109,9 @@ def _consequence(check: Check, profile: CheckProfile, outcome: Outcome) -> Conse
 def _ask_each(asked: list["_UnderWay"], things: _Things, examined: Examined) -> None:
     """Let all of these judge in one reading."""
     judging = [each for each in asked if each.is_open and each.begin(examined)]
-    if not judging:
+    # 1-10 compares with formats that are found out while files are read.
+    tells_formats = things is content_files and ATTRIBUTES in examined.profile.checks
+    if not judging and not tells_formats:
         return
     settled = _read_all(judging, things, examined)
     for each in judging:
