@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from daemon.config import Config, ConfigurationError, load_config, required
+from ingest_watch.formats.registry import FORMATS
 
 SAMPLE = files("daemon").joinpath("sample.toml").read_text("utf-8")
 
@@ -51,6 +52,12 @@ def test_the_sample_shows_every_key() -> None:
 
     collect(Config)
     assert {key for key in seen if f"{key} = " not in SAMPLE} == set()
+
+
+def test_the_sample_has_a_source_for_each_format(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, SAMPLE))
+    sources = required(config.ingest, "ingest").sources
+    assert {name for source in sources for name in source.formats} == FORMATS.keys()
 
 
 def test_a_role_takes_its_control_socket_from_its_name(tmp_path: Path) -> None:
