@@ -43,6 +43,11 @@ _FORMAT = Rule(
     "{place}: the format is stated as '{stated}', and the content is {actual}",
     "{place}：登记格式为“{stated}”，实际格式为 {actual}", "DA/T 46 M47",
 )  # fmt: skip
+_UNTOLD = Rule(
+    "attribute-format-untold", Severity.WARNING,
+    "formats are stated and could not be told, so they were not compared",
+    "元数据登记了格式，但未能识别实际格式，无法比对", "DA/T 46 M47",
+)  # fmt: skip
 _PRONOM = re.compile(r"x-fmt/\d+|fmt/\d+", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9]+", re.ASCII)
 
@@ -62,6 +67,10 @@ class _Attributes(JudgesEach):
             return
         yield from self._judge_suffix(stated, file.path, file.format)
         yield from self._judge_format(stated, file.path, file.format)
+
+    def finish(self) -> Iterator[Finding]:
+        if self.undone is not None:
+            yield _UNTOLD.found()
 
     def _judge_suffix(self, stated: StatedFile, path: str, actual: str) -> Iterator[Finding]:
         suffix = _suffix_of(path)

@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ingest_watch.checks.check import CheckResult, Consequence
-from ingest_watch.findings import Finding, Severity
+from ingest_watch.findings import Finding, Rule, Severity
 from ingest_watch.formats.package_format import Decoded, Part
 from ingest_watch.scope import PackageScope
 
 FORMAT = "lantai.check-report.v1"
+
+_UNSAID = Rule(
+    "check-could-not-run", Severity.WARNING, "a check could not run", "有检测项未能执行", "DA/T 70",
+)  # fmt: skip
 
 
 class Verdict(StrEnum):
@@ -54,7 +58,7 @@ class CheckReport:
         deciding = [check for check in self.checks if check.consequence is wanted]
         found = [finding for check in deciding for finding in check.findings]
         errors = tuple(finding for finding in found if finding.severity is Severity.ERROR)
-        return errors or tuple(found)
+        return errors or tuple(found) or (_UNSAID.found(),)
 
     def as_json(self) -> bytes:
         """Return the report as docs/formats/answers.md has it: UTF-8, two-space indent, LF."""

@@ -14,6 +14,7 @@ from ingest_watch.check_profile import CheckProfile, CheckRule, shipped_profile
 from ingest_watch.checks.carrying_out import FINDINGS_MAX, carry_out_all
 from ingest_watch.checks.check import (
     Check,
+    CheckResult,
     Consequence,
     Examination,
     Examined,
@@ -22,6 +23,7 @@ from ingest_watch.checks.check import (
     Property,
     Text,
 )
+from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.content_register import ContentRegister
 from ingest_watch.findings import Finding, Rule, Severity, shown
 from ingest_watch.formats.bagit import BagIt
@@ -206,3 +208,14 @@ def test_names_inside_messages_are_shown_escaped_too() -> None:
         "at x\\x1b",
         "在 x\\x1b",
     )
+
+
+def test_what_is_held_always_has_a_reason(examined: Examined) -> None:
+    """Here a check that was left undone and found nothing to say."""
+    check = Check(
+        "4-9", Text("a", "甲"), Property.SAFETY, Text("b", "乙"), Text("c", "丙"),
+        OfPackage(lambda _: iter(())),
+    )  # fmt: skip
+    silent = CheckResult(check, "YJ", Outcome.TO_BE_JUDGED, Consequence.HOLD, ())
+    report = CheckReport("bagit", Verdict.NOT_JUDGED, (silent,))
+    assert [finding.code for finding in report.reasons()] == ["check-could-not-run"]
