@@ -30,6 +30,7 @@ from monitoring.health import Health, HealthServer, PartHealth
 from monitoring.log import get_log
 from monitoring.metrics import product_version
 from replication.endpoints import TransportUnsafe
+from storage.crash_point import order_crash
 from storage.errors import LantaiError, Refusal
 
 log = get_log(__name__)
@@ -187,7 +188,7 @@ class _Process:
         self._started_at = time.monotonic()
         self._verbs: dict[str, Verb] = {"status": self._answer_status}
         if debug:
-            self._verbs["block-loop"] = _block_loop
+            self._verbs |= {"block-loop": _block_loop, "crash-at": _crash_at}
         self._socket = run_folder / f"{role.name}.sock"
         # A thread, not a timer of the loop: it also ends a process whose loop is blocked.
         self.hard_end = threading.Timer(STOP_S_MAX, _end_hard)
@@ -322,6 +323,14 @@ async def _block_loop(request: Request) -> str:
     # After the answer has left.
     asyncio.get_running_loop().call_later(0.1, time.sleep, seconds)
     return f"blocking for {seconds} s"
+
+
+async def _crash_at(request: Request) -> str:
+    """Have this process die when it next passes a crash point: restarting it must be enough."""
+    point = request.text("point")
+    order_crash(point)
+    log.warning("role.crash.ordered", point=point)
+    return f"dies at {point}"
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -18,6 +18,7 @@ from storage.catalogue import batches
 from storage.catalogue.model import Arrival, Transfer
 from storage.catalogue.transitions import FINAL
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.file_list import RECEIVED_PREFIX
 
 
@@ -40,6 +41,7 @@ class Batches:
         """Make transfers of the parts; the batch rests. May be repeated."""
         arrivals = [_arrival(transfer, part) for part in package.parts]
         await self._catalogue.do(batches.divide, transfer.claim, arrivals, self._now())
+        crash_point("batch.divided")
 
     async def open_again(self, batch_id: int) -> None:
         """Have the batch opened again: the bytes of a part are no longer there."""

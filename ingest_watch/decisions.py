@@ -10,8 +10,9 @@ from ingest_watch import answers as statements
 from ingest_watch.answers import Reason, TransferFacts
 from ingest_watch.signing_desk import SigningDesk
 from storage.catalogue import answers, transfers, verdicts
-from storage.catalogue.model import Actor, AnswerKind, Step, Transfer, TransferState
+from storage.catalogue.model import Actor, AnswerKind, NewAnswer, Step, Transfer, TransferState
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 
 REJECTED_BY_PERSON = "rejected-by-person"
 
@@ -30,7 +31,9 @@ class Decisions:
     async def release(self, number: int, reason: str, actor: Actor) -> Transfer:
         """Let a held transfer pass: what no check could settle is settled by `actor`."""
         step = Step(TransferState.ACCEPTED, message=reason)
-        return await self._catalogue.do(verdicts.order, number, step, None, actor, self._now())
+        released = await self._order(number, step, None, actor)
+        crash_point("decisions.released")
+        return released
 
     async def reject(self, number: int, reason: str, actor: Actor) -> Transfer:
         """Send a held or failed transfer back, and tell its sender why."""
@@ -39,15 +42,25 @@ class Decisions:
         why = Reason(REJECTED_BY_PERSON, None, reason, reason)
         body = statements.rejected(self._facts(transfer), checks, [why])
         answer = await self._desk.signed(AnswerKind.REJECTED, body)
+        crash_point("decisions.reject-signed")
         step = Step(TransferState.REJECTED, message=reason, outcome_code=REJECTED_BY_PERSON)
-        return await self._catalogue.do(verdicts.order, number, step, answer, actor, self._now())
+        rejected = await self._order(number, step, answer, actor)
+        crash_point("decisions.rejected")
+        return rejected
 
     async def retry(self, number: int, reason: str, actor: Actor) -> Transfer:
         """Try a failed transfer again: from its start, or from where nodes have heard of it."""
         transfer = await self._catalogue.look(transfers.get, number)
         begun = transfer.package_id is not None
         step = Step(TransferState.WRITING if begun else TransferState.WAITING, message=reason)
-        return await self._catalogue.do(verdicts.order, number, step, None, actor, self._now())
+        retried = await self._order(number, step, None, actor)
+        crash_point("decisions.retried")
+        return retried
+
+    async def _order(
+        self, number: int, step: Step, answer: NewAnswer | None, actor: Actor
+    ) -> Transfer:
+        return await self._catalogue.do(verdicts.order, number, step, answer, actor, self._now())
 
     async def _checks(self, number: int) -> list[bytes]:
         """The checks that the sender was told when the transfer was held."""

@@ -19,6 +19,7 @@ from monitoring.log import get_log
 from storage.catalogue import answers, transfer_lists, transfers
 from storage.catalogue.model import Answer, Transfer
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 
 log = get_log(__name__)
 
@@ -124,8 +125,10 @@ class Delivery:
                 error=_why(error),
             )  # fmt: skip
             return 0
+        crash_point("delivery.written")
         written = [answer.id for answer in batch]
         await self._catalogue.do(answers.mark_written, written, self._now())
+        crash_point("delivery.marked")
         for answer in batch:
             log.info("delivery.answer.written", transfer=answer.transfer_id, kind=answer.kind)
         return len(batch)
@@ -142,6 +145,8 @@ class Delivery:
             batch = stored[begun : begun + _BATCH]
             moved = await asyncio.to_thread(self._clear_away_all, source, batch)
             await self._catalogue.do(transfers.close_all, moved, self._now())
+            if moved:
+                crash_point("delivery.closed")
 
     def _clear_away_all(self, source: SourceFolders, batch: Sequence[Transfer]) -> list[int]:
         """Return the transfers whose originals are out of the way."""
@@ -161,7 +166,9 @@ class Delivery:
     def _clear_away(self, source: SourceFolders, transfer: Transfer) -> None:
         if transfer.batch_id is None:
             self._move_original(source, transfer)
+        crash_point("delivery.original-moved")
         shutil.rmtree(self._staging / str(transfer.id), ignore_errors=True)
+        crash_point("delivery.staging-removed")
 
     def _move_original(self, source: SourceFolders, transfer: Transfer) -> None:
         name, drop = transfer.name_raw, source.drop

@@ -17,6 +17,7 @@ from ingest_watch.folder_identity import first_seen_identity, identity_of
 from ingest_watch.safe_open import FOLDER_FLAGS, open_beneath
 from ingest_watch.settle import Observation, Scan, SettleRule, Unavailable
 from ingest_watch.temporary_names import is_being_written, is_never_a_package
+from storage.crash_point import crash_point
 from storage.durable import fsync_folder, rename_noreplace
 
 # More than the largest package that is accepted: what is beyond is rejected after staging anyway.
@@ -241,6 +242,7 @@ def move_aside(folder: Path, name: bytes, target: Path, marker: bytes | None = N
     """
     if marker is not None:
         _rename_into(folder, marker, target)
+        crash_point("delivery.marker-moved")
     moved = _rename_into(folder, name, target)
     fsync_folder(target)
     fsync_folder(folder)

@@ -13,6 +13,7 @@ from ingest_watch.answer_files import BODY, OTHERS, REGISTRATION, SIGNATURE, Pla
 from ingest_watch.return_folder import EARLIER, folder_beneath
 from ingest_watch.safe_open import FILE_FLAGS
 from storage.catalogue.model import AnswerKind
+from storage.crash_point import crash_point
 from storage.durable import fsync_folder
 
 _SIGNATURE_BYTES = 64
@@ -48,6 +49,7 @@ def _move(returned: Path, place: Place, kind: AnswerKind, new_stem: str) -> None
         # The others are there for good before the one goes that brings us back here.
         fsync_folder(target)
         fsync_folder(source)
+        crash_point("earlier.moved")
         (source / signature).replace(target / f"{new_stem}{SIGNATURE}")
         fsync_folder(target)
         fsync_folder(source)

@@ -17,6 +17,7 @@ from storage.catalogue.errors import CatalogueUnavailable, ClaimLost, IllegalTra
 from storage.catalogue.model import Arrival, Claim, Step, Tenure, Transfer, TransferState
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.errors import LantaiError
 
 log = get_log(__name__)
@@ -82,7 +83,8 @@ class Intake:
         """
         taken = 0
         self.batch_moved.clear()
-        await self._catalogue.do(batches.rejoin_finished, to_text(self._now()))
+        if await self._catalogue.do(batches.rejoin_finished, to_text(self._now())):
+            crash_point("batch.rejoined")
         started, self._has_resumed = not self._has_resumed, True
         for transfer in await self._catalogue.look(transfer_lists.unfinished):
             if transfer.id in self._leading or transfer.source not in self._arrivals:
@@ -93,6 +95,7 @@ class Intake:
                 transfers.take_over, transfer, self._tenure(), to_text(self._now())
             )
             if mine is not None:
+                crash_point("intake.taken-over")
                 self._leading.add(mine.id)
                 self._lane_of[mine.source].resume(mine)
                 taken += 1
@@ -146,10 +149,12 @@ class Intake:
     async def _claim(self, ready: Ready) -> Transfer | None:
         self._claiming += 1
         try:
+            crash_point("intake.settled")
             claimed = await self._catalogue.do(
                 transfers.claim, ready.arrival, self._tenure(), to_text(self._now())
             )
             if claimed is not None:
+                crash_point("intake.claimed")
                 self._leading.add(claimed.id)
             return claimed
         finally:
@@ -190,6 +195,7 @@ class Intake:
             failed = await self._catalogue.do(
                 transfers.move, transfer.claim, step, to_text(self._now())
             )
+            crash_point("intake.failed")
             if failed.package_id is None:  # what nodes have heard of is finished from staging
                 await self._lead.discard(transfer.id)
         except (ClaimLost, IllegalTransition, CatalogueUnavailable) as error:

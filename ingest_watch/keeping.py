@@ -38,6 +38,7 @@ from storage.catalogue.model import (
 )
 from storage.catalogue.transitions import WORKING
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.errors import Refusal
 from storage.file_list import RECEIVED_PREFIX, read_file_list
 from storage.model import ObjectVersion
@@ -117,9 +118,11 @@ class Keeping:
             same = await self._same(package)
             if same is not None and same.transfer_id != transfer.id:
                 if same.state is PackageState.STORED:
+                    crash_point("duplicate.found")
                     await self._catalogue.do(
                         packages.finish_duplicate, transfer.claim, same.id, self._now()
                     )
+                    crash_point("duplicate.told")
                     log.info("intake.package.known", transfer=transfer.id, package=same.id)
                     return None
                 await self._expect_progress(same)
@@ -204,6 +207,7 @@ class Keeping:
                 f"transfer {transfer.id} was being written as {begun.inventory_sha256} and is now "
                 f"{built.inventory_sha256}: its original changed after it was accepted"
             )
+        crash_point("intake.writing")
         return begun
 
     async def _store(
@@ -213,6 +217,7 @@ class Keeping:
 
         async def note(copy: ProvenCopy) -> None:
             proven.append(copy)
+            crash_point("intake.copy-proven")
 
         built = package.built
         lists = built.lists_of(package.work)
@@ -231,10 +236,12 @@ class Keeping:
             await self._store_noting(to_store, begun, proven)
         body = await asyncio.to_thread(_stored_body, facts, package, begun, proven)
         answer = await self._desk.signed(AnswerKind.STORED, body)
+        crash_point("intake.stored-signed")
         await self._catalogue.do(
             packages.finish, transfer.claim, begun.id, answer, self._now(),
             [_copy(begun.id, copy) for copy in proven],
         )  # fmt: skip
+        crash_point("intake.stored")
         log.info(
             "intake.package.stored", transfer=transfer.id, package=begun.id,
             content_bytes=built.file_list.content_bytes,

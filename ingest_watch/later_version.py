@@ -17,6 +17,7 @@ from ingest_watch.preparation import Acceptable
 from storage.catalogue import held
 from storage.catalogue.model import Package
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.view.holdings import HeldVersion
 
 _PREVIOUS = "previous-inventory.json"
@@ -56,10 +57,12 @@ class LaterVersions:
         previous = folder / _PREVIOUS
         known = await self._catalogue.look(held.held_version, earlier[-1])
         await self._fetch.fetch(known, previous)
+        crash_point("version.fetched")
         digests = [each.inventory_sha256 for each in earlier]
         built = await asyncio.to_thread(
             build_later_version, package.work, package.built, previous, digests
         )
+        crash_point("version.built")
         return replace(package, built=built)
 
 

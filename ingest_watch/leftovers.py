@@ -14,6 +14,7 @@ from storage.catalogue.errors import NoSuchTransfer
 from storage.catalogue.model import Transfer, TransferState
 from storage.catalogue.transitions import WORKING
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 
 log = get_log(__name__)
 
@@ -24,6 +25,7 @@ async def clear_leftovers(staging: Path, catalogue: CatalogueWriter) -> int:
     for folder in await asyncio.to_thread(_working_folders, staging):
         if not await _is_needed(int(folder.name), catalogue):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            crash_point("leftovers.cleared")
             cleared += 1
     if cleared:
         log.info("intake.staging.cleared", folders=cleared)

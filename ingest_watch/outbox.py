@@ -12,6 +12,7 @@ from ingest_watch.answer_files import AnswerFiles, files_of
 from ingest_watch.earlier_answers import move_aside
 from ingest_watch.return_folder import folder_beneath
 from storage.catalogue.model import Answer
+from storage.crash_point import crash_point
 from storage.durable import write_whole_files
 
 # Senders of other groups must be able to read what we tell them.
@@ -51,4 +52,5 @@ def _write(folder: Path, listed: Sequence[AnswerFiles]) -> None:
     pages = {name: page for files in listed for name, page in files.made.items()}
     bodies = {files.body_name: files.body for files in listed}
     write_whole_files(folder, signatures | pages, mode=_ANSWER_MODE)
+    crash_point("delivery.signatures-written")
     write_whole_files(folder, bodies, mode=_ANSWER_MODE)

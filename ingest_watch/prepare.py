@@ -40,6 +40,7 @@ from ingest_watch.progress import told_in
 from ingest_watch.room import StagingFull
 from ingest_watch.staging import StagedPackage, stage_file, stage_folder, staged_files
 from storage.catalogue.model import Facts
+from storage.crash_point import crash_point
 from storage.digests import sha256_of_file
 from storage.file_list import RECEIVED_PREFIX, read_file_list
 
@@ -113,6 +114,7 @@ def take_up(job: Job) -> Preparation:
         whole = False
     if not whole:
         return prepare(job)
+    crash_point("reader.verified")
     return _acceptable(job, record.packed, record.checks)
 
 
@@ -134,9 +136,12 @@ def _passing(error: OSError | sqlite3.OperationalError) -> Preparation:
 
 def _prepare(job: Job) -> Preparation:
     staged = _stage(job)
+    crash_point("reader.staged")
     if job.wanted_sha256 not in (None, _sha256_as_sent(staged)):
         return Changed("its bytes are not those of the batch that was judged")
-    return _conclude(job, staged, judge(staged, _standards(job), _instruments(job)))
+    report = judge(staged, _standards(job), _instruments(job))
+    crash_point("reader.judged")
+    return _conclude(job, staged, report)
 
 
 def _standards(job: Job) -> Standards:
@@ -197,6 +202,7 @@ def _conclude(job: Job, staged: StagedPackage, report: CheckReport) -> Preparati
     if isinstance(identifier, Reason):
         return Unacceptable(facts, _checks(report), (identifier,), report.package_format)
     packed = pack(job, staged, report, identifier)
+    crash_point("reader.packed")
     checks = _checks(report)
     (job.work / _PREPARED).write_bytes(msgspec.json.encode(_Prepared(packed, checks)))
     return _acceptable(job, packed, checks)

@@ -33,6 +33,7 @@ from ingest_watch.samples import Judged, sample_files, verdict_of
 from ingest_watch.settle import Observation, Scan, Settler, SettleRule, Unavailable, Waiting
 from monitoring.log import get_log
 from storage.catalogue.model import AnswerKind
+from storage.crash_point import crash_point
 from storage.durable import write_whole_files
 from storage.errors import LantaiError
 from storage.file_list import RECEIVED_PREFIX
@@ -146,7 +147,9 @@ class Rehearsals:
             return None
         parts = package.parts if isinstance(package, Acceptable) else ()
         outcomes = [await self._rehearse_part(job, part) for part in parts]
+        crash_point("rehearsal.judged")
         await asyncio.to_thread(self._tell, job.name, package, tuple(outcomes))
+        crash_point("rehearsal.told")
         return verdict_of(package)
 
     async def _rehearse_part(self, batch: Job, part: PartBytes) -> PartOutcome:

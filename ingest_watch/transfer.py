@@ -43,6 +43,7 @@ from storage.catalogue.model import (
     TransferState,
 )
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.errors import Refusal
 
 log = get_log(__name__)
@@ -115,6 +116,7 @@ class TransferLead:
 
     async def _judge(self, transfer: Transfer, *, final: bool) -> Led:
         await self._catalogue.do(verdicts.begin_again, transfer.claim, self._tools.now())
+        crash_point("intake.staging")
         reason = await self._why_not_now(transfer)
         if reason:
             await self._wait(transfer.claim, reason)
@@ -141,7 +143,9 @@ class TransferLead:
     async def _prepared(self, transfer: Transfer) -> Preparation:
         done = partial(read_progress, self._work(transfer.id))
         async with self._notes.noted(transfer.claim, done):
-            return await self._tools.prepare(self._job(transfer))
+            prepared = await self._tools.prepare(self._job(transfer))
+        crash_point("intake.prepared")
+        return prepared
 
     async def _why_not_now(self, transfer: Transfer) -> str:
         """Empty when it is as it settled: its sender may have gone on while it waited its turn."""
@@ -158,6 +162,7 @@ class TransferLead:
         """Go on with what was accepted before: from the staged copy, as long as there is one."""
         match await self._tools.take_up(self._job(transfer)):
             case Acceptable() as package:
+                crash_point("intake.taken-up")
                 return await self._accept(transfer, package)
             case Unacceptable() as package if transfer.state is TransferState.ACCEPTED:
                 await self._reject(transfer, package)
@@ -195,11 +200,13 @@ class TransferLead:
             return Led.DONE
         body = statements.received(self._facts(transfer, package.facts), package.checks)
         answer = await self._answer(transfer, AnswerKind.RECEIVED, body)
+        crash_point("intake.received-signed")
         if transfer.state is not TransferState.WRITING:
             step = Step(TransferState.ACCEPTED, facts=package.facts)
             await self._catalogue.do(
                 verdicts.decide, transfer.claim, step, answer, self._tools.now()
             )
+        crash_point("intake.accepted")
         parts = await self._batches.outcomes(transfer, package)
         if parts is None:
             await self._batches.divide(transfer, package)
@@ -219,6 +226,7 @@ class TransferLead:
         facts = self._facts(transfer, package.facts)
         body = statements.rejected(facts, package.checks, package.reasons)
         answer = await self._answer(transfer, AnswerKind.REJECTED, body)
+        crash_point("intake.rejected-signed")
         step = Step(
             TransferState.REJECTED,
             message=package.reasons[0].message,
@@ -226,12 +234,14 @@ class TransferLead:
             facts=package.facts,
         )
         await self._catalogue.do(verdicts.decide, transfer.claim, step, answer, self._tools.now())
+        crash_point("intake.rejected")
         log.info("intake.transfer.rejected", transfer=transfer.id, codes=_codes(package.reasons))
 
     async def _hold(self, transfer: Transfer, package: Undecided) -> None:
         facts = self._facts(transfer, package.facts)
         body = statements.held(facts, package.checks, package.reasons)
         answer = await self._answer(transfer, AnswerKind.HELD, body)
+        crash_point("intake.held-signed")
         step = Step(
             TransferState.HELD,
             message="a person must judge what no check could 待人工判定",
@@ -239,11 +249,13 @@ class TransferLead:
             facts=package.facts,
         )
         await self._catalogue.do(verdicts.decide, transfer.claim, step, answer, self._tools.now())
+        crash_point("intake.held")
         log.warning("intake.transfer.held", transfer=transfer.id, codes=_codes(package.reasons))
 
     async def _wait(self, claim: Claim, message: str) -> None:
         step = Step(TransferState.WAITING, message=message)
         await self._catalogue.do(transfers.move, claim, step, self._tools.now())
+        crash_point("intake.put-back")
 
     async def _answer(self, transfer: Transfer, kind: AnswerKind, body: bytes) -> NewAnswer:
         """The answer of this kind that was given before, or this one, signed."""

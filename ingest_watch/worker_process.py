@@ -25,6 +25,7 @@ from typing import Any
 from ingest_watch.confinement import Confinement, confine
 from ingest_watch.plain_values import plain_value
 from ingest_watch.workload import answer_by, listen
+from storage.crash_point import crash_point, order_crash, ordered_crash
 from storage.errors import LantaiError
 
 TEBIBYTE = 1024**4
@@ -151,7 +152,7 @@ class WorkerProcess:
         self.jobs += 1
         deadline = _Deadline(self, allowance)
         try:
-            self._channel.send((call, job))
+            self._channel.send((call, job, ordered_crash()))
             return self._answer(deadline)
         except (EOFError, OSError):
             return Overdue() if deadline.is_over else Died(self._cause())
@@ -195,8 +196,10 @@ class WorkerProcess:
                 case Returned() | Raised() | Failed():
                     return message
                 case Expected(content_bytes):
+                    crash_point("worker.expecting")
                     deadline.extend(content_bytes)
                 case Asked(question):
+                    crash_point("worker.asking")
                     answering = self._answering
                     self._channel.send(None if answering is None else answering(question))
                 case _:
@@ -262,9 +265,10 @@ def _serve(channel: "Connection[Any, Any]", confinement: Confinement) -> None:
     answer_by(lambda question: _answer_of(channel, question))
     while True:
         try:
-            call, job = channel.recv()
+            call, job, crash = channel.recv()
         except EOFError:
             return
+        order_crash(crash)
         try:
             channel.send_bytes(pickle.dumps(_carried_out(call, job)))
         except MemoryError:

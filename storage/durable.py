@@ -7,6 +7,7 @@ storage.medium's affair.
 """
 
 import ctypes
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from storage.crash_point import crash_point
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -68,13 +71,15 @@ def write_whole_files(folder: Path, contents: Mapping[str, bytes], *, mode: int 
 
     The disk is set to work on every file before the first is waited for, so that one commit of
     its journal serves many. After an error some may stand under their names: write all again.
+    A name has the same temporary one each time, so that what a crash left of it goes then.
     """
     temporaries: list[Path] = []
     try:
         with ExitStack() as stack:
             descriptors: list[int] = []
-            for content in contents.values():
-                temporaries.append(folder / f".{secrets.token_hex(16)}.tmp")
+            for name, content in contents.items():
+                temporaries.append(folder / _temporary_of(name))
+                temporaries[-1].unlink(missing_ok=True)
                 descriptors.append(os.open(temporaries[-1], _NEW_FILE, 0o600))
                 stack.callback(os.close, descriptors[-1])
                 write_all(descriptors[-1], content, 0)
@@ -83,8 +88,10 @@ def write_whole_files(folder: Path, contents: Mapping[str, bytes], *, mode: int 
                 os.posix_fadvise(descriptors[-1], 0, 0, os.POSIX_FADV_DONTNEED)
             for descriptor in descriptors:
                 os.fsync(descriptor)
+        crash_point("durable.written")
         for temporary, name in zip(temporaries, contents, strict=True):
             temporary.replace(folder / name)
+            crash_point("durable.named")
     except BaseException:
         for temporary in temporaries:
             temporary.unlink(missing_ok=True)
@@ -157,6 +164,11 @@ class SyncDescriptor:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _temporary_of(name: str) -> str:
+    """Never longer than a name can be, however long `name` is."""
+    return f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.tmp"
 
 
 def _write_new_file(path: Path, content: bytes, mode: int) -> None:

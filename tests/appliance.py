@@ -49,6 +49,22 @@ class Sent:
 
     name: str
     files: Files
+    source: str = SOURCE
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where one sender's things lie."""
+
+    drop: Path
+    returned: Path
+    accepted: Path
+
+
+def folders_of(layout: DemoLayout, source: str) -> Folders:
+    """The folders of one source."""
+    return Folders(*(layout.folder / kind / source for kind in ("drop", "return", "accepted")))
 
 
 class Sender:
@@ -93,9 +109,29 @@ def staged(layout: DemoLayout) -> list[str]:
     return [path.name for path in (layout.folder / "staging").iterdir() if path.name != ".sources"]
 
 
-def expect_kept(layout: DemoLayout, package: Sent) -> None:
-    """One verifying receipt, one object with the sender's bytes on each node, original aside."""
-    receipt = layout.returned / f"{package.name}.stored.json"
+def expect_kept(layout: DemoLayout, package: Sent, kept: Files | None = None) -> None:
+    """One verifying receipt, one object with the sender's bytes on each node, original aside.
+
+    `kept`: what of its files the object holds; all of them if it is left out.
+    """
+    kept = package.files if kept is None else kept
+    folders = folders_of(layout, package.source)
+    expect_receipt(layout, package, kept)
+    object_id = f"lantai:{package.source}/{package.name}"
+    for node in NODES:
+        folder = layout.root(node) / object_folder(object_id)
+        received = folder / f"v{package.version}/content/received"
+        assert tree(received) == kept, (node, package.name)
+        assert len(list(folder.glob("v*"))) == package.version, (node, package.name)
+    assert not (folders.drop / package.name).exists()
+    aside = [folders.accepted / package.name, *folders.accepted.glob(f"{package.name}.[0-9]")]
+    assert package.files in [tree(each) for each in aside], package.name
+
+
+def expect_receipt(layout: DemoLayout, package: Sent, kept: Files) -> None:
+    """The stored receipt verifies, lists what is kept, and has its pages beside it."""
+    returned = folders_of(layout, package.source).returned
+    receipt = returned / f"{package.name}.stored.json"
     body, signature = receipt.read_bytes(), Path(f"{receipt}.sig").read_bytes()
     nodes = {
         name: node.verify_key for name, node in known_nodes(load_config(layout.config)).items()
@@ -103,16 +139,10 @@ def expect_kept(layout: DemoLayout, package: Sent) -> None:
     notary = VerifyKey.load(layout.keys / "notary.signing.pub.pem")
     assert judge_receipt(body, signature, notary, nodes).holds, package.name
     made = made_from(body, place_of(package.name), with_platform_receipt=False)
-    assert {name: (layout.returned / name).read_bytes() for name in made} == made, package.name
+    assert {name: (returned / name).read_bytes() for name in made} == made, package.name
     assert {each["path"]: each["sha256"] for each in json.loads(body)["files"]} == {
-        f"received/{path}": hashlib.sha256(content).hexdigest()
-        for path, content in package.files.items()
+        f"received/{path}": hashlib.sha256(content).hexdigest() for path, content in kept.items()
     }
-    for node in NODES:
-        folder = layout.root(node) / object_folder(f"lantai:{SOURCE}/{package.name}")
-        assert tree(folder / "v1/content/received") == package.files, (node, package.name)
-    assert not (layout.drop / package.name).exists()
-    assert tree(layout.accepted / package.name) == package.files
 
 
 def tree(folder: Path) -> Files:

@@ -17,6 +17,7 @@ from daemon.config import ROLES, Config, ConfigurationError, load_config
 from daemon.config_check import judge
 from daemon.lifecycle import Role, run_role
 from monitoring.log import configure_log
+from storage.crash_point import VARIABLE, order_crash
 
 
 @click.command()
@@ -34,6 +35,8 @@ def run(role: str, config_file: Path) -> None:
     _refuse_errors(config, config_file)
     configure_log(config.instance_names().get(role, role))
     debug = config.site.debug or os.environ.get("LANTAI_DEBUG") == "1"
+    if debug:
+        order_crash(os.environ.get(VARIABLE, ""))
     sys.exit(run_role(_build(role, config), config.site.run_folder, debug=debug))
 
 

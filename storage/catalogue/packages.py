@@ -25,6 +25,7 @@ from storage.catalogue.model import (
 )
 from storage.catalogue.schema import packages
 from storage.catalogue.statements import columns_of, insert_new
+from storage.crash_point import crash_point
 
 _C = packages.c
 _COLUMNS = columns_of(packages, Package)
@@ -85,6 +86,7 @@ def finish(
     package = get(connection, package_id)
     _require_copies(connection, package)
     transfers.move(connection, claim, Step(TransferState.STORED), at, package_id=package_id)
+    crash_point("catalogue.storing")
     answers.give(connection, claim.transfer_id, answer, at)
     stored = _update_stored(connection, package_id, at)
     tallies.add_stored(connection, stored, at)

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from storage.crash_point import order_crash
 from storage.durable import (
     SyncDescriptor,
     fsync_file,
@@ -61,6 +63,21 @@ def test_one_file_that_cannot_be_written_leaves_no_temporary_file(tmp_path: Path
         write_whole_files(tmp_path, {"a": b"abc", "x" * 256: b"def"})
     assert {path.name for path in tmp_path.iterdir()} <= {"a"}
     assert open_descriptors() == before
+
+
+def test_what_a_crash_left_of_many_files_goes_when_they_are_written_again(tmp_path: Path) -> None:
+    """Of two names, as at storage/crash_point.py's `durable.written`."""
+    contents = {"a": b"abc", "b": b"def"}
+    dying = os.fork()
+    if dying == 0:
+        order_crash("durable.written")
+        write_whole_files(tmp_path, contents)
+        os._exit(0)
+    _, status = os.waitpid(dying, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert len([path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]) == 2
+    write_whole_files(tmp_path, contents)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == contents
 
 
 @pytest.mark.needs_root
