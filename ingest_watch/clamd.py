@@ -10,6 +10,8 @@ import array
 import os
 import re
 import socket
+import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from ingest_watch.instruments import Scanned
 # The engine's own end, whatever MaxFileSize says.
 SCAN_BYTES_MAX = 2 * 1024**3 - 1
 _TIMEOUT_S = 300.0
+# So soon it is noticed that nobody waits for the answer any more.
+_LOOK_S = 1.0
 _ANSWER_BYTES_MAX = 4096
 _LIMIT_EXCEEDED = "Heuristics.Limits.Exceeded"
 _ENCRYPTED = "Heuristics.Encrypted"
@@ -29,8 +33,10 @@ _DATED = re.compile(r"^[^/]+/\d+/\w{3} (\w{3} +\d{1,2} [\d:]{8} \d{4})")
 class Clamd:
     """One clamd."""
 
-    def __init__(self, socket_path: Path) -> None:
+    def __init__(self, socket_path: Path, is_given_up: Callable[[], bool] = lambda: False) -> None:
+        """`is_given_up` is asked while clamd is at work; if so, its answer is not waited for."""
         self._socket_path = socket_path
+        self._is_given_up = is_given_up
 
     def version(self) -> tuple[str, date | None]:
         """What it calls itself, and the day its signatures were made. Raises OSError."""
@@ -61,7 +67,7 @@ class Clamd:
     def _ask(self, command: bytes, descriptor: int | None = None) -> str:
         """One session, one question."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_TIMEOUT_S)
+            connection.settimeout(_LOOK_S)
             connection.connect(str(self._socket_path))
             connection.sendall(command)
             if descriptor is not None:
@@ -69,10 +75,19 @@ class Clamd:
                 connection.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
             answer = b""
             while not answer.endswith(b"\0") and len(answer) < _ANSWER_BYTES_MAX:
-                piece = connection.recv(_ANSWER_BYTES_MAX)
+                piece = self._received(connection)
                 if not piece:
                     break
                 answer += piece
         if not answer:
             raise ConnectionResetError("clamd closed the connection without an answer")
         return answer.rstrip(b"\0\n").decode("utf-8", "replace")
+
+    def _received(self, connection: socket.socket) -> bytes:
+        over_at_s = time.monotonic() + _TIMEOUT_S
+        while True:
+            try:
+                return connection.recv(_ANSWER_BYTES_MAX)
+            except TimeoutError:
+                if self._is_given_up() or time.monotonic() > over_at_s:
+                    raise

@@ -32,9 +32,6 @@ class Confinement:
 
     memory_bytes: int  # private memory that may be written, the interpreter's own included
     open_files: int = 512
-    # Sockets to other processes of this machine. Whoever listens at one that this user may reach
-    # is then within reach of a package that takes its reader over: see docs/decisions/0006.
-    unix_sockets: bool = False
 
 
 class _Program(ctypes.Structure):
@@ -48,7 +45,7 @@ def confine(confinement: Confinement) -> tuple[str, ...]:
     _limit(resource.RLIMIT_NOFILE, confinement.open_files)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(_OUT_OF_MEMORY_ADJUSTMENT)
-    _filter_calls(unix_sockets=confinement.unix_sockets)
+    _filter_calls()
     lacking = []
     if not _is_without_network():
         lacking.append(NO_NETWORK)
@@ -63,12 +60,12 @@ def _limit(what: int, value: int) -> None:
     resource.setrlimit(what, (value, value))
 
 
-def _filter_calls(*, unix_sockets: bool) -> None:
+def _filter_calls() -> None:
     """Hand the filter to the kernel; where it takes none, trying it will show."""
     machine = MACHINES.get(platform.machine())
     if machine is None:
         return
-    code = filter_program(machine, os.getpid(), unix_sockets=unix_sockets)
+    code = filter_program(machine, os.getpid())
     program = _Program(len(code) // _INSTRUCTION_BYTES, code)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)

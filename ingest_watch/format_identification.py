@@ -18,7 +18,7 @@ from ingest_watch.limits import MEBIBYTE
 from ingest_watch.opening_rules import KILLED_THE_READER
 from ingest_watch.worker_process import Allowance
 from ingest_watch.workers import WorkerDied, WorkerKind, Workers
-from ingest_watch.workload import ask
+from ingest_watch.workload import Enquiry, ask
 from storage.errors import LantaiError, Refusal
 
 # What siegfried says of what it does not know.
@@ -104,8 +104,9 @@ class FormatService:
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
 
-    def answer(self, question: object) -> Answer:
+    def answer(self, enquiry: Enquiry) -> Answer:
         """Answer a reader; believes nothing of it but that these are paths. Blocks."""
+        question = enquiry.question
         if not isinstance(question, Question):
             return Away("not a question")
         try:
@@ -124,7 +125,7 @@ class OwnIdentifier:
 
     def identify(self, paths: tuple[Path, ...]) -> tuple[Identified, ...]:
         """As FormatIdentifier says."""
-        return _read(self._service.answer(Question(paths)))
+        return _read(self._service.answer(Enquiry(Question(paths))))
 
 
 @contextmanager

@@ -44,7 +44,8 @@ class Job:
     limits: IntakeLimits = DEFAULT_LIMITS
     wanted_sha256: str | None = None  # of a part's file, as it was when its batch was judged
     scope: ScopeTable | None = None  # of the source, as it is now
-    clamd_socket: Path | None = None  # the virus scanner's
+    has_scanner: bool = False  # whether the reader's owner has files scanned for viruses
+    staging_reserve_bytes: int = 0  # what must stay free of the staging disk
 
 
 @dataclass(frozen=True, slots=True)

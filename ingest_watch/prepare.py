@@ -19,7 +19,6 @@ import msgspec
 
 from ingest_watch.answers import Reason
 from ingest_watch.checks.report import CheckReport, Verdict, check_members
-from ingest_watch.clamd import Clamd
 from ingest_watch.findings import PackageChanged, PackageRejected
 from ingest_watch.format_identification import AskingIdentifier
 from ingest_watch.instruments import Instruments
@@ -38,6 +37,7 @@ from ingest_watch.preparation import (
 )
 from ingest_watch.progress import told_in
 from ingest_watch.room import StagingFull
+from ingest_watch.scan_service import AskingScanner
 from ingest_watch.staging import StagedPackage, stage_file, stage_folder, staged_files
 from storage.catalogue.model import Facts
 from storage.crash_point import crash_point
@@ -153,7 +153,7 @@ def _instruments(job: Job) -> Instruments:
     return Instruments(
         date.fromisoformat(job.received_at[: len("2026-11-22")]),
         AskingIdentifier(),
-        None if job.clamd_socket is None else Clamd(job.clamd_socket),
+        AskingScanner() if job.has_scanner else None,
     )
 
 

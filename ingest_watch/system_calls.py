@@ -7,7 +7,6 @@ program only; confinement.py hands it to the kernel.
 """
 
 import errno
-import socket
 import struct
 from dataclasses import dataclass
 
@@ -22,14 +21,14 @@ _X32 = 0x40000000
 
 _REFUSED = tuple(
     """
-    accept accept4 acct add_key bind bpf chroot clock_settime delete_module execve execveat
+    accept accept4 acct add_key bind bpf chroot clock_settime connect delete_module execve execveat
     finit_module fork fsconfig fsmount fsopen fspick init_module io_uring_enter
     io_uring_register io_uring_setup ioperm iopl kcmp kexec_file_load kexec_load keyctl kill
     link linkat listen mknod mknodat mount mount_setattr move_mount name_to_handle_at
     open_by_handle_at open_tree perf_event_open personality pidfd_getfd pidfd_open
     pidfd_send_signal pivot_root process_madvise process_vm_readv process_vm_writev ptrace
     quotactl reboot request_key rt_sigqueueinfo rt_tgsigqueueinfo setdomainname sethostname
-    setns setrlimit settimeofday socketpair swapoff swapon symlink symlinkat tkill umount2
+    setns setrlimit settimeofday socket socketpair swapoff swapon symlink symlinkat tkill umount2
     unshare userfaultfd vfork
     """.split()  # noqa: SIM905 - a list of 70 short lines says less
 )
@@ -84,8 +83,8 @@ MACHINES = {
 }  # fmt: skip
 
 
-def filter_program(machine: Machine, process: int, *, unix_sockets: bool) -> bytes:
-    """The program for the process of this number; `unix_sockets` leaves it sockets of that kind."""
+def filter_program(machine: Machine, process: int) -> bytes:
+    """The program for the process of this number."""
     parts = [
         _instruction(_LOAD, _ARCHITECTURE_AT),
         _instruction(_EQUAL, machine.architecture, 1, 0),
@@ -100,12 +99,7 @@ def filter_program(machine: Machine, process: int, *, unix_sockets: bool) -> byt
         _where(machine.numbers["tgkill"], _only(0, process)),
         _where(machine.numbers["prlimit64"], _only(2, 0)),
     ]
-    refused = list(_REFUSED)
-    if unix_sockets:
-        parts.append(_where(machine.numbers["socket"], _only(0, socket.AF_UNIX)))
-    else:
-        refused += ["socket", "connect"]
-    known = (machine.numbers[name] for name in refused if name in machine.numbers)
+    known = (machine.numbers[name] for name in _REFUSED if name in machine.numbers)
     parts += [_where(number, _refuse(errno.EPERM)) for number in known]
     parts.append(_instruction(_RETURN, _ALLOW))
     return b"".join(parts)

@@ -11,11 +11,12 @@ import os
 import pickle
 import resource
 import signal
+import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import EFBIG
 from multiprocessing import get_context, parent_process
@@ -24,7 +25,7 @@ from typing import Any
 
 from ingest_watch.confinement import Confinement, confine
 from ingest_watch.plain_values import plain_value
-from ingest_watch.workload import answer_by, listen
+from ingest_watch.workload import Enquiry, answer_by, listen
 from storage.crash_point import crash_point, order_crash, ordered_crash
 from storage.errors import LantaiError
 
@@ -67,7 +68,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The job has so many bytes to read or write."""
+    """The job has so many bytes to read or write; it waits until it may."""
 
     content_bytes: int
 
@@ -77,6 +78,7 @@ class Asked:
     """The job asks its owner for something that it may not do itself."""
 
     question: object
+    about_file: bool  # whose descriptor follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Overdue:
 
 
 # How an owner answers what a job asks; from the thread that waits for the job.
-Answering = Callable[[object], object]
+Answering = Callable[[Enquiry], object]
 Outcome = Returned | Raised | Failed | Died | Overdue
 
 
@@ -198,13 +200,34 @@ class WorkerProcess:
                 case Expected(content_bytes):
                     crash_point("worker.expecting")
                     deadline.extend(content_bytes)
-                case Asked(question):
+                    self._channel.send(None)
+                case Asked(question, about_file):
                     crash_point("worker.asking")
-                    answering = self._answering
-                    self._channel.send(None if answering is None else answering(question))
+                    self._channel.send(self._answered(question, about_file=about_file is True))
                 case _:
                     self.kill()
                     return Died("it said something out of place")
+
+    def _answered(self, question: object, *, about_file: bool) -> object:
+        with self._handed_over(about_file=about_file) as descriptor:
+            if self._answering is None:
+                return None
+            return self._answering(Enquiry(question, descriptor, self._killed.is_set))
+
+    @contextmanager
+    def _handed_over(self, *, about_file: bool) -> Iterator[int | None]:
+        """The file that a question is about. Opened by the job: no name of its choice is."""
+        if not about_file:
+            yield None
+            return
+        with _as_socket(self._channel) as connection:
+            _, files, _, _ = socket.recv_fds(connection, 1, 1, socket.MSG_CMSG_CLOEXEC)
+        if not files:
+            raise EOFError("a question about a file came without it")
+        try:
+            yield files[0]
+        finally:
+            os.close(files[0])
 
     def _cause(self) -> str:
         self._process.join(_END_S_MAX)
@@ -261,8 +284,8 @@ def _serve(channel: "Connection[Any, Any]", confinement: Confinement) -> None:
     lacking = confine(confinement)
     threading.Thread(target=_die_with_owner, name="owner", daemon=True).start()
     channel.send(Ready(lacking))
-    listen(lambda content_bytes: channel.send(Expected(content_bytes)))
-    answer_by(lambda question: _answer_of(channel, question))
+    listen(lambda content_bytes: _await_leave(channel, content_bytes))
+    answer_by(lambda question, descriptor: _answer_of(channel, question, descriptor))
     while True:
         try:
             call, job, crash = channel.recv()
@@ -275,9 +298,22 @@ def _serve(channel: "Connection[Any, Any]", confinement: Confinement) -> None:
             os._exit(_MEMORY_EXIT)
 
 
-def _answer_of(channel: "Connection[Any, Any]", question: object) -> object:
-    channel.send(Asked(question))
+def _await_leave(channel: "Connection[Any, Any]", content_bytes: int) -> None:
+    channel.send(Expected(content_bytes))
+    channel.recv()
+
+
+def _answer_of(channel: "Connection[Any, Any]", question: object, descriptor: int | None) -> object:
+    channel.send(Asked(question, about_file=descriptor is not None))
+    if descriptor is not None:
+        with _as_socket(channel) as connection:
+            socket.send_fds(connection, [b"\0"], [descriptor])
     return channel.recv()
+
+
+def _as_socket(channel: "Connection[Any, Any]") -> socket.socket:
+    """The channel, for what only a socket can do: hand over an open file (unix(7))."""
+    return socket.fromfd(channel.fileno(), socket.AF_UNIX, socket.SOCK_STREAM)
 
 
 def _carried_out(call: Callable[[Any], object], job: object) -> Returned | Raised | Failed:

@@ -6,9 +6,24 @@ worker_process.py listens and answers.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 _listeners: list[Callable[[int], None]] = []
-_answering: list[Callable[[object], object]] = []
+_answering: list[Callable[[object, int | None], object]] = []
+
+
+def _is_never_given_up() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Enquiry:
+    """What a job asks, as its owner meets it."""
+
+    question: object
+    descriptor: int | None = None  # of a file that the job opened; the answering must not keep it
+    # Whether nobody waits for the answer any more: for what may take long to answer.
+    is_given_up: Callable[[], bool] = _is_never_given_up
 
 
 def listen(listener: Callable[[int], None]) -> None:
@@ -22,13 +37,13 @@ def expect(content_bytes: int) -> None:
         listener(content_bytes)
 
 
-def answer_by(answering: Callable[[object], object]) -> None:
+def answer_by(answering: Callable[[object, int | None], object]) -> None:
     """Have what jobs in this process ask answered by `answering` from now on."""
     _answering[:] = [answering]
 
 
-def ask(question: object) -> object:
-    """Ask this process's owner; None where nobody answers. Blocks."""
+def ask(question: object, descriptor: int | None = None) -> object:
+    """Ask this process's owner, about an open file or not; None where nobody answers. Blocks."""
     for answering in _answering:
-        return answering(question)
+        return answering(question, descriptor)
     return None

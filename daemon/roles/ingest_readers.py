@@ -11,8 +11,10 @@ from daemon.config import Ingest
 from daemon.lifecycle import Opening
 from ingest_watch.format_identification import FormatService, identifier_kind
 from ingest_watch.lanes import Priority
-from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.package_readers import PackageReaders
 from ingest_watch.preparation import Job, Preparation
+from ingest_watch.reader_kind import reader_kind
+from ingest_watch.reader_services import ReaderServices
 from ingest_watch.scope_table import ScopeTableFile
 from ingest_watch.workers import Workers
 
@@ -26,21 +28,19 @@ async def open_lanes(settings: Ingest, opening: Opening) -> "LaneReaders":
     priorities = {source.name: Priority(source.priority) for source in settings.sources}
     identifier = Workers(1, identifier_kind())
     opening.stack.callback(identifier.close)
-    formats = FormatService(identifier)
+    services = ReaderServices(FormatService(identifier), settings.clamd_socket)
     readers = {
-        priority: await _open_readers(settings, opening, processes[priority], formats)
+        priority: await _open_readers(settings, opening, processes[priority], services)
         for priority in sorted(set(priorities.values()))
     }
-    return LaneReaders(settings, readers, priorities)
+    return LaneReaders(settings, identifier, readers, priorities)
 
 
 async def _open_readers(
-    settings: Ingest, opening: Opening, processes: int, formats: FormatService
+    settings: Ingest, opening: Opening, processes: int, services: ReaderServices
 ) -> PackageReaders:
-    kind = reader_kind(
-        settings.opening_hours_per_tebibyte, unix_sockets=settings.clamd_socket is not None
-    )
-    workers = Workers(processes, kind, formats.answer)
+    kind = reader_kind(settings.opening_hours_per_tebibyte)
+    workers = Workers(processes, kind, services.answer)
     opening.stack.callback(workers.close)
     readers = PackageReaders(workers)
     await readers.begin(unconfined_allowed=settings.unconfined_workers_allowed)
@@ -53,12 +53,14 @@ class LaneReaders:
     def __init__(
         self,
         settings: Ingest,
+        identifier: Workers,
         readers: Mapping[Priority, PackageReaders],
         priorities: Mapping[str, Priority],
     ) -> None:
+        self._identifier = identifier
         self._readers = readers
         self._priorities = priorities
-        self._clamd_socket = settings.clamd_socket
+        self._settings = settings
         self.scopes = {
             source.name: ScopeTableFile(source.name, source.scope_table)
             for source in settings.sources
@@ -69,6 +71,14 @@ class LaneReaders:
     def status(self) -> str:
         """One sentence for each lane."""
         return "; ".join(f"{lane}: {readers.status}" for lane, readers in self._readers.items())
+
+    @property
+    def deaths(self) -> Mapping[str, int]:
+        """How many processes died under a package since the start, by what they were for."""
+        return {
+            "reader": sum(readers.deaths for readers in self._readers.values()),
+            "identifier": self._identifier.deaths,
+        }
 
     async def prepare(self, job: Job) -> Preparation:
         """Prepare a package."""
@@ -82,7 +92,12 @@ class LaneReaders:
         return self._readers[self._priorities[job.source]]
 
     def _equipped(self, job: Job) -> Job:
-        """The job with the scope-and-retention table as it is now, and the way to the scanner."""
+        """The job with what the role knows: the scope table as it is now, scanner, reserve."""
         table = self.scopes.get(job.source)
         scope = None if table is None else table.current()
-        return replace(job, scope=scope, clamd_socket=self._clamd_socket)
+        return replace(
+            job,
+            scope=scope,
+            has_scanner=self._settings.clamd_socket is not None,
+            staging_reserve_bytes=self._settings.staging_reserve_bytes,
+        )

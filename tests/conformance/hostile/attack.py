@@ -14,7 +14,7 @@ import msgspec
 
 from ingest_watch.findings import PackageRejected
 from ingest_watch.format_identification import FormatService, identifier_kind
-from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.package_readers import PackageReaders
 from ingest_watch.preparation import (
     Acceptable,
     Changed,
@@ -25,6 +25,7 @@ from ingest_watch.preparation import (
     Unacceptable,
     Undecided,
 )
+from ingest_watch.reader_kind import reader_kind
 from ingest_watch.workers import Workers
 from tests.bags import bag_files, manifest, write_files
 from tests.conftest import WaitUntil

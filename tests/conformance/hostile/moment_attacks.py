@@ -17,8 +17,9 @@ from ingest_watch.arrivals import Ready
 from ingest_watch.confinement import Confinement
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.lanes import Lane
-from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.package_readers import PackageReaders
 from ingest_watch.preparation import Job, Preparation
+from ingest_watch.reader_kind import reader_kind
 from ingest_watch.settle import CompleteWhen, Quiet, Settled, Settler, SettleRule
 from ingest_watch.workers import WorkerDied, Workers
 from storage.catalogue.model import Arrival

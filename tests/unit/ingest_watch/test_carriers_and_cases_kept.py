@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ingest_watch.format_identification import FormatService, identifier_kind
-from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.package_readers import PackageReaders
 from ingest_watch.preparation import Acceptable, Job, Preparation, Profile, Unacceptable
+from ingest_watch.reader_kind import reader_kind
 from ingest_watch.workers import Workers
 from storage.file_list import read_file_list
 from tests.bags import ZipPart, write_files, zip_bytes

@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from ingest_watch.format_identification import FormatService, identifier_kind
-from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.package_readers import PackageReaders
 from ingest_watch.preparation import Acceptable, Job, Profile
+from ingest_watch.reader_kind import reader_kind
 from ingest_watch.workers import Workers
 from storage.file_list import read_file_list
 from tests.certificates import identity, rsa_key

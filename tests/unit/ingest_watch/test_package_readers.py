@@ -18,8 +18,10 @@ from ingest_watch.confinement import Confinement
 from ingest_watch.findings import PackageRejected
 from ingest_watch.format_identification import FormatService, OwnIdentifier, identifier_kind
 from ingest_watch.limits import MEBIBYTE
-from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.package_readers import PackageReaders
 from ingest_watch.preparation import Acceptable, Job, Profile, Unacceptable, Undecided
+from ingest_watch.reader_kind import reader_kind
+from ingest_watch.reader_services import ReaderServices
 from ingest_watch.workers import WorkerDied, Workers
 from tests.bags import bag_files, write_files
 from tests.carrier_packages import carrier_files
@@ -37,7 +39,8 @@ LITTLE = replace(KIND.allowance, output_bytes=MEBIBYTE, content_bytes_max=0)
 # Run in a process of its own, whose kernel takes no filter of system calls any more.
 WITHOUT_SECCOMP = """
 import asyncio, ctypes, platform, struct
-from ingest_watch.package_readers import PackageReaders, reader_kind
+from ingest_watch.package_readers import PackageReaders
+from ingest_watch.reader_kind import reader_kind
 from ingest_watch.workers import Workers, WorkersUnconfined
 
 def instruction(code, value, if_true=0, if_false=0):
@@ -213,17 +216,20 @@ async def test_a_confined_reader_has_formats_told_and_files_scanned(place: Path)
         shipped_profile("bagit"), checks=checks, content=Content(allowed=("OFD", "text"))
     )
     identifier = Workers(1, identifier_kind())
-    readers = Workers(1, reader_kind(4, unix_sockets=True), FormatService(identifier).answer)
     try:
         with running_clamd(place / "clamd") as socket:
+            services = ReaderServices(FormatService(identifier), socket)
+            readers = Workers(1, KIND, services.answer)
             mixed = replace(
                 job(place, "mixed"),
                 profile=Profile(("bagit",), "name", checks=profile),
-                clamd_socket=socket,
+                has_scanner=True,
             )
-            refused = await PackageReaders(readers).prepare(mixed)
+            try:
+                refused = await PackageReaders(readers).prepare(mixed)
+            finally:
+                readers.close()
     finally:
-        readers.close()
         identifier.close()
     assert isinstance(refused, Unacceptable)
     found = {(reason.code, reason.path) for reason in refused.reasons}

@@ -8,6 +8,7 @@ import ctypes
 import multiprocessing
 import os
 import pickle
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -27,6 +28,7 @@ from ingest_watch.workers import (
     Workers,
     WorkersClosed,
 )
+from ingest_watch.workload import Enquiry
 from tests.conftest import WaitUntil
 
 MEBIBYTE = 1024**2
@@ -218,12 +220,54 @@ async def test_this_machine_can_restrict_all_of_it(workers: Workers) -> None:
     assert await workers.lacking() == ()
 
 
-async def test_sockets_of_this_machine_are_left_to_workers_that_need_them() -> None:
-    workers = Workers(1, replace(KIND, confinement=replace(KIND.confinement, unix_sockets=True)))
-    await workers.run(exec, REFUSED["unix"])
-    with pytest.raises(PermissionError):
-        await workers.run(exec, REFUSED["internet"])
+def asking(file: Path) -> str:
+    """A job that asks its owner about an open file."""
+    return (
+        "import os, ingest_watch.workload\n"
+        f"file = os.open({os.fspath(file)!r}, os.O_RDONLY)\n"
+        "answer = ingest_watch.workload.ask('what is in it?', file)\n"
+        "assert answer == ('what is in it?', b'page one'), answer\n"
+    )
+
+
+async def test_a_job_asks_its_owner_about_a_file_that_it_opened_itself(tmp_path: Path) -> None:
+    file = tmp_path / "申请表"
+    file.write_bytes(b"page one")
+    handed_over = []
+
+    def answered(enquiry: Enquiry) -> object:
+        assert enquiry.descriptor is not None
+        handed_over.append(enquiry.descriptor)
+        return enquiry.question, os.pread(enquiry.descriptor, 100, 0)
+
+    workers = Workers(1, KIND, answered)
+    for _ in range(2):
+        await workers.run(exec, asking(file))
     await asyncio.to_thread(workers.close)
+    for descriptor in handed_over:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_given_up(
+    tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    """Also what takes long to answer must not keep an intake from ending."""
+    asked = threading.Event()
+
+    def answered(enquiry: Enquiry) -> object:
+        asked.set()
+        while not enquiry.is_given_up():
+            os.sched_yield()
+        return None
+
+    workers = Workers(1, KIND, answered)
+    (tmp_path / "file").touch()
+    job = asyncio.create_task(workers.run(exec, asking(tmp_path / "file")))
+    await wait_until(asked.is_set, 20, "the question")
+    await asyncio.to_thread(workers.close)
+    with pytest.raises(WorkersClosed):
+        await job
 
 
 async def test_a_process_makes_room_for_another_after_so_many_jobs() -> None:
