@@ -72,6 +72,15 @@ class Workshop:
     trails: Path | None  # where checks of large objects leave their trails
     rule: TrailRule
 
+    def new_pool(self) -> ProcessPoolExecutor:
+        """Processes that read; whoever asks ends them."""
+        return ProcessPoolExecutor(
+            self.settings.workers,
+            mp_context=self.context,
+            initializer=start_worker,
+            initargs=(self.controls,),
+        )
+
 
 class CycleRun:
     """One run over the objects of one pass; used once."""
@@ -86,7 +95,7 @@ class CycleRun:
         self._read_bytes_before = self._controls.read_bytes()
         self._settled_bytes = 0
         self._kept_s = time.monotonic()
-        self._pool = self._new_pool()
+        self._pool = self._workshop.new_pool()
         self._listed: list[StoredObject] = []
         self._running: dict[asyncio.Future[list[ObjectCheck]], _Batch] = {}
         self._tries: dict[str, int] = {}
@@ -95,7 +104,7 @@ class CycleRun:
         self.checked_objects = 0
         self.damaged_objects = 0
         self.io_errors = 0  # objects of which the disk refused something
-        self.reads_objects = True  # and not journal, index and folders, which come after them
+        self.reads_objects = True  # and not journal, index and folders
         self.bytes_per_second = float(RATE_MIN)  # the pace now, which says how much is handed out
 
     @property
@@ -116,7 +125,9 @@ class CycleRun:
 
         Raises VolumeVanished, SweepProcessesDie.
         """
+        surroundings = Surroundings(self._volume, self._settings, now, is_over)
         try:
+            await self._prove_records(surroundings)
             while not is_over():
                 await self._list_more()
                 self._feed(rfc3339(now()))
@@ -136,11 +147,20 @@ class CycleRun:
             await self._keep_progress(now=True)
         if is_over() or not looks_for_strays(self.cycle):
             return not is_over()
-        return await self._look_around(Surroundings(self._volume, self._settings, now, is_over))
+        return await self._look_around(surroundings)
+
+    async def _prove_records(self, surroundings: Surroundings) -> None:
+        """Objects are judged by the index: before the first of them, that is held against the
+        journal, and made anew where it differs. After the last it is again, for the strays."""
+        if looks_for_strays(self.cycle) and self.done == Work():
+            self.reads_objects = False
+            await surroundings.check_records(self._pool)
+            self.reads_objects = True
+            self._settled_bytes = self.read_bytes()  # none of it belongs to an object
 
     async def _look_around(self, surroundings: Surroundings) -> bool:
         self.reads_objects = False
-        pool = self._new_pool()
+        pool = self._workshop.new_pool()
         try:
             return await surroundings.look(pool)
         finally:
@@ -154,14 +174,6 @@ class CycleRun:
         if now or time.monotonic() - self._kept_s >= _PROGRESS_S:
             self._kept_s = time.monotonic()
             await asyncio.to_thread(self._objects.keep_progress)
-
-    def _new_pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            self._settings.workers,
-            mp_context=self._workshop.context,
-            initializer=start_worker,
-            initargs=(self._controls,),
-        )
 
     async def _list_more(self) -> None:
         if self._listed:
@@ -273,7 +285,7 @@ class CycleRun:
         if self._deaths > _DEATHS_MAX:
             raise SweepProcessesDie("the sweep's processes end at once: see the kernel's log")
         self._pool.shutdown(wait=False)
-        self._pool = self._new_pool()
+        self._pool = self._workshop.new_pool()
 
 
 def _has_io_error(check: ObjectCheck) -> bool:

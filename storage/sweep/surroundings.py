@@ -1,7 +1,8 @@
 """What a cycle looks at besides the objects: the volume's own records, and strays in the root.
 
-docs/operations/sweep.md. Comes after all objects. When the records are damaged, or so much seems
-to stray that they are more likely wrong than the disk, nothing is moved: a person must look.
+docs/operations/sweep.md. Comes after all objects; the records before them, too. When these are
+damaged, or so much seems to stray that they are more likely wrong than the disk, nothing is moved:
+a person must look.
 """
 
 import asyncio
@@ -35,14 +36,15 @@ class Surroundings:
 
     async def look(self, pool: ProcessPoolExecutor) -> bool:
         """Check the records in a process of `pool`, then find strays. False if it was ended."""
-        found = await self._check_records(pool)
+        found = await self.check_records(pool)
         if found is None:
             return False
         if any(damage.kind is DamageKind.JOURNAL_DAMAGED for damage in found):
             return True  # what belongs here is not known for certain
         return await self._find_strays()
 
-    async def _check_records(self, pool: ProcessPoolExecutor) -> list[Damage] | None:
+    async def check_records(self, pool: ProcessPoolExecutor) -> list[Damage] | None:
+        """What is wrong with them, put on record; None if it was ended."""
         if self.is_over():
             return None
         check = await asyncio.to_thread(self.volume.records_check)

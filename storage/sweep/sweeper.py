@@ -5,6 +5,7 @@ holds the pace, cycle.py goes over the objects. Mends nothing.
 """
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from storage.sweep.cycle import CycleRun, Workshop
 from storage.sweep.listing import PassList, held_by_class
 from storage.sweep.model import (
     ClassForecast,
+    DamageKind,
     PassKind,
     PassOrder,
     Reason,
@@ -39,6 +41,7 @@ from storage.sweep.plan import (
     next_step,
     orders_after,
 )
+from storage.sweep.surroundings import Surroundings
 from storage.sweep.trail import TrailRule, forget_trails
 from storage.sweep.worker import SweepControls
 
@@ -187,20 +190,45 @@ class Sweeper:
         async with asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(self._stop_when(stop))
             while not self._stopping:
-                step = await self._next_step()
-                if isinstance(step, Sweep):
-                    await self._sweep(step.cycle)
-                else:
-                    remaining_s = (step.until - self._now()).total_seconds()
-                    await self._sleep(min(max(remaining_s, 0.0), _WAIT_MAX_S))
+                try:
+                    await self._take_step()
+                except* sqlite3.DatabaseError as rotten:
+                    if not await self._mend_index():
+                        raise
+                    log.warning("sweep.index.rotted", reason=str(rotten.exceptions[0]))
             watch.cancel()
+
+    async def _take_step(self) -> None:
+        step = await self._next_step()
+        if isinstance(step, Sweep):
+            await self._sweep(step.cycle)
+        else:
+            remaining_s = (step.until - self._now()).total_seconds()
+            await self._sleep(min(max(remaining_s, 0.0), _WAIT_MAX_S))
+
+    async def _mend_index(self) -> bool:
+        """Have an index that cannot be read any more made anew; False if that is not what is wrong.
+
+        Else the node would end, be started again, open, and end at the same page.
+        """
+        self._controls.stopped = self._stopping
+        self._controls.grant(UNLIMITED, UNLIMITED)
+        look = Surroundings(self._volume, self._settings, self._now, lambda: self._stopping)
+        pool = self._workshop.new_pool()
+        try:
+            found = await look.check_records(pool)
+        finally:
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+        return found is None or any(each.kind is DamageKind.INDEX_DAMAGED for each in found)
 
     async def _next_step(self) -> Sweep | Wait:
         self._woken.clear()
         if not await asyncio.to_thread(self._volume.takes_records):
             return Wait(self._now() + timedelta(seconds=_WAIT_MAX_S))
-        asked, self._asked = self._asked, []
-        return await asyncio.to_thread(self._decide, asked)
+        asked = list(self._asked)
+        step = await asyncio.to_thread(self._decide, asked)
+        del self._asked[: len(asked)]
+        return step
 
     def _decide(self, asked: list[PassOrder]) -> Sweep | Wait:
         """What to do now, with what was asked for and what events call for put on record first."""
