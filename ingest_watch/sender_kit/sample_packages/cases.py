@@ -112,29 +112,28 @@ def _code(number: int) -> str:
 
 def _case(code: str, task_code: str = _TASK) -> dict[str, bytes]:
     facts = {"electronic_record_code": code, "task_code": task_code, **_FACTS}
-    body = elements({**facts, "total_number": str(len(_FILES))})
-    for number, (path, content) in enumerate(_FILES.items(), 1):
-        title, _, name = path.partition("/")
-        file = elements(
-            {
-                "file_code": f"{_LETTERS[title]}{number}",
-                "file_standard_name": name,
-                "file_actual_name": name,
-                "format_information": name.rpartition(".")[2],
-                "computer_file_name": name,
-                "computer_file_size": str(len(content)),
-                "computer_file_creation_time": "2021-03-01 09:00:00",
-            }
-        )
-        folder = f'<folder id="{number}" title="{title}"><file>{file}</file></folder>'
-        body += f"<fileset>{folder}" if number == 1 else folder
-    body += "</fileset>"
+    told = elements({**facts, "total_number": str(len(_FILES))})
+    listed = "".join(_listed(number, path) for number, path in enumerate(_FILES, 1))
     step = elements({"step": "受理", "time": "2021-03-01 09:00:00"})
     return {
-        _BASE_INFO: _document("base_info", body),
+        _BASE_INFO: _document("base_info", f"{told}<fileset>{listed}</fileset>"),
         _PROCESS: _document("process_info", f"<process>{step}</process>"),
         **_FILES,
     }
+
+
+def _listed(number: int, path: str) -> str:
+    title, _, name = path.partition("/")
+    file = {
+        "file_code": f"{_LETTERS[title]}{number}",
+        "file_standard_name": name,
+        "file_actual_name": name,
+        "format_information": name.rpartition(".")[2],
+        "computer_file_name": name,
+        "computer_file_size": str(len(_FILES[path])),
+        "computer_file_creation_time": "2021-03-01 09:00:00",
+    }
+    return f'<folder id="{number}" title="{title}"><file>{elements(file)}</file></folder>'
 
 
 def _batch(
