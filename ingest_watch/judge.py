@@ -85,6 +85,7 @@ def judge(
             package.name,
             partial(_trusted, profile.seals),
             package.names_encoding,
+            package.limits,
         )
         opened = package_format.open(opening)
         with closing(opened):

@@ -45,7 +45,7 @@ from storage.digests import sha256_of_file
 from storage.file_list import RECEIVED_PREFIX, read_file_list
 
 IDENTIFIER_BYTES_MAX = 200
-_SERIALISED = (b".tar.gz", b".tgz", b".tar", b".zip")
+_SERIALISED = (b".tar.gz", b".tgz", b".tar", b".zip", b".eep")
 _PREPARED = "prepared.json"
 # The disk or the share is in trouble, or not readable by us yet: nothing is said of the package.
 _PASSING = frozenset(

@@ -29,6 +29,7 @@ from ingest_watch.opening_rules import ARCHIVE_UNKNOWN, SPECIAL, TOO_LARGE
 from ingest_watch.room import expect_room
 from ingest_watch.safe_open import FILE_FLAGS, open_beneath
 from ingest_watch.target_tree import TargetTree
+from ingest_watch.workload import expect
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class StagedPackage:
     kept_whole_as: str | None = None  # the format of a file that was not unpacked
     name: str = ""  # of the folder or file that it came as
     names_encoding: str | None = None  # the source's rule, for whoever opens a file kept whole
+    limits: IntakeLimits = DEFAULT_LIMITS  # likewise
 
 
 def stage_folder(
@@ -107,6 +109,7 @@ def stage_file(
                 name=source.name,
                 kept_whole_as=whole.name,
                 names_encoding=names_encoding,
+                limits=limits,
             )
         archive = (copied, descriptor)
         progress.expect(None)
@@ -137,7 +140,9 @@ class _FolderReading:
         before = stamp(os.fstat(self._folder))
         self._walk(self._name)
         self._listing.check_names()
-        if room is not None:
+        if room is None:
+            expect(self._listing.content_bytes())
+        else:
             expect_room(room, self._listing.content_bytes())
         self._wanted = wanted_digests(self._listing.names_in(""))
         progress.expect(self._listing.content_bytes())

@@ -42,7 +42,6 @@ from ingest_watch.formats.package_format import (
     SaysNothing,
 )
 from ingest_watch.formats.staged_documents import opened_document
-from ingest_watch.limits import DEFAULT_LIMITS
 from ingest_watch.listing import Listing
 from ingest_watch.records import Record, StatedFile
 from ingest_watch.target_tree import TargetTree
@@ -231,10 +230,10 @@ class OpenedZip(OpenedCase):
             files = stack.enter_context(Listing.create(self._target_listing))
             tree = stack.enter_context(TargetTree(self._target))
             archive = stack.enter_context(opened_document(opening.folder, opening.listing, name))
-            register = EntryRegister(files, DEFAULT_LIMITS)
+            register = EntryRegister(files, opening.limits)
             encoding = opening.names_encoding
-            remarks = list(read_zip(archive.fileno(), register, files, DEFAULT_LIMITS, encoding))
-            contents = zip_contents(archive.fileno(), files, DEFAULT_LIMITS)
+            remarks = list(read_zip(archive.fileno(), register, files, opening.limits, encoding))
+            contents = zip_contents(archive.fileno(), files, opening.limits)
             write_contents(contents, tree, files, WantedDigests())
             self._top = files.top_folder()
             if self._top is not None:

@@ -28,7 +28,6 @@ from ingest_watch.formats.package_format import (
     Opening,
     SaysNothing,
 )
-from ingest_watch.limits import DEFAULT_LIMITS
 from ingest_watch.listing import Listing
 from ingest_watch.records import Record, StatedDigest, StatedFile
 from ingest_watch.safe_open import FILE_FLAGS, FOLDER_FLAGS, open_beneath
@@ -154,7 +153,7 @@ class OpenedEep(SaysNothing):
 
     def _read(self, path: str) -> None:
         size_bytes = self._listing.content_bytes()
-        content = Content(self._opening.work, size_bytes, DEFAULT_LIMITS)
+        content = Content(self._opening.work, size_bytes, self._opening.limits)
         try:
             with self._open(path) as stream:
                 self._document = read_document(stream, path, content)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ingest_watch.algorithms import WantedDigests
 from ingest_watch.findings import Finding, Rule, Severity
+from ingest_watch.limits import DEFAULT_LIMITS, IntakeLimits
 from ingest_watch.listing import Listing
 from ingest_watch.records import Record, StatedFile
 from ingest_watch.seals.trust import Trust, no_trust
@@ -183,6 +184,7 @@ class Opening:
     name: str = ""  # of the package, as its sender named the folder or file; "" if not known
     trust: Callable[[], Trust] = no_trust  # what signatures may rest on, read when asked for
     names_encoding: str | None = None  # the source's rule for names in an archive
+    limits: IntakeLimits = DEFAULT_LIMITS  # what decoding keeps to
 
 
 class PackageFormat(Protocol):

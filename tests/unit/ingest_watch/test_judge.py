@@ -25,14 +25,16 @@ from ingest_watch.checks.check import (
 )
 from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.content_register import ContentRegister
-from ingest_watch.findings import Finding, Rule, Severity, shown
+from ingest_watch.findings import Finding, PackageRejected, Rule, Severity, shown
 from ingest_watch.formats.bagit import BagIt
 from ingest_watch.formats.package_format import Opening
 from ingest_watch.instruments import Instruments
 from ingest_watch.judge import Standards, judge
+from ingest_watch.limits import IntakeLimits
 from ingest_watch.listing import Listing
-from ingest_watch.staging import inspect_folder
+from ingest_watch.staging import inspect_folder, stage_file
 from tests.bags import bag_files, judged, write_files
+from tests.case_packages import case_zip
 
 WARNING = Rule("w", Severity.WARNING, "at {place}", "在 {place}", "")
 ERROR = Rule("e", Severity.ERROR, "bad", "坏", "")
@@ -219,3 +221,12 @@ def test_what_is_held_always_has_a_reason(examined: Examined) -> None:
     silent = CheckResult(check, "YJ", Outcome.TO_BE_JUDGED, Consequence.HOLD, ())
     report = CheckReport("bagit", Verdict.NOT_JUDGED, (silent,))
     assert [finding.code for finding in report.reasons()] == ["check-could-not-run"]
+
+
+def test_a_file_that_is_kept_whole_is_opened_under_the_limits_of_its_source(tmp_path: Path) -> None:
+    case = tmp_path / "2021-0001.zip"
+    case.write_bytes(case_zip())
+    limits = IntakeLimits(files_max=3)
+    staged = stage_file(case, tmp_path / "staged", tmp_path / "listing", limits, ("case",))
+    with pytest.raises(PackageRejected, match="entries"):
+        judge(staged, Standards(formats=("case",)))
