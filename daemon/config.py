@@ -56,7 +56,7 @@ class Site(Section, frozen=True):
     copies: Annotated[int, Meta(ge=1, le=16)] = 3
     run_folder: Path = Path("/run/lantai")  # control sockets
     keys_folder: Path = Path("/etc/lantai/keys")
-    debug: bool = False  # allows the verb block-loop, for tests of the watchdog
+    debug: bool = False  # allows the verbs block-loop and crash-at, for tests only
 
 
 class Catalogue(Section, frozen=True):

@@ -107,7 +107,9 @@ def _site(config: Config) -> Iterator[Problem]:
             "副本数少于 3",
         )
     if config.site.debug:
-        yield warning("site.debug", "is on: anyone in lantai-ops can block a role", "调试已开启")
+        yield warning(
+            "site.debug", "is on: anyone in lantai-ops can block or kill a role", "调试已开启"
+        )
 
 
 def _catalogue(config: Config) -> Iterator[Problem]:

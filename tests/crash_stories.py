@@ -202,7 +202,7 @@ class NeverWhole(Story):
 
     def afterwards(self) -> None:
         late = folders_of(self.outside.layout, self.source).drop / self.name / "data/0.bin"
-        if late.parent.exists():
+        if late.parent.exists() and not late.exists():
             late.write_bytes(self.files["data/0.bin"])
 
 
