@@ -9,8 +9,8 @@ import secrets
 import shutil
 import socket
 import tempfile
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from daemon.demo.senders import PORTAL, Sender
@@ -22,6 +22,8 @@ NODES = ("node-1", "node-2", "node-3")
 SOURCE = PORTAL.name
 # A Unix socket's path has at most 107 bytes.
 _SOCKET_FOLDER_BYTES_MAX = 80
+# Below those that the kernel hands out: none is taken by chance before its role starts.
+_PORTS = range(20000, 32000)
 
 
 class DemoRefused(Refusal):
@@ -166,13 +168,17 @@ def _run_folder(folder: Path) -> Path:
 
 
 def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        ports = [each.getsockname()[1] for each in sockets]
-    secrets.SystemRandom().shuffle(ports)
-    return ports
+    drawn = secrets.SystemRandom().sample(_PORTS, len(_PORTS))
+    return list(islice(filter(_is_free, drawn), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _site_text(layout: DemoLayout, keys: KeyFolder, endpoints: dict[str, str]) -> str:
