@@ -101,11 +101,12 @@ def order_crash(text: str) -> None:
 
     Nothing is ordered by an empty text. Raises NoSuchCrashPoint.
     """
-    name, _, count = text.partition(":")
-    if text and (name not in POINTS or not (count or "1").isdecimal()):
+    name, colon, count = text.partition(":")
+    passages = int(count) if count.isdecimal() else 0 if colon else 1
+    if text and (name not in POINTS or passages < 1):
         raise NoSuchCrashPoint(f"{text!r} is no crash point; give a NAME or NAME:n of {VARIABLE}")
     with _order.lock:
-        _order.text, _order.name, _order.left = text, name or None, int(count or "1")
+        _order.text, _order.name, _order.left = text, name or None, passages
 
 
 def ordered_crash() -> str:

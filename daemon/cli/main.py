@@ -23,6 +23,7 @@ EXIT_CONFIGURATION = 78
 EXIT_CODES = {
     "not-running": EXIT_NOT_RUNNING,
     "configuration-refused": EXIT_CONFIGURATION,
+    "no-such-crash-point": EXIT_CONFIGURATION,
 }
 
 # verb → where it is, and its line in `lantai --help`.
