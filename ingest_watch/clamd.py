@@ -15,8 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from ingest_watch.checks.virus import TOO_LARGE
-from ingest_watch.instruments import Scanned
+from ingest_watch.instruments import TOO_LARGE, Scanned
 
 # The engine's own end, whatever MaxFileSize says.
 SCAN_BYTES_MAX = 2 * 1024**3 - 1

@@ -5,8 +5,6 @@ that forks or that opens packages, so a reader asks its owner, who has a confine
 this kind answer. What is not in PRONOM is for others (ofd.py).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -118,7 +116,7 @@ class FormatService:
 
 
 class OwnIdentifier:
-    """Tells formats for a process that has a service itself (`lantai check`)."""
+    """Tells formats for a process that has a service itself."""
 
     def __init__(self, service: FormatService) -> None:
         self._service = service
@@ -126,16 +124,6 @@ class OwnIdentifier:
     def identify(self, paths: tuple[Path, ...]) -> tuple[Identified, ...]:
         """As FormatIdentifier says."""
         return _read(self._service.answer(Enquiry(Question(paths))))
-
-
-@contextmanager
-def own_identifier() -> Iterator[OwnIdentifier]:
-    """An identifier for a process that checks a few packages; its process starts when asked."""
-    workers = Workers(1, identifier_kind())
-    try:
-        yield OwnIdentifier(FormatService(workers))
-    finally:
-        workers.close()
 
 
 class AskingIdentifier:

@@ -9,6 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+# What a scanner says of a file that it cannot take whole.
+TOO_LARGE = "too large for the scanner 超出杀毒软件可检测大小"
+
 
 @dataclass(frozen=True, slots=True)
 class Identified:

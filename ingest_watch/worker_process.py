@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import EFBIG
-from multiprocessing import get_context, parent_process
+from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -118,6 +118,19 @@ class Overdue:
 # How an owner answers what a job asks; from the thread that waits for the job.
 Answering = Callable[[Enquiry], object]
 Outcome = Returned | Raised | Failed | Died | Overdue
+
+
+def start_server(preload: tuple[str, ...]) -> None:
+    """Start the process that others are forked from, before it is needed: from the main thread.
+
+    It and they are deaf to Ctrl-C, which is meant for the owner alone.
+    """
+    forkserver.set_forkserver_preload(list(preload))
+    heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, heeded)
 
 
 class WorkerProcess:

@@ -104,8 +104,14 @@ class Workers:
 
     async def lacking(self) -> tuple[str, ...]:
         """Start a process; return what this machine could not restrict it in."""
-        lacking: tuple[str, ...] = await self._in_thread(self._tried)
+        lacking: tuple[str, ...] = await self._in_thread(self.tried)
         return lacking
+
+    def tried(self) -> tuple[str, ...]:
+        """As `lacking`, for a thread that may wait."""
+        process = self._take()
+        self._give_back(process, reusable=True)
+        return process.lacking
 
     async def run(self, call: Callable[[Job], Result], job: Job) -> Result:
         """Return `call(job)`, run in a worker.
@@ -136,16 +142,16 @@ class Workers:
             raise WorkersClosed("the workers are ended")
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    def _tried(self) -> tuple[str, ...]:
-        process = self._take()
-        self._give_back(process, reusable=True)
-        return process.lacking
-
     def _done(self, call: Callable[[Any], object], job: object) -> Outcome:
         outcome: Outcome = Died("it was never tried")
         for attempt in range(1, _TRIES + 1):
             process = self._take() if attempt == 1 else self._fresh()
-            outcome = process.carry_out(call, job, self.kind.allowance)
+            try:
+                outcome = process.carry_out(call, job, self.kind.allowance)
+            except BaseException:  # by Ctrl-C: it must not go on when nobody waits for it
+                process.kill()
+                self._give_back(process, reusable=False)
+                raise
             ended = isinstance(outcome, Died | Overdue)
             self._give_back(process, reusable=not ended)
             if not ended:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from daemon.cli.check import check_package
 from ingest_watch.checks.report import CheckReport
 from ingest_watch.findings import Severity
 from ingest_watch.judge import Standards
+from tests.judging import check_package
 
 PAYLOAD = {"data/申请表.pdf": b"%PDF-1.4 form", "data/scan/1.txt": b"page one\n"}
 

@@ -1,15 +1,16 @@
-"""Judge a package of one format, as `lantai check --format` does, and look at what was found."""
+"""Judge a package as `lantai check` does, in this process, and look at what was found."""
 
+import tempfile
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from daemon.cli.check import check_package
 from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.findings import Finding, Severity
 from ingest_watch.format_identification import FormatService, OwnIdentifier, identifier_kind
 from ingest_watch.instruments import Instruments
 from ingest_watch.judge import Standards
+from ingest_watch.package_check import judge_package
 from ingest_watch.workers import Workers
 
 # Another item of the standard, telling of a flaw that the format itself names more exactly: a
@@ -21,6 +22,13 @@ FOLLOWING = {
     "file-undescribed", "metadata-duplicate", "package-element-missing", "metadata-unread",
     "attribute-size", "metadata-type", "metadata-length", "virus-scanner-none",
 }  # fmt: skip
+
+
+def check_package(
+    path: Path, standards: Standards, instruments: Instruments | None = None
+) -> CheckReport:
+    with tempfile.TemporaryDirectory(prefix="lantai-check-") as folder:
+        return judge_package(path, Path(folder), standards, instruments)
 
 
 def report_as(path: Path, format_name: str) -> CheckReport:

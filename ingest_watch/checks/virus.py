@@ -23,7 +23,7 @@ from ingest_watch.checks.check import (
     Undone,
 )
 from ingest_watch.findings import Finding, Rule, Severity
-from ingest_watch.instruments import VirusScanner
+from ingest_watch.instruments import TOO_LARGE, VirusScanner
 
 NO_SCANNER = Rule(
     "virus-scanner-none", Severity.NOTE, "no virus scanner is configured, so nothing was scanned",
@@ -38,8 +38,6 @@ _UNSCANNED = Rule(
     "该文件未经病毒检测：{reason}", "DA/T 70 4-2",
 )  # fmt: skip
 _HEAVIEST = (Consequence.REJECT, Consequence.HOLD, Consequence.REMARK)
-# What the scanner says of a file that it cannot take whole.
-TOO_LARGE = "too large for the scanner 超出杀毒软件可检测大小"
 
 
 class _Virus(JudgesEach):

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import structlog
 
-from daemon.cli.check import check_package
 from ingest_watch.check_profile import CheckProfile, read_profile
 from ingest_watch.checks.check import Outcome
 from ingest_watch.checks.report import CheckReport
@@ -22,7 +21,7 @@ from tests.eep_variants import (
     rsa_signature,
     with_signature,
 )
-from tests.judging import checks_finding, codes_as, instruments
+from tests.judging import check_package, checks_finding, codes_as, instruments
 
 
 @pytest.mark.parametrize("what", GOOD)

@@ -31,34 +31,18 @@ from tests.conftest import PROJECT
 from tests.content_samples import EICAR, ofd, png
 from tests.csip_packages import write_csip
 from tests.eep_packages import original, written
+from tests.seccomp_lacking import WITHOUT_SECCOMP
 
 KIND = reader_kind(4)
 # What is left when no package may be larger than nothing: enough for its listing.
 LITTLE = replace(KIND.allowance, output_bytes=MEBIBYTE, content_bytes_max=0)
 
 # Run in a process of its own, whose kernel takes no filter of system calls any more.
-WITHOUT_SECCOMP = """
-import asyncio, ctypes, platform, struct
+TRIED_WITHOUT_SECCOMP = """
+import asyncio
 from ingest_watch.package_readers import PackageReaders
 from ingest_watch.reader_kind import reader_kind
 from ingest_watch.workers import Workers, WorkersUnconfined
-
-def instruction(code, value, if_true=0, if_false=0):
-    return struct.pack("=HBBI", code, if_true, if_false, value)
-
-class Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
-
-PRCTL = {"x86_64": 157, "aarch64": 167}[platform.machine()]
-SET_SECCOMP, MODE_FILTER, NO_NEW_PRIVILEGES, EINVAL = 22, 2, 38, 22
-code = (
-    instruction(0x20, 0) + instruction(0x15, PRCTL, 0, 3)
-    + instruction(0x20, 16) + instruction(0x15, SET_SECCOMP, 0, 1)
-    + instruction(0x06, 0x50000 | EINVAL) + instruction(0x06, 0x7FFF0000)
-)
-libc = ctypes.CDLL(None)
-libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-libc.prctl(SET_SECCOMP, MODE_FILTER, ctypes.byref(Program(len(code) // 8, code)), 0, 0)
 
 async def main():
     workers = Workers(1, reader_kind(4))
@@ -191,7 +175,7 @@ async def test_how_the_readers_are_confined_is_said(workers: Workers) -> None:
 def test_a_machine_that_cannot_confine_them_opens_nothing_unless_told_to() -> None:
     """Where the kernel takes no filter, sockets can still be made: that is tried, and said."""
     ran = subprocess.run(
-        [sys.executable, "-c", WITHOUT_SECCOMP],
+        [sys.executable, "-c", WITHOUT_SECCOMP + TRIED_WITHOUT_SECCOMP],
         cwd=PROJECT,
         capture_output=True,
         text=True,
