@@ -66,6 +66,12 @@ class IngestMetrics:
             "Size of the file system that staging is on.",
             registry=registry,
         )
+        self.reader_deaths = Counter(
+            "lantai_ingest_reader_deaths",
+            "Processes that died under a package: its readers, and those that tell formats.",
+            ["kind"],
+            registry=registry,
+        )
         self._add_progress(registry)
         self._add_tallies(registry)
 

@@ -198,6 +198,7 @@ class RunningIngest:
     async def _measure(self, part: Part) -> None:
         while True:
             self._figures.scope_tables(self._readers.scopes)
+            self._figures.reader_deaths(self._readers.deaths)
             part.beat(await self._figures.measure())
             await part.pause(2)
 

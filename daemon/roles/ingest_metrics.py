@@ -64,6 +64,11 @@ class IngestFigures:
         for source, file in files.items():
             self._metrics.scope_table_refused.labels(source).set(bool(file.flaw))
 
+    def reader_deaths(self, deaths: Mapping[str, int]) -> None:
+        """Note how many processes that open packages have died, by kind."""
+        for kind, count in deaths.items():
+            self._totals.raise_to(self._metrics.reader_deaths, count, kind)
+
     async def _set_scope(self) -> None:
         held = await self._catalogue.look(transfer_lists.held_by_source, _SCOPE_CODES)
         for source in self._settings.sources:
