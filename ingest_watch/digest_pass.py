@@ -10,6 +10,7 @@ from collections.abc import Collection
 from ingest_watch import progress
 from ingest_watch.algorithms import Hasher, new_hasher
 from ingest_watch.listing import StagedFile
+from ingest_watch.room import make_way
 from storage.blocks import FileHasher
 from storage.model import BLOCK_BYTES
 
@@ -64,6 +65,7 @@ class Pump:
 
 def write_piece(target: int, piece: memoryview) -> None:
     """Write all of `piece` where the descriptor stands: the kernel may take fewer at a time."""
+    make_way(len(piece))
     while len(piece) > 0:
         written = os.write(target, piece)
         progress.advance(written)

@@ -36,7 +36,7 @@ from ingest_watch.preparation import (
     Undecided,
 )
 from ingest_watch.progress import told_in
-from ingest_watch.room import StagingFull
+from ingest_watch.room import StagingFull, shared_by_others
 from ingest_watch.scan_service import AskingScanner
 from ingest_watch.staging import StagedPackage, stage_file, stage_folder, staged_files
 from storage.catalogue.model import Facts
@@ -70,7 +70,7 @@ def prepare(job: Job) -> Preparation:
         if job.work.exists():
             shutil.rmtree(job.work)
         job.work.mkdir(mode=0o700, parents=True)
-        with told_in(job.work):
+        with told_in(job.work), shared_by_others(job.work, job.staging_reserve_bytes):
             return _prepare(job)
     except PackageRejected as rejection:
         return refused(job, rejection)

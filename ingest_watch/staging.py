@@ -26,7 +26,7 @@ from ingest_watch.listing import Listing, StagedFile
 from ingest_watch.mode_remarks import ModeRemarks
 from ingest_watch.names import text_of
 from ingest_watch.opening_rules import ARCHIVE_UNKNOWN, SPECIAL, TOO_LARGE
-from ingest_watch.room import expect_room
+from ingest_watch.room import room_for
 from ingest_watch.safe_open import FILE_FLAGS, open_beneath
 from ingest_watch.target_tree import TargetTree
 from ingest_watch.workload import expect
@@ -140,13 +140,15 @@ class _FolderReading:
         before = stamp(os.fstat(self._folder))
         self._walk(self._name)
         self._listing.check_names()
-        if room is None:
-            expect(self._listing.content_bytes())
-        else:
-            expect_room(room, self._listing.content_bytes())
+        content_bytes = self._listing.content_bytes()
         self._wanted = wanted_digests(self._listing.names_in(""))
-        progress.expect(self._listing.content_bytes())
-        self._walk(self._read)
+        progress.expect(content_bytes)
+        if room is None:
+            expect(content_bytes)
+            self._walk(self._read)
+        else:
+            with room_for(room, content_bytes):
+                self._walk(self._read)
         self._expect_unchanged(before)
         return self._modes.remarks()
 
@@ -240,7 +242,7 @@ def _copy_file(source: Path, target: Path, limits: IntakeLimits) -> StagedFile:
             raise PackageRejected(SPECIAL.found(source.name))
         if status.st_size > limits.content_bytes_max:
             raise PackageRejected(TOO_LARGE.found(source.name, limit=limits.content_bytes_max))
-        expect_room(target.parent, status.st_size)
+        stack.enter_context(room_for(target.parent, status.st_size))
         progress.expect(status.st_size)
         writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         stack.callback(os.close, writer)

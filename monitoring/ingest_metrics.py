@@ -66,14 +66,17 @@ class IngestMetrics:
             "Size of the file system that staging is on.",
             registry=registry,
         )
+        self._add_readers(registry)
+        self._add_progress(registry)
+        self._add_tallies(registry)
+
+    def _add_readers(self, registry: CollectorRegistry) -> None:
         self.reader_deaths = Counter(
             "lantai_ingest_reader_deaths",
             "Processes that died under a package: its readers, and those that tell formats.",
             ["kind"],
             registry=registry,
         )
-        self._add_progress(registry)
-        self._add_tallies(registry)
 
     def _add_progress(self, registry: CollectorRegistry) -> None:
         self.bytes_under_way = Gauge(

@@ -227,7 +227,7 @@ def _why_not(path: Path, error: Exception) -> str:
         case PackageChanged():
             return f"{error}; check it again when it is complete / 信息包仍在变化，请稍后重试"
         case StagingFull():
-            return f"{error} / 临时空间不足"
+            return str(error)
         case WorkerOverdue():
             return f"{error}, or with a longer --minutes-max / 检测超时"
         case WorkerFailed() | WorkersUnconfined():

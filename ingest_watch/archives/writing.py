@@ -13,7 +13,7 @@ from ingest_watch.digest_pass import DigestPass, write_piece
 from ingest_watch.findings import PackageRejected
 from ingest_watch.listing import Listing
 from ingest_watch.opening_rules import ARCHIVE_DAMAGED
-from ingest_watch.room import expect_room
+from ingest_watch.room import room_for
 from ingest_watch.target_tree import TargetTree
 
 
@@ -31,7 +31,20 @@ def write_contents(
     StagingFull before a byte is written when there is no room for what the archive declares.
     """
     listing.check_names()
-    expect_room(tree.descriptor, listing.content_bytes())
+    with room_for(tree.descriptor, listing.content_bytes()):
+        _write(contents, tree, listing, wanted, start)
+    unread = listing.unread()
+    if unread is not None:
+        raise PackageRejected(ARCHIVE_DAMAGED.found(unread, detail="entry without content"))
+
+
+def _write(
+    contents: Iterable[Content],
+    tree: TargetTree,
+    listing: Listing,
+    wanted: WantedDigests,
+    start: int,
+) -> None:
     for row in listing.query("SELECT path FROM folder ORDER BY path").fetchall():
         tree.make_folder(row[0])
     for content in contents:
@@ -44,6 +57,3 @@ def write_contents(
         finally:
             os.close(target)
         listing.set_digests(digests.finish(content.path, None))
-    unread = listing.unread()
-    if unread is not None:
-        raise PackageRejected(ARCHIVE_DAMAGED.found(unread, detail="entry without content"))

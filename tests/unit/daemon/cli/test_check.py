@@ -55,7 +55,7 @@ def test_a_package_that_cannot_be_read_exits_3(tmp_path: Path) -> None:
         file.truncate(9 * 1024**4)
     result = run(archive)
     assert result.exit_code == 3
-    assert "临时空间不足" in result.stderr
+    assert "暂存空间不足" in result.stderr
     assert json.loads(run(archive, "--json").stdout)["verdict"] == "not-judged"
 
 
