@@ -62,21 +62,31 @@ def exit_status_and_warnings(path: Path) -> tuple[int, set[str]]:
     }
 
 
+@pytest.fixture(scope="module")
+def told(cases: list[Case]) -> dict[Path, tuple[int, set[str]]]:
+    """What is said of each case as a folder."""
+    return {case.folder: exit_status_and_warnings(case.folder) for case in cases}
+
+
 def test_the_suite_has_the_cases_it_is_known_for(cases: list[Case]) -> None:
     assert len(cases) == JUDGED_CASES
     assert sum(case.must_warn for case in cases) == 4
 
 
-def test_every_verdict_is_the_suites(cases: list[Case]) -> None:
+def test_every_verdict_is_the_suites(
+    cases: list[Case], told: dict[Path, tuple[int, set[str]]]
+) -> None:
     wrong = [
         str(case.folder)
         for case in cases
-        if exit_status_and_warnings(case.folder)[0] != (0 if case.is_acceptable else 1)
+        if told[case.folder][0] != (0 if case.is_acceptable else 1)
     ]
     assert wrong == []
 
 
-def test_every_warning_case_is_warned_about_for_its_own_reason(cases: list[Case]) -> None:
+def test_every_warning_case_is_warned_about_for_its_own_reason(
+    cases: list[Case], told: dict[Path, tuple[int, set[str]]]
+) -> None:
     reasons = {
         "made-with-md5sum-tools": "manifest-md5sum",
         "relative-path": "path-relative",
@@ -86,7 +96,7 @@ def test_every_warning_case_is_warned_about_for_its_own_reason(cases: list[Case]
     warned = {case.folder.name: case.folder for case in cases if case.must_warn}
     assert warned.keys() == reasons.keys()
     for name, folder in warned.items():
-        assert reasons[name] in exit_status_and_warnings(folder)[1], name
+        assert reasons[name] in told[folder][1], name
 
 
 def test_the_two_spellings_of_one_file_are_told_apart_in_words(suite: Path) -> None:
@@ -100,7 +110,12 @@ def test_the_two_spellings_of_one_file_are_told_apart_in_words(suite: Path) -> N
 @pytest.mark.parametrize("packer", PACKERS)
 @pytest.mark.parametrize("has_top_folder", [True, False])
 def test_a_serialised_bag_gets_the_verdict_of_its_folder(
-    cases: list[Case], tmp_path: Path, packer: str, *, has_top_folder: bool
+    cases: list[Case],
+    told: dict[Path, tuple[int, set[str]]],
+    tmp_path: Path,
+    packer: str,
+    *,
+    has_top_folder: bool,
 ) -> None:
     wrong = []
     for case in cases:
@@ -108,7 +123,7 @@ def test_a_serialised_bag_gets_the_verdict_of_its_folder(
             (case.folder.parent, case.folder.name) if has_top_folder else (case.folder, ".")
         )
         archive = Path(shutil.make_archive(str(tmp_path / "bag"), packer, root, base))
-        if exit_status_and_warnings(archive) != exit_status_and_warnings(case.folder):
+        if exit_status_and_warnings(archive) != told[case.folder]:
             wrong.append(str(case.folder))
         archive.unlink()
     assert wrong == []
