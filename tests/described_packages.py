@@ -58,6 +58,7 @@ class Trial:
     folder: Path
     files: Mapping[str, bytes] = field(default_factory=dict)
     records: Sequence[Mapping[str, str]] | None = None
+    documents: Sequence[str] = ()  # that the records are from; none: all are from one
     stated: Sequence[StatedFile] | None = None
     profile: Mapping[str, Any] = field(default_factory=dict)
     instruments: Instruments = field(default_factory=lambda: Instruments(TODAY))
@@ -85,9 +86,12 @@ class Trial:
         )  # fmt: skip
         records = None
         if self.records is not None:
+            documents = self.documents or ["metadata.xml"] * len(self.records)
             records = [
-                Record(f"record {number}", "metadata.xml", tuple(map(Field, each, each.values())))
-                for number, each in enumerate(self.records, 1)
+                Record(f"record {number}", document, tuple(map(Field, each, each.values())))
+                for number, (document, each) in enumerate(
+                    zip(documents, self.records, strict=True), 1
+                )
             ]
         with ExitStack() as stack:
             staged = inspect_folder(content, self.folder / "listing")

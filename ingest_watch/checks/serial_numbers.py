@@ -30,7 +30,7 @@ _DIGITS_MAX = 18
 
 
 class _Serial(JudgesEach):
-    """Numbers by rule and document: each document counts for itself."""
+    """Numbers by rule and document: each counts for itself, or goes on where its like ends."""
 
     def __init__(self, rules: tuple[FieldRule, ...]) -> None:
         self._rules = rules
@@ -46,13 +46,22 @@ class _Serial(JudgesEach):
 
     def finish(self) -> Iterator[Finding]:
         starts = {rule.field: rule.serial or 0 for rule in self._rules}
+        ends = {
+            (_name(document), field, max(each)) for (document, field), each in self._numbers.items()
+        }
         for (document, field), numbers in self._numbers.items():
             ordered = array("q", sorted(numbers))
-            if ordered[0] != starts[field]:
+            goes_on = (_name(document), field, ordered[0] - 1) in ends
+            if ordered[0] != starts[field] and not goes_on:
                 yield _START.found(
                     document, document=document, field=field, first=ordered[0], start=starts[field]
                 )
             yield from _leaps(document, field, ordered)
+
+
+def _name(document: str) -> str:
+    """What the same catalogue of another carrier is called, too."""
+    return document.rpartition("/")[2]
 
 
 def _leaps(document: str, field: str, ordered: "array[int]") -> Iterator[Finding]:

@@ -59,6 +59,7 @@ _INDEXES = (
 _NAMES_MAX = 1000
 _SEPARATORS = re.compile(r"[;；\n]")
 _DRIVE = re.compile(r"[A-Za-z]:")
+_METADATA_NAMED = re.compile(r"[-_. ]?(?:元数据|metadata)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +264,21 @@ class CarrierContents:
         """Tell whether the file is the metadata beside one that a record names."""
         if not _is_xml(path):
             return False
-        stem = path[: -len(".xml")]
+        stem = _METADATA_NAMED.sub("", path[: -len(".xml")])
+        if stem.endswith("/"):
+            return self._names_file_in(stem)
         row = self._listing.query(
             "SELECT 1 FROM named WHERE target_stem = ?1 OR (target = ?1 AND NOT is_folder)", stem
         ).fetchone()
         return row is not None
+
+    def _names_file_in(self, folder: str) -> bool:
+        """Tell whether a record names a file that lies in the folder itself."""
+        rows = self._listing.query(
+            "SELECT target FROM named WHERE target > ? AND target < ? AND NOT is_folder",
+            folder, f"{folder[:-1]}0",
+        )  # fmt: skip
+        return any("/" not in target[len(folder) :] for (target,) in rows)
 
 
 def _readings(layout: Layout, name: str, below: str | None) -> Iterator[str]:

@@ -22,6 +22,8 @@ from ingest_watch.formats.carrier_rules import (
 BYTES_MAX = 1024 * 1024
 _NUMBER = "载体编号"
 _ENVIRONMENT = "软硬件环境"
+# 读取本载体内档案所需要的软硬件环境, in one line or in two.
+_ENVIRONMENT_NAMED = re.compile("软、?硬件|软件(?:和|及|与)?硬件|(?:软件|硬件)环境")
 _REQUIRED = ("载体参数", "载体保管单位", "载体制作单位", "载体检查单位", _ENVIRONMENT)
 # What a label begins with, or holds, and the field that it is then.
 _BEGINNINGS = (
@@ -69,8 +71,8 @@ def _judge(fields: dict[str, list[str]], path: str) -> Iterator[Finding]:
             yield FIELD_MISSING.found(path, label=label)
         elif not any(fields[label]):
             yield FIELD_EMPTY.found(path, label=label)
-    # 载体参数 may be given as capacity and as kind, each on a line of its own.
-    for label in (_NUMBER, *_REQUIRED[1:]):
+    # 载体参数 may be given as capacity and as kind, the environment as software and as hardware.
+    for label in (_NUMBER, *_REQUIRED[1:-1]):
         if len(set(fields.get(label, []))) > 1:
             yield FIELD_TWICE.found(path, label=label)
 
@@ -112,4 +114,4 @@ def _field_of(written: str) -> str | None:
     for beginning, field in _BEGINNINGS:
         if label.startswith(beginning):
             return field
-    return _ENVIRONMENT if _ENVIRONMENT in label else label or None
+    return _ENVIRONMENT if _ENVIRONMENT_NAMED.search(label) else label or None

@@ -47,7 +47,9 @@ from ingest_watch.names import peculiarities
 from ingest_watch.records import Record, StatedDigest, StatedFile
 from ingest_watch.xml_reading import XmlFlaw
 
-_LISTING = re.compile(r"(?:移交目录|交接单)[^/]*\.xml", re.IGNORECASE)
+_LISTING = re.compile(r"[^/]*(?:移交目录|交接单)[^/]*\.xml", re.IGNORECASE)
+# XML at the top by which a package is another one, though zips lie beside it.
+_OTHERS = re.compile(r"eep\.xml|mets\.xml|(?:文件|案卷)目录\.xml|.*元数据\.xml", re.IGNORECASE)
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 # Taken of every zip when it arrives: what 64 hexadecimal digits may be.
 _TAKEN = tuple(name for name in ("sm3", "sha256") if name in KNOWN)
@@ -59,8 +61,8 @@ class CaseBatch:
     name = "case-batch"
 
     def recognises(self, root_names: frozenset[str]) -> bool:
-        """A batch has its 移交目录 at its top."""
-        return any(_LISTING.fullmatch(name) for name in root_names)
+        """A batch has its 移交目录 at its top, and most have zips beside it."""
+        return bool(_listings(root_names))
 
     def recognises_file(self, name: str, descriptor: int) -> bool:
         """A batch that was packed into one archive is unpacked; its own zips stay closed."""
@@ -83,7 +85,7 @@ class OpenedBatch(SaysNothing):
         self._listing = listing
         self._described = KeptFindings()  # 1-12
         self._unreadable: list[Finding] = []  # 3-1
-        self._names = sorted(name for name in listing.names_in("") if _LISTING.fullmatch(name))
+        self._names = _listings(listing.names_in(""))
         self._zips = BatchZips(listing)
         self._heading = self._read()
         name = "" if self._heading is None else self._heading.fields.get(BATCH_NAME, "")
@@ -249,3 +251,18 @@ def _bytes_differ(where: tuple[str, str], stated: str, actual: int) -> Iterator[
         yield BYTES_UNCLEAR.found(path, place=place)
     elif int(stated) != actual:
         yield BYTES_DIFFER.found(path, stated=stated, actual=actual)
+
+
+def _listings(root_names: frozenset[str]) -> list[str]:
+    """The 移交目录 among the files at the top: by its name, or as the only XML beside zips.
+
+    What the platform calls it is announced (xmlPath) and prescribed nowhere.
+    """
+    named = sorted(name for name in root_names if _LISTING.fullmatch(name))
+    if named:
+        return named
+    documents = [name for name in root_names if name.lower().endswith(".xml")]
+    has_zips = any(name.lower().endswith(".zip") for name in root_names)
+    if len(documents) != 1 or not has_zips or _OTHERS.fullmatch(documents[0]):
+        return []
+    return documents

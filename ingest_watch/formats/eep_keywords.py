@@ -15,7 +15,9 @@ _EMBEDDED = re.compile(r"base64(?:Binary)?(?:-([A-Za-z0-9]{1,16}))?", re.IGNOREC
 _DIGEST = re.compile(r"([A-Za-z0-9-]+?)-base64(?:Binary)?", re.IGNORECASE)
 _ENCODING_NAMED = re.compile(r"base64|RFC ?2045|摘要|digest|sha-?\d|sm3|md5", re.IGNORECASE)
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?")
-_CHINESE_DATE = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})日\s*")
+_LOOSE = re.compile(
+    r"(\d{4})(?:[-/年](\d{1,2})[-/月](\d{1,2})日?|(\d\d)(\d\d))(?:[T\s]*(\d{1,2})(:?\d\d.*))?"
+)
 _SIZE = re.compile(r"\d+")
 _SIZE_WITH_UNIT = re.compile(r"\d[\d,]*(?:\.\d+)?\s*(?:[KMGT]i?B?|bytes?|B|字节)", re.IGNORECASE)
 # Times without a zone are Chinese ones.
@@ -56,16 +58,24 @@ class Moment:
 
 def moment(text: str) -> Moment:
     """Read a time in any of the forms that senders use."""
-    plain = _CHINESE_DATE.sub(
-        lambda found: f"{found[1]}-{int(found[2]):02}-{int(found[3]):02} ", text.strip()
-    )
     try:
-        at = datetime.fromisoformat(plain.strip().replace("/", "-"))
+        at = datetime.fromisoformat(_plain(text.strip()))
     except ValueError:
         return Moment(None, is_strict=False)
     if at.tzinfo is None:
         at = at.replace(tzinfo=_CHINA)
     return Moment(at, is_strict=_DATE_TIME.fullmatch(text) is not None)
+
+
+def _plain(text: str) -> str:
+    """A time in the form of ISO 8601, as far as its date and hour go."""
+    found = _LOOSE.fullmatch(text)
+    if found is None:
+        return text
+    month, day = int(found[2] or found[4]), int(found[3] or found[5])
+    if found[6] is None:
+        return f"{found[1]}-{month:02}-{day:02}"
+    return f"{found[1]}-{month:02}-{day:02}T{int(found[6]):02}{found[7]}"
 
 
 def is_bytes(size: str) -> bool:

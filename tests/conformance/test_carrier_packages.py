@@ -99,6 +99,9 @@ GOOD: dict[str, tuple[Files, set[str]]] = {
         listing(*RECORDS, record(3, SECOND)), {"carrier-content-shared"}),
     "metadata beside records": (
         carrier_files({"电子档案/2021/BGS/0001.xml": b"<a/>", SECOND + ".XML": b"<a/>"}), set()),
+    "metadata that are called so": (
+        carrier_files({"电子档案/2021/BGS/0001_元数据.xml": b"<a/>",
+                       "电子档案/2021/BGS/Metadata.xml": b"<a/>"}), set()),
     "no 其他/": (changed("其他/元数据方案.TXT", None), {"carrier-others-missing"}),
     "其它/ for 其他/": (
         carrier_files({"其他/元数据方案.TXT": None, "其它/元数据方案.TXT": b"a"}),
@@ -109,6 +112,10 @@ GOOD: dict[str, tuple[Files, set[str]]] = {
     "capacity and kind apart": (
         changed("说明文件.TXT", description({
             "载体参数（容量、类型）": None, "载体容量": "4.7GB", "载体类型": "DVD-R"})), set()),
+    "software and hardware apart": (
+        changed("说明文件.TXT", description({
+            "读取本载体内档案所需要的软硬件环境": None,
+            "软件环境": "OFD", "硬件环境": "PC"})), set()),
     "a tally that agrees": (changed("其他/登记表.xml", tally("2件", "0.000GB")), set()),
     "two carriers side by side": (batch(), set()),
     "two carriers and a tally of both": (batch({"光盘1/其他/登记表.xml": tally("4")}), set()),
@@ -209,6 +216,10 @@ BROKEN: dict[str, tuple[Files, str, str]] = {
         listing(*RECORDS, record(3, "D:\\档案\\0003.pdf")), "carrier-content-outside", "2-11"),
     "unlisted record": (changed("电子档案/2021/0003.txt", PAGE), "carrier-surplus", "4-3"),
     "unlisted XML": (changed("电子档案/2021/BGS/0003.xml", b"<a/>"), "carrier-surplus", "4-3"),
+    "metadata of nothing": (
+        changed("电子档案/2021/BGS/0003_元数据.xml", b"<a/>"), "carrier-surplus", "4-3"),
+    "metadata in a folder without records": (
+        changed("电子档案/1999/元数据.xml", b"<a/>"), "carrier-surplus", "4-3"),
     "file beside the layout": (changed("autorun.inf", b"x"), "carrier-surplus", "4-3"),
     "folder beside the layout": (changed("软件/setup.bin", b"x"), "carrier-surplus", "4-3"),
     "no 电子档案/": (

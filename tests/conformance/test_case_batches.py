@@ -133,6 +133,9 @@ GOOD: dict[str, tuple[Change, set[str]]] = {
     "a date for a moment": (head(exchangeTime="2021-04-01"), {"batch-time"}),
     "a listing of another name": (
         lambda batch: setattr(batch, "name", "交接单据20210401.XML"), set()),
+    "a listing of a name that begins otherwise": (
+        lambda batch: setattr(batch, "name", "20210401移交目录.xml"), set()),
+    "a listing of any name": (lambda batch: setattr(batch, "name", "catalog.xml"), set()),
     "a root of another name": (lambda batch: setattr(batch, "root", "移交目录"), set()),
     "directories straight below the root": (
         both(lambda batch: setattr(batch, "row", "directories"),

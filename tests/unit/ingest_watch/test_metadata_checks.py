@@ -156,3 +156,30 @@ def test_what_a_format_answers_becomes_the_outcome(tmp_path: Path, number: str) 
     for name, flawed, outcome in (("good", False, "passed"), ("bad", True, "failed")):
         (tmp_path / name).mkdir()
         assert Trial(tmp_path / name, flawed=flawed).of(number).outcome == outcome
+
+
+def numbered(folder: Path, **numbers: list[str]) -> set[str]:
+    """What 2-6 finds in carriers side by side whose catalogues hold these numbers."""
+    found = [(f"{disc}/文件目录.XML", each) for disc, values in numbers.items() for each in values]
+    package = Trial(
+        folder,
+        records=[{"顺序号": each} for _, each in found],
+        documents=[document for document, _ in found],
+        profile={"rules": (FieldRule(field="顺序号", serial=1),)},
+    )
+    return codes(package.of("2-6"))
+
+
+def test_each_carrier_may_number_its_records_for_itself(tmp_path: Path) -> None:
+    assert numbered(tmp_path, disc1=["1", "2"], disc2=["1", "2", "3"]) == set()
+
+
+def test_numbers_may_run_on_from_carrier_to_carrier(tmp_path: Path) -> None:
+    assert numbered(tmp_path, disc10=["5", "6"], disc1=["1", "2"], disc2=["3", "4"]) == set()
+
+
+@pytest.mark.parametrize("second", [["4", "5"], ["2", "3"], ["0", "1"]])
+def test_numbers_that_go_on_with_no_other_carrier_are_told(
+    tmp_path: Path, second: list[str]
+) -> None:
+    assert numbered(tmp_path, disc1=["1", "2"], disc2=second) == {"serial-start"}
