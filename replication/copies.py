@@ -33,8 +33,8 @@ _LACKING = {
 _REMEMBERED_MAX = 10_000
 
 
-class NodeReads(Protocol):
-    """Reading from one node, as `NodeClient` does.
+class FileReads(Protocol):
+    """Reading files from one node, as `NodeClient` does.
 
     `path` is relative to the object's folder. Answers are fewer bytes than asked only at the end of
     the file. May raise any LantaiError, OSError or TimeoutError, and may lie.
@@ -43,6 +43,10 @@ class NodeReads(Protocol):
     async def read(self, object_id: str, path: str, offset: int, length: int) -> bytes:
         """At most `length` (1 MiB) bytes of the file."""
         ...
+
+
+class NodeReads(FileReads, Protocol):
+    """Verified reading: files, and the digests of their blocks. May raise and lie likewise."""
 
     async def blocks(self, object_id: str, path: str, first: int, count: int) -> bytes:
         """At most `count` (32 768) leaf digests, 32 bytes each, from block `first` on."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from replication.copies import NodeReads
+from replication.copies import FileReads
 from storage.errors import LantaiError, Refusal, VerificationFailed
 from storage.model import BLOCK_BYTES, ObservedDigest
 from storage.ocfl.inventory import INVENTORY_NAME
@@ -30,7 +30,7 @@ class InventoryAway(Refusal):
 class InventoryFetch:
     """Reads from any of `nodes`."""
 
-    def __init__(self, nodes: Mapping[str, NodeReads], answer_s: float = _ANSWER_S) -> None:
+    def __init__(self, nodes: Mapping[str, FileReads], answer_s: float = _ANSWER_S) -> None:
         self._nodes = nodes
         self._answer_s = answer_s
 
@@ -52,7 +52,7 @@ class InventoryFetch:
             f"it was signed: {'; '.join(failures) or 'none of them is known here'}"
         )
 
-    async def _fetch_from(self, node: NodeReads, held: HeldVersion, target: Path) -> None:
+    async def _fetch_from(self, node: FileReads, held: HeldVersion, target: Path) -> None:
         digest = hashlib.sha256()
         with target.open("xb") as stream:
             async for piece in self._pieces(node, held):
@@ -61,7 +61,7 @@ class InventoryFetch:
         if not ObservedDigest(digest.hexdigest()).is_that_of(held.inventory_sha256):
             raise VerificationFailed("the inventory as sent is not the one that was signed")
 
-    async def _pieces(self, node: NodeReads, held: HeldVersion) -> AsyncIterator[bytes]:
+    async def _pieces(self, node: FileReads, held: HeldVersion) -> AsyncIterator[bytes]:
         path = f"v{held.version}/{INVENTORY_NAME}"
         for offset in range(0, INVENTORY_BYTES_MAX, BLOCK_BYTES):
             async with asyncio.timeout(self._answer_s):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,10 +74,10 @@ async def test_what_a_node_says_of_its_sweeps_goes_on_record(catalogue: Catalogu
     ],
 )
 async def test_a_moment_that_is_none_is_refused_and_leaves_no_trace(
-    catalogue: CatalogueWriter, spoilt: dict[str, str]
+    catalogue: CatalogueWriter, spoilt: dict[str, Any]
 ) -> None:
     """A lying node must neither stop the keeper nor spoil a report that it signs."""
-    away = await heard(catalogue, Dated(**spoilt))
+    away = await heard(catalogue, replace(Dated(), **spoilt))
     assert isinstance(away, Away)
     assert "a moment that is none" in away.reason
     if "finish_at" not in spoilt:

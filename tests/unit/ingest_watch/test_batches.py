@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ingest_watch.answers import Answer, read_answer
+from ingest_watch.answers import Answer, all_files, read_answer
 from ingest_watch.check_profile import read_profile
 from ingest_watch.preparation import Profile
 from storage.catalogue.model import Transfer
@@ -96,8 +96,7 @@ async def test_the_object_of_a_batch_lists_its_parts_and_does_not_hold_them(
     async with world.intake() as running:
         await take_in(world, running)
     stored = answer(world, "batch-1", "stored")
-    assert stored.files is not None
-    paths = [file["path"] for file in msgspec.json.decode(stored.files)]
+    paths = [file.path for file in all_files(stored)]
     assert paths == [f"received/{batch.name}"]
     kept = world.nodes[0].objects["lantai:portal/batch-1"]
     for name in batch.zips:

@@ -1,6 +1,8 @@
 """Checks of content files: 1-10, 1-11, 2-7, 3-3, 3-4, 3-8."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +23,8 @@ def of_file(folder: Path, name: str, content: bytes, *allowed: str) -> Trial:
     )  # fmt: skip
 
 
-def stated(path: str | None = "data/a.pdf", **attributes: str) -> StatedFile:
-    return StatedFile("record 1", path, path or "data/gone.pdf", **attributes)
+def stated(path: str | None = "data/a.pdf", **attributes: Any) -> StatedFile:
+    return replace(StatedFile("record 1", path, path or "data/gone.pdf"), **attributes)
 
 
 def described(folder: Path, content: bytes, *files: StatedFile) -> Trial:

@@ -27,7 +27,8 @@ def test_every_form_of_the_csv_is_read_the_same(content: bytes) -> None:
 
 def test_the_json_form_is_read_the_same() -> None:
     content = """{"packages": [
-        {"identifier": "件-1", "file_count": 5, "content_bytes": 1048576}, {"identifier": "件-2"}]}"""
+        {"identifier": "件-1", "file_count": 5, "content_bytes": 1048576},
+        {"identifier": "件-2"}]}"""
     assert read_note(b"a.json", content.encode()) == LINES
 
 
