@@ -101,7 +101,7 @@ def judge(
             results = carry_out_all(CHECKS, examined)
             return CheckReport(
                 package_format.name,
-                _verdict(results),
+                verdict_by(results),
                 results,
                 opened.external_identifiers,
                 opened.decoded,
@@ -148,7 +148,8 @@ def refused(findings: tuple[Finding, ...], standards: Standards) -> CheckReport:
     return CheckReport(None, Verdict.REJECTED, results)
 
 
-def _verdict(results: tuple[CheckResult, ...]) -> Verdict:
+def verdict_by(results: tuple[CheckResult, ...]) -> Verdict:
+    """The verdict that follows from all results: the heaviest consequence decides."""
     consequences = {result.consequence for result in results}
     if Consequence.REJECT in consequences:
         return Verdict.REJECTED

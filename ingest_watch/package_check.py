@@ -5,9 +5,12 @@ is unpacked into the owner's private folder, which is the owner's to remove. Wha
 the report as JSON, because that is plain whatever the reader has become.
 """
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
 from ingest_watch.findings import PackageRejected
@@ -20,6 +23,7 @@ from storage.errors import Refusal
 if TYPE_CHECKING:
     from ingest_watch.checks.report import CheckReport
     from ingest_watch.judge import Standards
+    from ingest_watch.staging import StagedPackage
 
 
 class StandardsUnknown(Refusal):
@@ -80,9 +84,34 @@ def judge_package(
             staged = inspect_folder(path, listing)
         else:
             staged = stage_file(path, private / "package", listing, formats=standards.formats)
-        return judge(staged, standards, instruments)
+        report = judge(staged, standards, instruments)
     except PackageRejected as refusal:
         return judge_refusal(refusal, standards)
+    if not report.parts:
+        return report
+    return _with_parts(staged, report, private, standards, instruments)
+
+
+def _with_parts(
+    staged: "StagedPackage",
+    batch: "CheckReport",
+    private: Path,
+    standards: "Standards",
+    instruments: Instruments | None,
+) -> "CheckReport":
+    """Judge each part of a batch, too, one after the other."""
+    from ingest_watch.formats.registry import part_formats
+    from ingest_watch.part_reports import with_parts
+
+    of_parts = replace(standards, formats=part_formats((batch.package_format or "",)))
+
+    def judged() -> "Iterator[tuple[str, CheckReport]]":
+        for part in batch.parts:
+            file = staged.folder / os.fsdecode(part.raw_path or part.path.encode())
+            with TemporaryDirectory(prefix="part-", dir=private) as folder:
+                yield part.path, judge_package(file, Path(folder), of_parts, instruments)
+
+    return with_parts(batch, judged())
 
 
 def _standards(job: CheckJob) -> "Standards":

@@ -1,5 +1,6 @@
 """`lantai check --format` with the formats of this country: carriers, cases, batches of cases."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,20 @@ def test_a_package_of_another_format_is_of_none(tmp_path: Path) -> None:
     result = run("case-batch", carrier(tmp_path, is_good=True))
     assert result.exit_code == 1
     assert "[format-unknown]" in result.output
+
+
+@pytest.mark.parametrize("content", [case_zip(case_files({BASE_INFO: None})), b"no zip at all"])
+def test_a_batch_with_a_broken_case_is_rejected_and_the_case_is_named(
+    tmp_path: Path, content: bytes
+) -> None:
+    batch = Batch()
+    name = list(batch.zips)[1]
+    batch.zips[name] = content
+    batch.directories[1].update(
+        {"digitalSummary": hashlib.sha256(content).hexdigest(), "归档信息包字节数": None}
+    )
+    result = run("case-batch", write_files(tmp_path / "batch", batch.files()))
+    assert result.exit_code == 1, result.output
+    errors = [line for line in result.output.splitlines() if "error / 错误" in line]
+    assert errors
+    assert all(name in line for line in errors)
