@@ -154,6 +154,8 @@ class Source(Section, frozen=True):
     # Other bytes under an identifier that is kept: a new version, or a rejection.
     versions: Literal["refuse", "allow"] = "refuse"
     accepted_folder: Path | None = None  # default: accepted/ in the drop folder's parent
+    # When custody passes: at the stored receipt, or when a person confirms the signed form.
+    custody: Literal["receipt", "registration"] = "receipt"
     platform_receipts: bool = False  # final answers also in the platform's own codes
     unit: Annotated[str, Meta(min_length=1, max_length=200)] | None = None  # on the registration
     # Of names in zips that are neither UTF-8 nor GB18030; left out: they are kept as bytes.

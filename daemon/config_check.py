@@ -215,6 +215,12 @@ def _ingest(config: Config) -> Iterator[Problem]:
                 "used before becomes a version of what came under it first",
                 "同名的后来者将成为先前信息包的新版本",
             )
+        if source.custody == "registration" and source.unit is None:
+            yield warning(
+                f"ingest.sources[{index}].unit",
+                f"is missing: the form to be signed will call the sender {source.name!r}",
+                "缺少移交单位名称，登记表将以来源名代替",
+            )
     yield from _nested(folders)
 
 

@@ -71,12 +71,15 @@ def files_of(answer: Answer, *, with_platform_receipt: bool) -> AnswerFiles:
 def made_from(body: bytes, place: Place, *, with_platform_receipt: bool) -> dict[str, bytes]:
     """What is made from the JSON `body` alone, of an answer or a sample: pages, receipt.
 
-    The parts of a batch have no form of their own: people sign for the batch.
+    The parts of a batch have no form of their own: people sign for the batch. A form that came
+    with a notice is what people sign, and does not come again with the receipt.
     """
     said = read_answer_or_sample(body)
     file_name = f"{place.stem}.{said.kind}"
+    if said.kind is AnswerKind.REGISTRATION:
+        return {f"{place.stem}{REGISTRATION}": registration_page(said, body)}
     made = {f"{file_name}.html": answer_page(said, body, file_name)}
-    if said.kind is AnswerKind.STORED and not place.folders:
+    if said.kind is AnswerKind.STORED and said.custody is None and not place.folders:
         made[f"{place.stem}{REGISTRATION}"] = registration_page(said, body)
     receipt = platform_receipt(said) if with_platform_receipt else None
     if receipt is not None:

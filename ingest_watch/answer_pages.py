@@ -120,9 +120,9 @@ def answer_page(answer: Answer, body: bytes, file_name: str) -> bytes:
 
 
 def registration_page(answer: Answer, body: bytes) -> bytes:
-    """The registration form of a stored `answer`, ready to be signed by both sides."""
+    """The registration form that `answer` carries, ready to be signed by both sides."""
     form = answer.registration
-    assert form is not None, "a stored answer carries its registration"
+    assert form is not None, "a stored answer, and a notice, carry their registration"
     return _render(
         "registration.html",
         {
@@ -132,6 +132,7 @@ def registration_page(answer: Answer, body: bytes) -> bytes:
                 for field, chinese, english in _INSPECTIONS
             ],
             "receipt_id": answer.receipt_id,
+            "before_receipt": answer.kind is AnswerKind.REGISTRATION,
             "json_sha256": hashlib.sha256(body).hexdigest(),
             "sample": answer.format != FORMAT,
         },

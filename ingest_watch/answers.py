@@ -1,7 +1,7 @@
-"""What a sender is told: the bodies of the received, stored, rejected and held answers.
+"""What a sender is told: the bodies of all answers, from received to stored or rejected.
 
-docs/formats/answers.md; DA/T 93-2022 (接收, 入库, 退回). Builds and reads bytes only: signing is
-the notary's, delivery outbox.py's.
+docs/formats/answers.md; DA/T 93-2022 (接收, 登记, 入库, 退回). Builds and reads bytes only:
+signing is the notary's, delivery outbox.py's.
 """
 
 import base64
@@ -79,6 +79,7 @@ class TransferFacts:
     record_class: str | None = None
     retention: str | None = None
     parts: tuple[PartOutcome, ...] = ()  # of a batch, once all have come to their end
+    awaits_registration: bool = False  # custody passes when its form is signed, not before
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     matter: str | None = None
     record_class: str | None = None
     retention: str | None = None  # Y, D30, D10
+    custody: Literal["registration"] | None = None  # when it passes; else at the stored receipt
 
 
 def received(facts: TransferFacts, checks: Sequence[bytes]) -> bytes:
@@ -164,6 +166,20 @@ def rejected(facts: TransferFacts, checks: Sequence[bytes], reasons: Sequence[Re
 def held(facts: TransferFacts, checks: Sequence[bytes], reasons: Sequence[Reason]) -> bytes:
     """The package waits for a person; nothing is decided."""
     return _encode(_answer(AnswerKind.HELD, facts, checks, reasons=list(reasons)))
+
+
+def to_be_registered(facts: TransferFacts, checks: Sequence[bytes], version: int) -> bytes:
+    """N copies are committed and read back; the stored receipt follows the signed form."""
+    answer = _answer(
+        AnswerKind.REGISTRATION,
+        facts,
+        checks,
+        version=version,
+        parts=list(facts.parts) or None,
+        registration=fill(_handover(facts), checks),
+        custody=_custody(facts),
+    )
+    return _encode(answer)
 
 
 def stored(
@@ -184,6 +200,7 @@ def stored(
         copies=[_copy_entry(copy) for copy in copies],
         parts=list(facts.parts) or None,
         registration=fill(_handover(facts), checks),
+        custody=_custody(facts),
     )
     return _with_files(_encode(answer), files)
 
@@ -260,8 +277,12 @@ def _answer(
         matter=facts.matter,
         record_class=facts.record_class,
         retention=facts.retention,
-        **more,  # type: ignore[arg-type]  # the keywords of the four callers above
+        **more,  # type: ignore[arg-type]  # the keywords of the callers above
     )
+
+
+def _custody(facts: TransferFacts) -> Literal["registration"] | None:
+    return "registration" if facts.awaits_registration else None
 
 
 def _handover(facts: TransferFacts) -> Handover:

@@ -15,8 +15,8 @@ from ingest_watch.formats.registry import part_formats
 from ingest_watch.object_builder import CONTENT
 from ingest_watch.preparation import Acceptable, Job, PartBytes
 from storage.catalogue import batches
-from storage.catalogue.model import Arrival, Transfer
-from storage.catalogue.transitions import FINAL
+from storage.catalogue.model import Arrival, Transfer, TransferState
+from storage.catalogue.transitions import DECIDED
 from storage.catalogue.writer import CatalogueWriter
 from storage.crash_point import crash_point
 from storage.file_list import RECEIVED_PREFIX
@@ -32,7 +32,7 @@ class Batches:
     async def outcomes(self, transfer: Transfer, package: Acceptable) -> list[PartOutcome] | None:
         """What became of each part; None while one has not come to its end."""
         parts = await self._catalogue.look(batches.parts_of, transfer.id)
-        ended = [part for part in parts if part.state in FINAL]
+        ended = [part for part in parts if part.state in DECIDED]
         if len(ended) < max(len(parts), len(package.parts)):
             return None
         return [_outcome(part) for part in ended]
@@ -81,7 +81,7 @@ def _arrival(batch: Transfer, part: PartBytes) -> Arrival:
 def _outcome(part: Transfer) -> PartOutcome:
     return PartOutcome(
         name=part.name.partition("/")[2],
-        outcome=part.state.value,
+        outcome="rejected" if part.state is TransferState.REJECTED else "stored",
         identifier=part.identifier,
         object_id=part.object_id,
         code=part.outcome_code,

@@ -1,7 +1,8 @@
-"""What a person decides about a held or failed transfer: let it pass, send it back, try it again.
+"""What a person decides: let a transfer pass, send it back, try it again, register it.
 
-DESIGN.md §4 (held). Every decision is on record with who made it and why, and the sender is told
-in the same transaction. Carrying on afterwards is intake.py's, which takes the transfer over.
+DESIGN.md §4 (held); docs/decisions/0014 (register). Every decision is on record with
+who made it and why, and the sender is told in the same transaction. Carrying on afterwards is
+intake.py's, which takes the transfer over.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from ingest_watch import answers as statements
 from ingest_watch.answers import Reason, TransferFacts
 from ingest_watch.signing_desk import SigningDesk
-from storage.catalogue import answers, transfers, verdicts
+from storage.catalogue import answers, custody, transfers, verdicts
 from storage.catalogue.model import Actor, AnswerKind, NewAnswer, Step, Transfer, TransferState
 from storage.catalogue.writer import CatalogueWriter
 from storage.crash_point import crash_point
@@ -56,6 +57,10 @@ class Decisions:
         retried = await self._order(number, step, None, actor)
         crash_point("decisions.retried")
         return retried
+
+    async def register(self, number: int, reason: str, actor: Actor) -> Transfer:
+        """Confirm that both sides have signed the form: custody passes, the receipt may go."""
+        return await self._catalogue.do(custody.register, number, reason, actor, self._now())
 
     async def _order(
         self, number: int, step: Step, answer: NewAnswer | None, actor: Actor

@@ -28,6 +28,7 @@ def move_aside(returned: Path, place: Place, ours: Collection[bytes]) -> None:
     finishes what a crash interrupted. Idempotent. Raises OSError.
     """
     where = returned.joinpath(*place.folders)
+    # In this order, so that a form goes with the notice that it is the page of.
     for kind in AnswerKind:
         signature = _signature_at(where / f"{place.stem}.{kind}{SIGNATURE}")
         if signature is not None and signature not in ours:

@@ -1,6 +1,7 @@
 """Give an accepted package to the nodes, and its sender the receipt, once and only once.
 
-DESIGN.md promise 1 and "Same package twice" (§4). The operation is on record before any node hears
+DESIGN.md promise 1 and "Same package twice" (§4); where custody passes at the signed registration,
+docs/decisions/0014. The operation is on record before any node hears
 of it; the receipt is signed by the notary from the nodes' own answers, and recorded in the
 transaction that makes the package stored.
 """
@@ -30,6 +31,7 @@ from storage.catalogue.model import (
     Copy,
     CopyState,
     Facts,
+    NewAnswer,
     NewPackage,
     Package,
     PackageState,
@@ -50,6 +52,8 @@ log = get_log(__name__)
 _DUPLICATE_WAIT_S = 1.0
 # How often a version asks for the inventory that it is built on, where no node gives it.
 _INVENTORY_WAIT_S = 5.0
+# What came first and is one of these by now was stored since it was looked for.
+_STORED = frozenset({TransferState.STORED, TransferState.AWAITING_REGISTRATION})
 # Copies of a package that is not stored after so long are put on record one by one.
 _NOTE_S = 5.0
 
@@ -109,7 +113,7 @@ class Keeping:
         package: Acceptable,
         facts_of: Callable[[Transfer, Facts], TransferFacts],
     ) -> Reason | None:
-        """Return None when the package is stored and its receipt is in the outbox.
+        """Return None when the package is stored and its receipt is on record.
 
         Returns a reason when another package took the identifier meanwhile. Waits for nodes and
         notary as long as it takes; may be repeated at any time.
@@ -167,7 +171,7 @@ class Keeping:
     async def _expect_progress(self, twin: Package) -> None:
         """Raise TwinStalled when waiting for `twin` would hold a place that nobody frees."""
         first = await self._catalogue.look(transfers.get, twin.transfer_id)
-        if first.state not in WORKING | {TransferState.STORED}:
+        if first.state not in WORKING | _STORED:
             raise TwinStalled(
                 f"transfer {first.id} began to store the same package, or the version before it, "
                 f"and is {first.state}: have that one finished (lantai transfers retry {first.id}),"
@@ -235,17 +239,32 @@ class Keeping:
         async with self._notes.noted(transfer.claim, written.done):
             await self._store_noting(to_store, begun, proven)
         body = await asyncio.to_thread(_stored_body, facts, package, begun, proven)
-        answer = await self._desk.signed(AnswerKind.STORED, body)
+        receipt = await self._desk.signed(AnswerKind.STORED, body)
         crash_point("intake.stored-signed")
-        await self._catalogue.do(
-            packages.finish, transfer.claim, begun.id, answer, self._now(),
-            [_copy(begun.id, copy) for copy in proven],
-        )  # fmt: skip
+        kept = [_copy(begun.id, copy) for copy in proven]
+        if facts.awaits_registration:
+            told = [*await self._notices(transfer, package, facts), receipt]
+            await self._catalogue.do(
+                packages.finish_unregistered, transfer.claim, begun.id, told, self._now(), kept
+            )
+        else:
+            await self._catalogue.do(
+                packages.finish, transfer.claim, begun.id, receipt, self._now(), kept
+            )
         crash_point("intake.stored")
         log.info(
             "intake.package.stored", transfer=transfer.id, package=begun.id,
             content_bytes=built.file_list.content_bytes,
         )  # fmt: skip
+
+    async def _notices(
+        self, transfer: Transfer, package: Acceptable, facts: TransferFacts
+    ) -> list[NewAnswer]:
+        """That the form is there to be signed; none for a part, as people sign for its batch."""
+        if transfer.batch_id is not None:
+            return []
+        body = statements.to_be_registered(facts, package.checks, package.built.version)
+        return [await self._desk.signed(AnswerKind.REGISTRATION, body)]
 
     async def _holders(self, begun: Package) -> frozenset[str]:
         """Who has the version before: they alone can add one to it."""

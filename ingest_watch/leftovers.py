@@ -1,6 +1,6 @@
 """Staged copies that nobody will need again, removed when an intake starts.
 
-DESIGN.md promise 1: a staged copy is kept until its package is stored. What a crash left of any
+DESIGN.md promise 1: a staged copy is kept until its stored receipt may go. What a crash left of any
 other transfer would fill the staging disk in the end. Runs before anything is staged.
 """
 
@@ -17,6 +17,9 @@ from storage.catalogue.writer import CatalogueWriter
 from storage.crash_point import crash_point
 
 log = get_log(__name__)
+
+# Parts are read from what is divided; what awaits its registration has no receipt yet.
+_KEPT = frozenset({TransferState.DIVIDED, TransferState.AWAITING_REGISTRATION})
 
 
 async def clear_leftovers(staging: Path, catalogue: CatalogueWriter) -> int:
@@ -37,8 +40,8 @@ async def _is_needed(number: int, catalogue: CatalogueWriter) -> bool:
         transfer = await catalogue.look(transfers.get, number)
     except NoSuchTransfer:
         return False
-    if transfer.state is TransferState.DIVIDED:
-        return True  # its parts are read from it
+    if transfer.state in _KEPT:
+        return True
     return transfer.state in WORKING or _is_half_written(transfer)
 
 

@@ -2,7 +2,7 @@
 
 《福州市政务服务事项电子文件归档技术规范》 and `ArchivePackResult` of the systems built to it;
 docs/formats/answers.md, "The platform's own codes". Pure. Only what is final has such a receipt:
-`received` and `held` have no state there, and get none.
+`received`, `registration` and `held` have no state there, and get none.
 """
 
 from enum import IntEnum

@@ -22,6 +22,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _OF_KINDS = {
     "rejected": ["reasons"],
     "held": ["reasons"],
+    "registration": ["version", "registration", "custody"],
     "stored": ["version", "inventory_sha256", "files", "copies", "registration"],
 }
 

@@ -62,6 +62,7 @@ class RehearsalSource:
     rule: SettleRule
     profile: Profile
     platform_receipts: bool = False
+    awaits_registration: bool = False
 
     @property
     def folder(self) -> Path:
@@ -194,6 +195,7 @@ class Rehearsals:
             unit=source.unit,
             rehearsal=True,
             parts=parts,
+            awaits_registration=source.awaits_registration,
         )
         place = place_of(name)
         files = sample_files(package, facts, with_platform_receipt=source.platform_receipts)

@@ -62,7 +62,11 @@ def _report(package: Judged) -> CheckReportEntry:
 def _bodies(package: Judged, facts: TransferFacts) -> list[bytes]:
     match package:
         case Acceptable():
-            return [statements.received(facts, package.checks), _stored(package, facts)]
+            said = [statements.received(facts, package.checks), _stored(package, facts)]
+            if facts.awaits_registration and not place_of(facts.name).folders:
+                version = package.built.version
+                said.insert(1, statements.to_be_registered(facts, package.checks, version))
+            return said
         case Unacceptable():
             return [statements.rejected(facts, package.checks, package.reasons)]
         case Undecided():

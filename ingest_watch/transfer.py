@@ -74,6 +74,7 @@ class SenderSettings:
     drop: DropFolder
     profile: Profile
     unit: str | None = None  # what the registration form calls the sender
+    awaits_registration: bool = False  # custody passes when the form is signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +270,7 @@ class TransferLead:
     def _facts(
         self, transfer: Transfer, facts: Facts, parts: tuple[PartOutcome, ...] = ()
     ) -> TransferFacts:
+        sender = self._tools.senders[transfer.source]
         return TransferFacts(
             archive=self._tools.archive,
             source=transfer.source,
@@ -283,8 +285,9 @@ class TransferLead:
             matter=facts.matter,
             record_class=facts.record_class,
             retention=facts.retention,
-            unit=self._tools.senders[transfer.source].unit,
+            unit=sender.unit,
             parts=parts,
+            awaits_registration=sender.awaits_registration,
         )
 
 

@@ -37,7 +37,7 @@ class IngestMetrics:
         )
         self.oldest_waiting_seconds = Gauge(
             "lantai_ingest_oldest_waiting_seconds",
-            "Age of the oldest transfer without a final answer.",
+            "Age of the oldest transfer that is not decided.",
             registry=registry,
         )
         self.drop_folder_available = Gauge(
@@ -79,6 +79,11 @@ class IngestMetrics:
         )
 
     def _add_progress(self, registry: CollectorRegistry) -> None:
+        self.oldest_unregistered_seconds = Gauge(
+            "lantai_ingest_oldest_unregistered_seconds",
+            "How long the oldest transfer that awaits its registration has done so.",
+            registry=registry,
+        )
         self.bytes_under_way = Gauge(
             "lantai_ingest_bytes_under_way",
             "Of the transfers that are copied or stored now: bytes done, and bytes left.",

@@ -54,6 +54,7 @@ TRANSFER_STATES = (
     "accepted",
     "writing",
     "divided",
+    "awaiting-registration",
     "stored",
     "rejected",
     "held",
@@ -61,7 +62,7 @@ TRANSFER_STATES = (
     "withdrawn",
 )
 BAD_COPY_STATES = ("damaged", "missing")
-ANSWER_KINDS = ("received", "stored", "rejected", "held")
+ANSWER_KINDS = ("received", "registration", "stored", "rejected", "held")
 NOTARY_REFUSALS = ("answer-unreadable", "node-answer-refused", "statement-refused")
 
 

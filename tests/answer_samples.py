@@ -13,6 +13,7 @@ from ingest_watch.answers import (
     received,
     rejected,
     stored,
+    to_be_registered,
 )
 from ingest_watch.checks.check import Consequence, Outcome, Property
 from ingest_watch.findings import Finding, Severity
@@ -108,6 +109,8 @@ def body_of(kind: AnswerKind, facts: TransferFacts = FACTS) -> bytes:
     match kind:
         case AnswerKind.RECEIVED:
             return received(facts, [check()])
+        case AnswerKind.REGISTRATION:
+            return to_be_registered(replace(facts, awaits_registration=True), [check()], 1)
         case AnswerKind.STORED:
             return true_receipt(facts)
         case AnswerKind.REJECTED:

@@ -136,6 +136,7 @@ class IntakeWorld:
     wait_until: WaitUntil
     prepare: Callable[[Job], Preparation] = prepare
     versions_from: tuple[str, ...] = ()  # sources that may send new versions
+    awaits_registration: bool = False  # custody passes when the form is signed
     now_s: float = 0.0
 
     @property
@@ -200,7 +201,12 @@ class IntakeWorld:
         tools = IntakeTools(
             archive="馆",
             staging=self.staging,
-            senders={name: SenderSettings(drop, self.profile) for name, drop in drops.items()},
+            senders={
+                name: SenderSettings(
+                    drop, self.profile, awaits_registration=self.awaits_registration
+                )
+                for name, drop in drops.items()
+            },
             catalogue=self.catalogue,
             desk=desk,
             keeping=Keeping(self.catalogue, writer, desk, later, len(self.nodes), now),

@@ -20,6 +20,7 @@ from storage.signing import KeyUnusable, VerifyKey
 SIGNS = {"passed": "✓", "failed": "✗", "could-not-run": "?"}
 KINDS = {
     "received": "received: judged acceptable, not yet safe to delete 接收回执(尚不可删除原件)",
+    "registration": "registration: kept; the form is to be signed 待登记通知(请双方签署登记表)",
     "stored": "stored: kept and read back; the original may go 入库回执(原件可以清理)",
     "rejected": "rejected: sent back 退回通知",
     "held": "held: waits for a person 暂存通知(等待人工处理)",

@@ -1,4 +1,4 @@
-"""`lantai transfers`: what arrived and its fate; `release`, `reject`, `retry` decide a held one.
+"""`lantai transfers`: what arrived and its fate; `release`, `reject`, `retry`, `register` one.
 
 Lists through the api, decides through the ingest; every decision needs a reason and is recorded
 with the person who made it. Exit codes: 0 done; 1 refused; 69 the role does not run here.
@@ -99,4 +99,7 @@ def _decision(verb: str, help_text: str) -> click.Command:
 
 transfers.add_command(_decision("release", "Let a held TRANSFER pass. 放行暂存的移交。"))
 transfers.add_command(_decision("reject", "Send a held TRANSFER back. 退回暂存的移交。"))
+_REGISTER = "Confirm that the form of a TRANSFER is signed by both sides. 登记表已由双方签署。"
+
+transfers.add_command(_decision("register", _REGISTER))
 transfers.add_command(_decision("retry", "Judge a failed TRANSFER again. 重新检测。"))

@@ -145,6 +145,7 @@ class RunningIngest:
             "release": partial(self._decide, self._decisions.release),
             "reject": partial(self._decide, self._decisions.reject),
             "retry": partial(self._decide, self._decisions.retry),
+            "register": partial(self._decide, self._decisions.register),
         } | self._tallies.verbs()
         return Work(parts, verbs)
 
@@ -259,7 +260,9 @@ def _drop_folder(settings: Ingest, source: Source) -> DropFolder:
 def _sender(settings: Ingest, source: Source) -> SenderSettings:
     checks = None if source.profile is None else named_profile(source.profile)
     profile = Profile(source.formats, source.identifier, source.names_encoding, checks)
-    return SenderSettings(_drop_folder(settings, source), profile, source.unit)
+    return SenderSettings(
+        _drop_folder(settings, source), profile, source.unit, source.custody == "registration"
+    )
 
 
 def _folders(settings: Ingest, source: Source) -> SourceFolders:

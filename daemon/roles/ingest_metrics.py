@@ -111,3 +111,6 @@ class IngestFigures:
         oldest = await self._catalogue.look(figures.oldest_unanswered)
         age_s = 0.0 if oldest is None else (utc_now() - to_moment(oldest)).total_seconds()
         self._metrics.oldest_waiting_seconds.set(max(0.0, age_s))
+        since = await self._catalogue.look(figures.oldest_unregistered)
+        age_s = 0.0 if since is None else (utc_now() - to_moment(since)).total_seconds()
+        self._metrics.oldest_unregistered_seconds.set(max(0.0, age_s))

@@ -27,6 +27,7 @@ def rehearsal_part(source: Source, scan_s: float, tools: IntakeTools) -> Part:
             rule=sender.drop.rule,
             profile=sender.profile,
             platform_receipts=source.platform_receipts,
+            awaits_registration=sender.awaits_registration,
         ),
         tools.prepare,
         tools.now,

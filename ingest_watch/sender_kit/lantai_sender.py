@@ -30,6 +30,7 @@ DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 CHUNK_BYTES = 1 << 20
 WHAT_TO_DO = {
     "received": "judged acceptable, NOT yet stored: keep your copy 已通过，尚未入库：请保留原件",
+    "registration": "kept; sign the form, keep your copy until `stored` 请签署登记表，保留原件",
     "stored": "stored: every copy was read back 已入库：各副本均已回读核对",
     "rejected": "sent back: mend it and send it again 已退回：请改正后重新移交",
     "held": "waits for a person at the archive 等待档案馆人工处理",

@@ -11,7 +11,7 @@ from io import BytesIO
 from sqlalchemy import Connection, Select, bindparam, insert, literal, select, update
 
 from storage.catalogue.errors import AnswerConflict
-from storage.catalogue.model import Answer, AnswerKind, NewAnswer
+from storage.catalogue.model import Answer, AnswerKind, NewAnswer, TransferState
 from storage.catalogue.schema import answer_pieces, answers, transfers
 from storage.catalogue.statements import insert_new
 
@@ -88,8 +88,14 @@ def body_of(connection: Connection, answer_id: int) -> bytes | None:
 
 
 def outbox(connection: Connection, *, after: int = 0, limit: int = 100) -> list[Answer]:
-    """Answers not yet in their return folders, oldest first; long ones without their bodies."""
-    query = _JOINED.where(answers.c.written_at.is_(None), answers.c.id > after)
+    """Answers not yet in their return folders, oldest first; long ones without their bodies.
+
+    A stored receipt is withheld as long as its transfer awaits its registration.
+    """
+    withheld = (answers.c.kind == AnswerKind.STORED) & (
+        transfers.c.state == TransferState.AWAITING_REGISTRATION
+    )
+    query = _JOINED.where(answers.c.written_at.is_(None), answers.c.id > after, ~withheld)
     return _answers(connection, query.order_by(answers.c.id).limit(limit))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, exists, select, update
 from storage.catalogue import transfers as lives
 from storage.catalogue.model import Arrival, Claim, Step, Transfer, TransferState
 from storage.catalogue.schema import transfers
-from storage.catalogue.transitions import FINAL
+from storage.catalogue.transitions import DECIDED
 
 _PART = transfers.alias("part")
 
@@ -55,7 +55,7 @@ def waiting_parts(connection: Connection, limit: int = 1000) -> list[Transfer]:
 
 def rejoin_finished(connection: Connection, at: str) -> int:
     """Let every batch go on whose parts have all come to their end; return how many there were."""
-    unfinished = exists().where(_PART.c.batch_id == transfers.c.id, _PART.c.state.not_in(FINAL))
+    unfinished = exists().where(_PART.c.batch_id == transfers.c.id, _PART.c.state.not_in(DECIDED))
     return _rejoin(connection, ~unfinished, at)
 
 

@@ -20,7 +20,7 @@ Sha256 = String(64)
 class Word(TypeDecorator[StrEnum]):
     """One word of a closed set: an enum in Python, its value in the database."""
 
-    impl = String(16)
+    impl = String(24)
     cache_ok = True
 
     def __init__(self, words: type[StrEnum]) -> None:

@@ -20,7 +20,8 @@ from storage.errors import Refusal
 
 _N, _L = dispatch_notes.c, dispatch_lines.c
 _SENT_BACK = frozenset({TransferState.REJECTED, TransferState.WITHDRAWN})
-_JUDGED = frozenset({TransferState.STORED, TransferState.DIVIDED})
+_STORED = frozenset({TransferState.STORED, TransferState.AWAITING_REGISTRATION})
+_JUDGED = _STORED | {TransferState.DIVIDED}
 _BATCH, _PART = transfers.alias("batch"), transfers.alias("part")
 _SERIALISED = (".tar.gz", ".tgz", ".tar", ".zip")
 _SET_STATE = (
@@ -324,7 +325,7 @@ def _under_way(connection: Connection, source: str) -> set[str]:
     query = select(transfers.c.identifier, transfers.c.name).where(
         transfers.c.source == source,
         transfers.c.closed_at.is_(None),
-        transfers.c.state.not_in([*_SENT_BACK, TransferState.STORED]),
+        transfers.c.state.not_in(_SENT_BACK | _STORED),
     )
     found: set[str] = set()
     for row in connection.execute(query):

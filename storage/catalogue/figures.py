@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, func, literal, select
 
 from storage.catalogue import tallies
-from storage.catalogue.model import CopyState, PackageState
+from storage.catalogue.model import CopyState, PackageState, TransferState
 from storage.catalogue.schema import copies, findings, packages, transfers
-from storage.catalogue.transitions import FINAL
+from storage.catalogue.transitions import DECIDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,19 @@ def safety(connection: Connection, away: Set[str] = frozenset()) -> SafetyFigure
 
 
 def oldest_unanswered(connection: Connection) -> str | None:
-    """When the oldest transfer without a final answer was noticed, or None."""
+    """When the oldest transfer that is not decided was noticed, or None."""
     query = select(func.min(transfers.c.created_at)).where(
-        transfers.c.closed_at.is_(None), transfers.c.state.not_in(FINAL)
+        transfers.c.closed_at.is_(None), transfers.c.state.not_in(DECIDED)
+    )
+    oldest: str | None = connection.scalar(query)
+    return oldest
+
+
+def oldest_unregistered(connection: Connection) -> str | None:
+    """Since when the oldest transfer that awaits its registration has done so, or None."""
+    query = select(func.min(transfers.c.updated_at)).where(
+        transfers.c.closed_at.is_(None),
+        transfers.c.state == TransferState.AWAITING_REGISTRATION,
     )
     oldest: str | None = connection.scalar(query)
     return oldest

@@ -16,6 +16,7 @@ class TransferState(StrEnum):
     ACCEPTED = "accepted"
     WRITING = "writing"
     DIVIDED = "divided"
+    AWAITING_REGISTRATION = "awaiting-registration"
     STORED = "stored"
     REJECTED = "rejected"
     HELD = "held"
@@ -51,6 +52,7 @@ class AnswerKind(StrEnum):
     """What a sender is told (docs/formats/answers.md)."""
 
     RECEIVED = "received"
+    REGISTRATION = "registration"
     STORED = "stored"
     REJECTED = "rejected"
     HELD = "held"

@@ -4,8 +4,8 @@ A package is stored in one transaction with its receipt: there is never the one 
 (DESIGN.md promise 1). What happens on nodes is replication's affair; copies are copies.py's.
 """
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select, tuple_, update
@@ -46,6 +46,19 @@ _STORE = (
 )
 
 
+# Where a transfer stands that awaits its registration, for whoever looks.
+_AWAITED = "both sides sign its form, then: lantai transfers register 待双方签署登记表后登记"
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """Which package is stored, and what its sender is told of it."""
+
+    package_id: int
+    told: tuple[NewAnswer, ...]
+    at: str
+
+
 def begin_writing(connection: Connection, claim: Claim, new: NewPackage, at: str) -> Package:
     """Put the operation on record before any node hears of it; the transfer goes to `writing`.
 
@@ -80,28 +93,57 @@ def finish(
     Copies that are on record already may be among them. Raises CopiesMissing unless as many copies
     as wanted are committed, each on a node and in a failure domain of its own.
     """
+    return _finish(
+        connection, claim, Step(TransferState.STORED), _Finished(package_id, (answer,), at), proven
+    )
+
+
+def finish_unregistered(
+    connection: Connection,
+    claim: Claim,
+    package_id: int,
+    told: Sequence[NewAnswer],
+    at: str,
+    proven: Iterable[Copy] = (),
+) -> Package:
+    """As `finish`, but the transfer awaits its registration (custody.py).
+
+    Of the answers `told` the outbox withholds the receipt until then.
+    """
+    step = Step(TransferState.AWAITING_REGISTRATION, message=_AWAITED)
+    return _finish(connection, claim, step, _Finished(package_id, tuple(told), at), proven)
+
+
+def _finish(
+    connection: Connection, claim: Claim, step: Step, finished: _Finished, proven: Iterable[Copy]
+) -> Package:
     for copy in proven:
-        assert copy.package_id == package_id, "a copy of this package"
+        assert copy.package_id == finished.package_id, "a copy of this package"
         copies.record(connection, copy)
-    package = get(connection, package_id)
-    _require_copies(connection, package)
-    transfers.move(connection, claim, Step(TransferState.STORED), at, package_id=package_id)
+    _require_copies(connection, get(connection, finished.package_id))
+    transfers.move(connection, claim, step, finished.at, package_id=finished.package_id)
     crash_point("catalogue.storing")
-    answers.give(connection, claim.transfer_id, answer, at)
-    stored = _update_stored(connection, package_id, at)
-    tallies.add_stored(connection, stored, at)
+    for answer in finished.told:
+        answers.give(connection, claim.transfer_id, answer, finished.at)
+    stored = _update_stored(connection, finished.package_id, finished.at)
+    tallies.add_stored(connection, stored, finished.at)
     return stored
 
 
 def finish_duplicate(connection: Connection, claim: Claim, package_id: int, at: str) -> Package:
     """The same package came again: this transfer gets the first one's receipt, byte for byte.
 
+    It gets it when the first one does, if that awaits its registration.
     Raises CopiesMissing if that package is itself not stored yet: wait for it.
     """
     package = get(connection, package_id)
     if package.state is not PackageState.STORED:
         raise CopiesMissing(f"package {package_id} is still being written; wait for its receipt")
-    transfers.move(connection, claim, Step(TransferState.STORED), at, package_id=package_id)
+    first = transfers.get_locked(connection, package.transfer_id)
+    step = Step(TransferState.STORED)
+    if first.state is TransferState.AWAITING_REGISTRATION:
+        step = Step(first.state, message=f"with transfer {first.id}, the same package 与该移交相同")
+    transfers.move(connection, claim, step, at, package_id=package_id)
     answers.repeat_stored(connection, package.transfer_id, claim.transfer_id, at)
     return package
 

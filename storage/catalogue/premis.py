@@ -91,6 +91,7 @@ EVENT_TYPES = {
     "transfer.rejected": VALIDATION,
     "transfer.accepted": ACCESSION,
     "transfer.writing": REPLICATION,
+    "transfer.awaiting-registration": INGESTION,
     "transfer.stored": INGESTION,
     "report": REPORT,
     "order": ORDER,

@@ -221,7 +221,7 @@ answers = Table(
     metadata,
     number("Order in which answers were given."),
     column("transfer_id", Number, "Whom it answers.", ForeignKey("transfers.id")),
-    column("kind", Word(model.AnswerKind), "received, stored, rejected, held."),
+    column("kind", Word(model.AnswerKind), "received, registration, stored, rejected, held."),
     column(
         "body",
         LargeBinary,

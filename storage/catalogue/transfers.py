@@ -33,6 +33,7 @@ _RESTS = FINAL | {
     TransferState.HELD,
     TransferState.FAILED,
     TransferState.DIVIDED,
+    TransferState.AWAITING_REGISTRATION,
 }
 
 # Stages of one act, not acts: on record they would only make the ledger longer.
@@ -165,7 +166,7 @@ def move(
 
 
 def decide(connection: Connection, transfer_id: int, step: Step, actor: Actor, at: str) -> Transfer:
-    """Release, reject or retry by a person's order: only from `held` and `failed`.
+    """Release, reject, retry or register by a person's order: only as BY_A_PERSON has it.
 
     Nobody holds the transfer afterwards; intake takes it over (transfer_lists.unfinished).
     """
@@ -208,6 +209,12 @@ def get(connection: Connection, transfer_id: int) -> Transfer:
     row = connection.execute(_BY_NUMBER, {"by_id": transfer_id}).one_or_none()
     if row is None:
         raise NoSuchTransfer(f"there is no transfer {transfer_id}")
+    return Transfer(*row)
+
+
+def get_locked(connection: Connection, transfer_id: int) -> Transfer:
+    """As `get`; until this transaction ends nobody else changes it (SQLite has one writer)."""
+    row = connection.execute(_BY_NUMBER.with_for_update(), {"by_id": transfer_id}).one()
     return Transfer(*row)
 
 

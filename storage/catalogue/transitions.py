@@ -4,6 +4,9 @@
        ▲          │          │          ├─▶ rejected   └─ (a duplicate) ──▶┘
        └──────────┴──────────┘          └─▶ held ─▶ accepted, rejected (a person decides)
 
+Where custody passes only at the signed registration (custody.py), `awaiting-registration` comes
+between the last step and `stored`: N copies are proven, and a person confirms the form.
+
 A batch goes from accepted to divided while its parts, transfers of their own, come to their
 answers, and back (batches.py).
 
@@ -15,6 +18,9 @@ from storage.catalogue.model import TransferState as State
 
 # Nothing leads out of these: the sender has, or will have, the final answer.
 FINAL = frozenset({State.STORED, State.REJECTED, State.WITHDRAWN})
+
+# Decided, if not told yet: what awaits its registration is on its nodes and can only become stored.
+DECIDED = FINAL | {State.AWAITING_REGISTRATION}
 
 # A process is at work on these, under a claim. After a crash they are what must be resumed.
 WORKING = frozenset({State.CLAIMED, State.STAGING, State.JUDGING, State.ACCEPTED, State.WRITING})
@@ -36,11 +42,13 @@ LEGAL: dict[State, frozenset[State]] = {
     # Straight to stored: the same package is kept already and gets the same receipt.
     # Rejected: another transfer took the identifier in the meantime.
     State.ACCEPTED: frozenset(
-        {State.WRITING, State.STORED, State.REJECTED, State.FAILED, State.DIVIDED}
+        {State.WRITING, State.STORED, State.AWAITING_REGISTRATION, State.DIVIDED}
+        | {State.REJECTED, State.FAILED}
     ),
     # Its parts have their answers, or one needs the batch opened again.
     State.DIVIDED: frozenset({State.ACCEPTED}),
-    State.WRITING: frozenset({State.STORED, State.FAILED}),
+    State.WRITING: frozenset({State.STORED, State.AWAITING_REGISTRATION, State.FAILED}),
+    State.AWAITING_REGISTRATION: frozenset({State.STORED}),
     State.HELD: frozenset({State.ACCEPTED, State.REJECTED}),
     # To writing: the operation is in the catalogue and perhaps on a node, so it must be finished.
     State.FAILED: frozenset({State.WAITING, State.WRITING, State.REJECTED}),
@@ -51,6 +59,7 @@ LEGAL: dict[State, frozenset[State]] = {
 
 # Steps that a person orders, and that need no claim because no process is at work.
 BY_A_PERSON: dict[State, frozenset[State]] = {
+    State.AWAITING_REGISTRATION: frozenset({State.STORED}),
     State.HELD: frozenset({State.ACCEPTED, State.REJECTED}),
     State.FAILED: frozenset({State.WAITING, State.WRITING, State.REJECTED}),
 }

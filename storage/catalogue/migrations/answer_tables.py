@@ -22,7 +22,7 @@ def _create_answers() -> None:
         "answers",
         sa.Column("id", NUMBER, nullable=False),
         sa.Column("transfer_id", NUMBER, nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("body_sha256", WORD64, nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=False),

@@ -102,6 +102,10 @@ WAYS: dict[State, tuple[State, ...]] = {
     State.JUDGING: (State.STAGING, State.JUDGING),
     State.ACCEPTED: (State.STAGING, State.JUDGING, State.ACCEPTED),
     State.WRITING: (State.STAGING, State.JUDGING, State.ACCEPTED, State.WRITING),
+    State.AWAITING_REGISTRATION: (
+        *(State.STAGING, State.JUDGING, State.ACCEPTED),
+        State.AWAITING_REGISTRATION,
+    ),
     State.STORED: (State.STAGING, State.JUDGING, State.ACCEPTED, State.STORED),
     State.REJECTED: (State.STAGING, State.REJECTED),
     State.HELD: (State.STAGING, State.JUDGING, State.HELD),

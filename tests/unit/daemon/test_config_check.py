@@ -75,6 +75,7 @@ def test_a_role_that_works_with_nodes_needs_them() -> None:
         ("debug = false", "debug = true", "site.debug"),
         ("127.0.0.1:9413", "0.0.0.0:9413", "keeper.metrics_address"),
         ("allow_unproven = false                    #", "allow_unproven = true #", "node.allow_un"),
+        ('versions = "allow"', 'custody = "registration"', "ingest.sources[2].unit"),
     ],
 )
 def test_what_an_operator_may_have_meant_is_a_warning(

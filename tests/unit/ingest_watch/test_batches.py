@@ -14,8 +14,9 @@ import pytest
 from ingest_watch.answers import Answer, all_files, read_answer
 from ingest_watch.check_profile import read_profile
 from ingest_watch.preparation import Profile
-from storage.catalogue.model import Transfer
-from storage.catalogue.transitions import FINAL
+from storage.catalogue.errors import IllegalTransition
+from storage.catalogue.model import Actor, Transfer
+from storage.catalogue.transitions import DECIDED
 from tests.bags import write_files
 from tests.case_packages import BASE_INFO, Batch, base_info, case_files, case_zip
 from tests.conftest import WaitUntil
@@ -43,7 +44,7 @@ def send(world: IntakeWorld, batch: Batch) -> Path:
 
 async def ended(world: IntakeWorld) -> bool:
     transfers = await world.transfers()
-    return bool(transfers) and all(each.state in FINAL for each in transfers)
+    return bool(transfers) and all(each.state in DECIDED for each in transfers)
 
 
 async def take_in(world: IntakeWorld, running: RunningIntake) -> None:
@@ -122,6 +123,36 @@ async def test_a_case_that_fails_is_rejected_alone_and_the_batch_says_so(
     assert parts is not None
     outcomes = {part.name: part.outcome for part in parts}
     assert outcomes == {each: "rejected" if each == name else "stored" for each in batch.zips}
+
+
+async def test_the_parts_of_a_batch_wait_for_the_form_of_the_whole(world: IntakeWorld) -> None:
+    batch = Batch(3)
+    name = min(batch.zips)
+    spoil(batch, name, case_zip(case_files({BASE_INFO: base_info(total_number="99")})))
+    send(world, batch)
+    world.awaits_registration = True
+    person, waits = Actor("wang", "control socket"), "awaiting-registration"
+    async with world.intake() as running:
+        await take_in(world, running)
+        transfers = await by_name(world)
+        states = sorted(each.state.value for each in transfers.values())
+        assert states == [waits] * 3 + ["rejected"]
+        told = sorted(path.name for path in (world.returned / "batch-1").glob("*.json"))
+        assert [each for each in told if not each.endswith(".received.json")] == [
+            f"{name}.rejected.json"
+        ], "what is sent back is told at once"
+        parts = answer(world, "batch-1", "registration").parts
+        assert sorted(part.outcome for part in parts or []) == ["rejected", "stored", "stored"]
+        part = transfers[f"batch-1/{max(batch.zips)}"]
+        with pytest.raises(IllegalTransition, match="as a whole: register 1"):
+            await running.decisions.register(part.id, "out of turn", person)
+        assert (world.drop / "batch-1").exists()
+        await running.decisions.register(1, "登记表 2026-17", person)
+        await running.settle_down()
+    assert answer(world, "batch-1", "stored").custody == "registration"
+    assert len(list((world.returned / "batch-1").glob("*.stored.json"))) == 2
+    assert (world.accepted / "batch-1").exists()
+    assert list(world.staging.iterdir()) == []
 
 
 def spoil(batch: Batch, name: str, content: bytes) -> None:

@@ -85,6 +85,20 @@ async def test_a_good_package_gets_its_report_and_samples_and_stays(rehearsed: R
     assert faults(report, json.loads((SCHEMAS / "check-report.schema.json").read_bytes())) == []
 
 
+async def test_where_custody_passes_at_the_registration_the_notice_is_among_the_samples(
+    rehearsed: Rehearsed,
+) -> None:
+    rehearsed.source = replace(rehearsed.source, awaits_registration=True)
+    rehearsed.begin()
+    rehearsed.send("case-1")
+    assert await rehearsed.look() == 1
+    folder = rehearsed.source.returned / ".rehearsal"
+    sample = json.loads((folder / "case-1.registration.json").read_bytes())
+    assert (sample["kind"], sample["custody"]) == ("registration", "registration")
+    assert "联调样例" in (folder / "case-1.registration.html").read_text()
+    assert json.loads((folder / "case-1.stored.json").read_bytes())["custody"] == "registration"
+
+
 async def test_a_mended_package_is_told_anew_and_the_old_samples_go(rehearsed: Rehearsed) -> None:
     package = rehearsed.send("case-1")
     (package / "data/1.txt").write_bytes(b"another")
