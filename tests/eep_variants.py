@@ -202,6 +202,9 @@ GOOD: dict[str, tuple[Package, set[str]]] = {
     "no blocks of acts and agents": (
         embedded(lambda root: root.remove("业务实体块").remove("机构人员实体块")),
         {"eep-element-expected"}),
+    "no item number in the 档号": (embedded(without("室编件号")), {"eep-element-expected"}),
+    "an act that does not say what was done": (
+        embedded(without("业务行为")), {"eep-element-expected"}),
     "another text for what it is": (
         embedded(set_text("封装包类型描述", "原始封装")), {"eep-type-description"}),
     "another text for how it was made": (
@@ -243,6 +246,7 @@ BROKEN: dict[str, tuple[Package, str]] = {
     "no time": (embedded(without("封装包创建时间")), "eep-element-missing"),
     "an empty maker": (embedded(set_text("封装包创建单位", "")), "eep-element-empty"),
     "a time that is none": (embedded(set_text("封装包创建时间", "昨天")), "eep-time-invalid"),
+    "an act of no known state": (embedded(set_text("业务状态", "未知")), "metadata-value"),
     "no record": (embedded(without("文件实体")), "eep-entity-count"),
     "two records": (
         embedded(lambda root: root.add("文件实体块", leaves("文件实体"))), "eep-entity-count"),

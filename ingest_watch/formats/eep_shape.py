@@ -30,6 +30,8 @@ _KNOWN_DEVIATIONS: dict[tuple[str, str], Rule] = {
     (_ENTITY, "附录"): rules.ANNEX_FOR_NOTE,
     **{("格式信息", part): rules.FORMAT_STRUCTURED for part in _FORMAT_PARTS},
 }
+# A 档号 has one of them.
+_ITEM_NUMBERS = frozenset({"室编件号", "馆编件号"})
 # Of which it is told when they hold nothing.
 _BLOCKS = frozenset({"业务实体块", "机构人员实体块"})
 
@@ -165,6 +167,8 @@ class Shape:
                 self._say_of_child(rules.ELEMENT_EXPECTED, child)
             elif count > 1 and not place.is_repeatable:
                 self._say_of_child(rules.ELEMENT_REPEATED, child, count=count)
+        if frame.kind == "档号" and not frame.counts.keys() & _ITEM_NUMBERS:
+            self._say_of_child(rules.ELEMENT_EXPECTED, " / ".join(sorted(_ITEM_NUMBERS)))
         if frame.kind in _BLOCKS and not frame.counts:
             self._say(rules.BUSINESS_EMPTY, frame.kind, element=frame.kind)
 
