@@ -28,6 +28,7 @@ from replication.audit_plan import (
     objects_due,
     suspects,
 )
+from replication.forgotten import ForgottenCopies
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient, NodeRefused, NodeUnreachable
 from storage.audit.framing import Question
@@ -120,6 +121,7 @@ class Audits:
         self._chance = chance
         self._new_nonce = new_nonce
         self._now = now
+        self._forgotten = ForgottenCopies(catalogue, clients, now)
         self._places = asyncio.Semaphore(settings.at_once_max)
         self.counts = AuditCounts()
 
@@ -245,6 +247,8 @@ class Audits:
             reason = f"audit of {audited.object_id}: it differs from the majority and says intact"
             if await self._catalogue.do(suspect_nodes.name, node, reason, actor, at):
                 log.error("audit.node.suspected", node=node, object_id=audited.object_id)
+        for node in audited.denying:
+            await self._forgotten.doubt(package, node, actor)
 
     def _tell(self, audited: AuditedObject) -> None:
         facts = {

@@ -131,7 +131,7 @@ class Finding(Member, frozen=True):
     """Damage that was found in the period, or before it and is still open."""
 
     node: str
-    sequence: Count
+    sequence: int  # negative: found by the keeper
     found_at: str
     object_id: str | None
     kind: str

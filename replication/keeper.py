@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 
 from monitoring.log import get_log
 from replication.comparison import Comparison, compare
+from replication.forgotten import Fate, ForgottenCopies
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.repair import Repair
 from replication.repair_plan import RepairPlan
 from replication.sweep_actions import Action, SweepAction, SweepOrderRefused
 from storage.catalogue import absences, leases, orders
-from storage.catalogue.model import Lease, Order, OrderState, Tenure
+from storage.catalogue.model import Actor, Lease, Order, OrderState, Package, Tenure
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
 from storage.sweep.model import SweepStatus
@@ -83,6 +84,7 @@ class Keeper:
         self._holder = holder
         self._lease_s = lease_s
         self._now = now
+        self._forgotten = ForgottenCopies(catalogue, clients, now)
         self._lease: Lease | None = None
         self._called_for: frozenset[str] = frozenset()  # by the last comparison
 
@@ -123,7 +125,12 @@ class Keeper:
             return None
         away = await self._away()
         asked = {name: client for name, client in self._clients.items() if name not in away}
-        found = await compare(self._catalogue, asked)
+        actor = Actor.of_holder(self._holder)
+
+        async def doubt(package: Package, node: str) -> Fate:
+            return await self._forgotten.doubt(package, node, actor)
+
+        found = await compare(self._catalogue, asked, doubt)
         for object_id in set(found.catalogue_is_alone) - self._called_for:
             log.error("repair.catalogue_disagrees", object_id=object_id)
         self._called_for = frozenset(found.catalogue_is_alone)

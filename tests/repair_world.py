@@ -15,8 +15,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from replication.auditing import CopyAuditor
 from replication.authentication import Authenticator
+from replication.comparison import PAGE, Comparison, compare
 from replication.endpoints import CurveKeys
+from replication.forgotten import Fate, ForgottenCopies
 from replication.mending import CopyMender
 from replication.messages import Source
 from replication.node_client import NodeClient
@@ -35,6 +38,7 @@ from storage.catalogue import copies, findings, packages, transfers
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.migration import upgrade
 from storage.catalogue.model import (
+    Actor,
     AnswerKind,
     Arrival,
     Claim,
@@ -168,6 +172,15 @@ class RepairWorld:
         while plan.mends:
             plan = await self.repair.mend_all(self.lease)
         return plan
+
+    async def compare(self, page: int = PAGE) -> Comparison:
+        """Hold the catalogue against the nodes, and note what they forgot."""
+        forgotten = ForgottenCopies(self.catalogue, self.clients, lambda: datetime.now(UTC))
+
+        async def doubt(package: Package, node: str) -> Fate:
+            return await forgotten.doubt(package, node, Actor("keeper", "test"))
+
+        return await compare(self.catalogue, self.clients, doubt, page)
 
     async def found(self) -> set[tuple[str, str]]:
         """(node, object) of every open finding."""
@@ -305,9 +318,11 @@ async def _start_node(
             await client.close()
 
     mender = CopyMender(volume, disk, office, connect, folder / name / "pulls")
+    auditor = CopyAuditor(volume, folder, lambda: to_text(datetime.now(UTC)))
+    stack.callback(auditor.close)
     authenticator = Authenticator(wire, roles, time.monotonic)
     identity = NodeIdentity(name, volume.identity.node_uuid, f"room-{name}", lambda: volume.epoch)
-    service = NodeService(NodeParts(volume, None, mender, office), identity, authenticator)
+    service = NodeService(NodeParts(volume, None, mender, office, auditor), identity, authenticator)
     stack.callback(service.close)
     for work in (
         authenticator.run(),

@@ -4,7 +4,8 @@ Keeps `packages.copies_committed` true in the same transaction. What to do about
 the keeper's affair.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
@@ -100,6 +101,19 @@ def of_package(connection: Connection, package_id: int) -> list[Copy]:
     """All copies of one package, by node."""
     rows = connection.execute(_OF_PACKAGE, {"by_package_id": package_id}).mappings()
     return _copies(rows)
+
+
+def good_holders(
+    connection: Connection, package_ids: Sequence[int]
+) -> Mapping[int, tuple[str, ...]]:
+    """Package → nodes whose copy counts as good, of those packages that have any."""
+    query = select(copies.c.package_id, copies.c.node).where(
+        copies.c.package_id.in_(package_ids), copies.c.state == CopyState.COMMITTED
+    )
+    holders: dict[int, tuple[str, ...]] = defaultdict(tuple)
+    for row in connection.execute(query.order_by(copies.c.package_id, copies.c.node)):
+        holders[row.package_id] += (row.node,)
+    return holders
 
 
 def on_node(connection: Connection, node: str, *, after: int = 0, limit: int = 1000) -> list[Copy]:

@@ -1,7 +1,8 @@
 """Findings: damage as the nodes report it, and what became of it.
 
-The keeper asks each node for what follows `last_sequence` and records it here. Deciding what to do
-is replication's affair.
+The keeper asks each node for what follows `last_sequence` and records it here. What it finds itself
+of a node's copies has negative numbers, so that both are unique. Deciding what to do is
+replication's affair.
 """
 
 import json
@@ -15,8 +16,10 @@ from storage.catalogue.schema import findings, packages
 from storage.catalogue.statements import insert_new
 
 
-def record(connection: Connection, finding: NodeFinding, at: str) -> bool:
-    """Note what a node found. False when this number of this node is on record already."""
+def record(
+    connection: Connection, finding: NodeFinding, at: str, actor: Actor | None = None
+) -> bool:
+    """Note what a node found, or `actor` of it. False when this number is on record already."""
     new = asdict(finding) | {"recorded_at": at, "outcome": ""}
     if insert_new(connection, findings, CataloguedFinding, new) is None:
         return False
@@ -29,16 +32,22 @@ def record(connection: Connection, finding: NodeFinding, at: str) -> bool:
             node=finding.node,
             detail=_in_short(finding),
         ),
-        Actor(finding.node, "sweep"),
+        actor or Actor(finding.node, "sweep"),
         finding.found_at,
     )
     return True
 
 
 def last_sequence(connection: Connection, node: str) -> int:
-    """The highest number of this node on record; 0 when there is none."""
+    """The highest number that this node gave and is on record; 0 when there is none."""
     query = select(func.max(findings.c.sequence)).where(findings.c.node == node)
-    return connection.scalar(query) or 0
+    return max(connection.scalar(query) or 0, 0)
+
+
+def next_of_keeper(connection: Connection, node: str) -> int:
+    """The number of what the keeper finds of this node next: -1, -2, …"""
+    query = select(func.min(findings.c.sequence)).where(findings.c.node == node)
+    return min(connection.scalar(query) or 0, 0) - 1
 
 
 def close(connection: Connection, node: str, sequence: int, outcome: str, at: str) -> bool:

@@ -27,10 +27,12 @@ def finding_tables(metadata: MetaData) -> tuple[Table, Table]:
         "findings",
         metadata,
         number("Order of recording here."),
-        column("node", Exact, "The node that found it, on its own disk."),
         column(
-            "sequence", BigInteger, "The node's own number; asking again records nothing twice."
+            "node",
+            Exact,
+            "Whose copy or disk it is of; found by the node itself, or by the keeper.",
         ),
+        column("sequence", BigInteger, "The node's own number; negative: the keeper's. Unique."),
         column("found_at", Moment, "By the node's clock."),
         column("recorded_at", Moment, "By ours."),
         column("object_id", Exact, "NULL when it belongs to no object (a stray file).", null=True),

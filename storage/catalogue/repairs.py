@@ -5,7 +5,7 @@ A finding of an object is closed by nothing but a copy that its node has proven 
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -53,6 +53,19 @@ def record_found(
     new = found_damage.record(connection, found, at)
     if new and package_id is not None and found.object_id is not None:
         copies.mark_object(connection, found.object_id, found.node, state)
+    return new
+
+
+def record_forgotten(connection: Connection, found: NodeFinding, actor: Actor, at: str) -> bool:
+    """Note what the keeper found itself: a node no longer keeps an object that it signed for.
+
+    The number is given here. False when somebody took it at the same moment: look again.
+    """
+    assert found.object_id is not None, found
+    number = found_damage.next_of_keeper(connection, found.node)
+    new = found_damage.record(connection, replace(found, sequence=number), at, actor)
+    if new:
+        copies.mark_object(connection, found.object_id, found.node, CopyState.MISSING)
     return new
 
 

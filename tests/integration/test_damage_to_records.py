@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from replication.comparison import Comparison, compare
+from replication.comparison import Comparison
 from storage.signing import SigningKey
 from storage.sweep.model import DamageKind, SweepCycle
 from storage.volume.volume import Volume
@@ -114,10 +114,10 @@ async def test_a_damaged_row_of_the_catalogue_is_found_and_nothing_is_touched(
         names = [f"lantai:gov/{number}" for number in range(3)]
         await world.store(make_package({"received/a": b"a"}, name) for name in names)
         nothing = Comparison((), (), ())
-        assert await compare(world.catalogue, world.clients) == nothing
+        assert await world.compare() == nothing
         _damage_row(tmp_path / "catalogue.sqlite", names[1], change)
         before = [world.fingerprint(node, names[1]) for node in NODES]
-        found = await compare(world.catalogue, world.clients)
+        found = await world.compare()
         assert found.catalogue_is_alone == (names[1],)
         await _damage_one_copy(world, names[1])
         assert (await world.mend()).mends == ()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from replication.comparison import compare
 from storage.catalogue import copies, packages
 from storage.catalogue.model import CopyState
 from storage.view.holdings import HeldVersion
@@ -125,7 +124,7 @@ async def test_while_a_version_is_being_written_the_one_before_it_is_mended_from
     assert await world.found() == set()
     assert world.holds_good("node-1", OBJECT)
     await store(world.nodes["node-1"].volume, second)
-    assert (await compare(world.catalogue, world.clients)).catalogue_is_alone == ()
+    assert (await world.compare()).catalogue_is_alone == ()
 
 
 async def test_a_copy_that_refused_a_version_is_mended_without_a_sweep_and_then_takes_it(
