@@ -60,7 +60,9 @@ class Decisions:
 
     async def register(self, number: int, reason: str, actor: Actor) -> Transfer:
         """Confirm that both sides have signed the form: custody passes, the receipt may go."""
-        return await self._catalogue.do(custody.register, number, reason, actor, self._now())
+        registered = await self._catalogue.do(custody.register, number, reason, actor, self._now())
+        crash_point("decisions.registered")
+        return registered
 
     async def _order(
         self, number: int, step: Step, answer: NewAnswer | None, actor: Actor

@@ -43,6 +43,7 @@ POINTS: Mapping[str, str] = {
     "decisions.released": "a person's release is on record; nobody leads the transfer",
     "decisions.reject-signed": "a person's rejection is signed and not on record",
     "decisions.rejected": "a person's rejection is on record",
+    "decisions.registered": "a registration is on record; its receipt is not delivered",
     "decisions.retried": "a person's order to try again is on record; nobody leads the transfer",
     "batch.divided": "the parts of a batch are transfers of their own; none is led",
     "batch.rejoined": "all parts have ended; the batch may go on, and nobody leads it",

@@ -18,8 +18,8 @@ from storage.ocfl.layout import object_folder
 from tests.appliance import Sent, expect_kept, folders_of, transfers_of, tree
 from tests.case_packages import Batch
 
-PLAIN, HOLDS, BATCHES, VERSIONS, MARKED, PROVEN = (
-    "gov-portal", "holds", "batches", "versions", "marked", "proven",
+PLAIN, HOLDS, BATCHES, VERSIONS, MARKED, PROVEN, SIGNED = (
+    "gov-portal", "holds", "batches", "versions", "marked", "proven", "signed",
 )  # fmt: skip
 _HOLDING_PROFILE = """
 title = "nothing passes without a virus scanner"
@@ -39,6 +39,7 @@ def add_sources(layout: DemoLayout) -> None:
         VERSIONS: 'versions = "allow"',
         MARKED: 'complete_when = "marker"',
         PROVEN: 'complete_when = "proven"',
+        SIGNED: 'custody = "registration"',
     }
     with layout.config.open("a") as config:
         for source, keys in kinds.items():
@@ -295,6 +296,20 @@ class SentBack(Ordered):
     def expect(self) -> None:
         self.expect_nothing_kept(self.files)
         self.expect_answers("held", "rejected")
+
+
+class Registered(Story):
+    """A bag of which custody passes when a person has confirmed the signed form."""
+
+    source = SIGNED
+
+    def afterwards(self) -> None:
+        if self.states() == ("awaiting-registration",):
+            self.outside.order("register", self.transfers()[0])
+
+    def expect(self) -> None:
+        super().expect()
+        self.expect_answers("received", "registration", "stored")
 
 
 class Failed(Story):
