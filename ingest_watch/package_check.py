@@ -116,7 +116,7 @@ def _with_parts(
 
 def _standards(job: CheckJob) -> "Standards":
     from ingest_watch.check_profile import SHIPPED, ProfileRefused, named_profile
-    from ingest_watch.formats.registry import FORMATS
+    from ingest_watch.formats.registry import FORMATS, part_formats
     from ingest_watch.judge import Standards
 
     if job.format_name is not None and job.format_name not in FORMATS:
@@ -131,4 +131,15 @@ def _standards(job: CheckJob) -> "Standards":
         profile = None if name is None else named_profile(name)
     except ProfileRefused as refusal:
         raise StandardsUnknown(str(refusal)) from refusal
-    return Standards(None if job.format_name is None else (job.format_name,), profile)
+    formats = tuple(FORMATS) if job.format_name is None else (job.format_name,)
+    if profile is None:
+        return Standards(None if job.format_name is None else formats)
+    fitting = tuple(
+        each for each in formats if {each, *part_formats((each,))} & set(profile.formats)
+    )
+    if not fitting:
+        raise StandardsUnknown(
+            f"the profile {job.profile_name!r} is for {', '.join(profile.formats)} and not for "
+            f"{job.format_name}: leave --format or --profile out. 检测方案不适用于该信息包格式。"
+        )
+    return Standards(fitting, profile)

@@ -81,3 +81,18 @@ def test_a_batch_with_a_broken_case_is_rejected_and_the_case_is_named(
     errors = [line for line in result.output.splitlines() if "error / 错误" in line]
     assert errors
     assert all(name in line for line in errors)
+
+
+def test_a_profile_of_another_format_is_never_left_aside(tmp_path: Path) -> None:
+    package = case_batch(tmp_path, is_good=True)
+    result = CliRunner().invoke(check, ["--profile", "eep", str(package)])
+    assert result.exit_code == 1, result.output
+    assert "[format-unknown]" in result.output
+    result = CliRunner().invoke(check, ["--profile", "eep", "--format", "case", str(package)])
+    assert result.exit_code == 2, result.output
+
+
+def test_the_profile_of_cases_is_for_a_batch_of_them_too(tmp_path: Path) -> None:
+    package = case_batch(tmp_path, is_good=True)
+    result = CliRunner().invoke(check, ["--profile", "case", str(package)])
+    assert result.exit_code == 0, result.output
