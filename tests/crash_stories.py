@@ -6,6 +6,7 @@ however often it was interrupted. Driven by tests/faults/test_intake_crash_point
 
 import random
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -81,13 +82,11 @@ class Outside:
 
     def order(self, verb: str, transfer: Transfer) -> None:
         """Have a person order it; the intake may die of that."""
-        try:
+        with suppress(NotRunning, RoleRefused):
             ask(
                 self.layout.socket("ingest"), verb,
                 transfer=str(transfer.id), reason="因测试", timeout_s=60,
             )  # fmt: skip
-        except (NotRunning, RoleRefused):
-            return
 
 
 class Story:
