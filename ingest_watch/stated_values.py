@@ -1,6 +1,6 @@
 """Read dates, years and sizes as senders write them.
 
-knowledge/standards.md §11: dates as `2026-11-22`, `2026年11月22日`, `20261122`, `2026/11/22`, with
+docs/formats/profile.md: dates as `2026-11-22`, `2026年11月22日`, `20261122`, `2026/11/22`, with
 or without time; sizes in bytes or with a unit ("127 KB"). Pure; says None for what is none.
 """
 

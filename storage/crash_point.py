@@ -1,6 +1,6 @@
 """Named places in the code at which a test has this very process die, as a crash would have it.
 
-knowledge/durability-faults-security.md §2.4. `crash_point(NAME)` stands once for each name of
+docs/operations/control.md (`crash-at`). `crash_point(NAME)` stands once for each name of
 POINTS (tests/tidy/test_crash_points.py); unless `order_crash` was called before, it looks at one
 attribute and does nothing. Only a role in debug calls that (daemon/lifecycle.py, cli/run.py).
 Power cuts and failing system calls are injected from outside (tests/faults).

@@ -251,7 +251,8 @@ def _unjudged(reason: str) -> tuple[bytes, _Report]:
 def _print(path: Path, report: _Report) -> None:
     package_format = report.package_format or "unknown format / 格式不明"
     _say(f"{shown(str(path))}: {_VERDICTS[report.verdict]} ({package_format})")
-    for result in report.checks:
+    # What keeps it out stands first; the others follow in the order of the standard.
+    for result in sorted(report.checks, key=lambda check: check.outcome != "failed"):
         _say(f"  {result.code:8} {_OUTCOMES[result.outcome]}: {result.title_zh} {result.title}")
         for finding in result.findings:
             _print_finding(finding)

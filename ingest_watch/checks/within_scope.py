@@ -1,6 +1,6 @@
 """The package is within what its source may hand over, and not more secret than that.
 
-DA/T 70-2018 item 2-9 (归档范围); knowledge/standards.md §6 (密级); docs/formats/scope.md. Notes the
+DA/T 70-2018 item 2-9 (归档范围); docs/formats/scope.md (密级). Notes the
 package's matter, class and retention. What is outside is for a person to judge, and is no
 error of the package's.
 """
@@ -58,7 +58,7 @@ _ABOVE = Rule(
 _CLASSIFIED = Rule(
     "scope-classified", Severity.WARNING,
     "{place}: the classification '{classification}' is none that this archive may keep unasked",
-    "{place}：密级“{classification}”未经许可，本馆不得直接接收", "knowledge/standards.md §6",
+    "{place}：密级“{classification}”未经许可，本馆不得直接接收", "docs/formats/scope.md",
 )  # fmt: skip
 _RETENTION = Rule(
     "scope-retention-unknown", Severity.WARNING,
