@@ -134,7 +134,7 @@ def test_the_kit_has_samples_of_every_format_that_is_known(samples: Path) -> Non
 def test_a_good_sample_is_accepted_and_a_bad_one_rejected_for_its_own_code(
     samples: Path, name: str
 ) -> None:
-    """A batch is taken whatever lies in its zips: a bad one in it is told of, and sent back alone."""
+    """A batch is taken whatever lies in its zips: a bad one is told of, and sent back alone."""
     codes = expected(samples, name)
     for good in (samples / name / "good").iterdir():
         of_parts = {code for path, code in codes.items() if path.startswith(f"good/{good.name}/")}
