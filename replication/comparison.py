@@ -13,7 +13,7 @@ from replication.forgotten import Fate
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from storage.catalogue import copies, held, packages
-from storage.catalogue.model import Package
+from storage.catalogue.model import CopyState, Package
 from storage.catalogue.writer import CatalogueWriter
 
 # Looks into the doubt whether a node still keeps what it signed for.
@@ -126,14 +126,15 @@ class _Pass:
         self, rows: Sequence[Package], said: Mapping[str, Mapping[str, str]]
     ) -> None:
         heard = {listing.node for listing in self._listings}
-        holders = await self._catalogue.look(copies.good_holders, [row.id for row in rows])
+        holders = await self._catalogue.look(copies.to_account_for, [row.id for row in rows])
         for row in rows:
             kept = said.get(row.object_id, {})
             if await self._is_disagreement(row, set(kept.values())):
                 self._disagreements.append(row.object_id)
                 continue
-            for node in holders.get(row.id, ()):
-                if node in heard and kept.get(node) != row.inventory_sha256:
+            for node, state in holders.get(row.id, {}).items():
+                is_listed = kept.get(node) == row.inventory_sha256
+                if node in heard and not (is_listed and state is CopyState.COMMITTED):
                     await self._look_into(row, node)
 
     async def _look_into(self, row: Package, node: str) -> None:

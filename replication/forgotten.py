@@ -14,7 +14,7 @@ from enum import StrEnum
 from monitoring.log import get_log
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
-from storage.catalogue import copies, packages, repairs
+from storage.catalogue import copies, packages, repairs, volumes
 from storage.catalogue.model import Actor, CopyState, NodeFinding, Package, PackageState
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
@@ -63,22 +63,35 @@ class ForgottenCopies:
 
     async def doubt(self, package: Package, node: str, actor: Actor) -> Fate:
         """Whether `node` has lost the newest stored version of an object; if so, note it."""
+        volume = await self._catalogue.look(volumes.known, node)
+        if self._is_another(node, volume):
+            return Fate.UNHEARD  # until the keeper has met its new disk: repair.py
         known = await self._catalogue.look(packages.versions_of_object, package.object_id)
         stored = [each for each in known if each.state is PackageState.STORED]
         if not stored or stored[-1].id != package.id:
             return Fate.KEPT  # another version has come since, and is looked at in its own time
-        held = await self._catalogue.look(copies.of_package, package.id)
-        holders = [copy.node for copy in held if copy.state is CopyState.COMMITTED]
-        if node not in holders:
+        held = await self._catalogue.look(copies.to_account_for, [package.id])
+        states = held.get(package.id, {})
+        if node not in states:
             return Fate.KEPT
+        holders = [each for each, state in states.items() if state is CopyState.COMMITTED]
+        # Not among them: its disk was replaced, and it signs anew for each object.
+        since = volume.since if volume is not None and node not in holders else ""
         answers = await asyncio.gather(*(self._ask(each, package.object_id) for each in holders))
-        said = dict(zip(holders, answers, strict=True))
+        said = {node: "", **dict(zip(holders, answers, strict=True))}
         # A version that is being written stands on some nodes before the catalogue has it stored.
         right = {each.inventory_sha256 for each in known if each.version >= package.version}
         fate = judge(node, said, right)
         if fate is Fate.LOST:
-            await self._note(package, node, said, actor)
+            await self._note(package, node, said, actor, since)
         return fate
+
+    def _is_another(self, node: str, known: volumes.KnownVolume | None) -> bool:
+        client = self._clients.get(node)
+        welcome = None if client is None else client.welcome
+        if known is None or welcome is None:
+            return False
+        return welcome.node_uuid != known.node_uuid
 
     async def _ask(self, node: str, object_id: str) -> str | None:
         client = self._clients.get(node)
@@ -91,8 +104,9 @@ class ForgottenCopies:
         return "" if kept is None else kept.inventory_sha256
 
     async def _note(
-        self, package: Package, node: str, said: Mapping[str, str | None], actor: Actor
+        self, package: Package, node: str, said: Mapping[str, str | None], actor: Actor, since: str
     ) -> None:
+        """`since`: when a replaced disk was met, so that a person's word on that covers it."""
         kept = said[node] or "nothing"
         evidence = {
             "expected_sha256": package.inventory_sha256,
@@ -102,7 +116,7 @@ class ForgottenCopies:
         }
         at = to_text(self._now())
         found = NodeFinding(
-            node, 0, at, package.object_id, DamageKind.OBJECT_MISSING, "",
+            node, 0, since or at, package.object_id, DamageKind.OBJECT_MISSING, "",
             f"the node signed for {package.inventory_sha256} and says that it keeps {kept}",
             json.dumps(evidence),
         )  # fmt: skip

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 
 from monitoring.log import get_log
 from replication.messages import WireRefusal
-from replication.node_client import MendOrder, NodeClient
+from replication.node_client import MendOrder, NodeClient, NodeUnreachable
 from replication.peers import Peer
 from replication.repair_facts import Facts, RepairFacts
 from replication.repair_plan import Mend, RepairPlan, StormLimits, next_try_s, plan_repairs
 from replication.tickets import FORMAT, Ticket, issue
-from storage.catalogue import findings, repairs, suspects
+from storage.catalogue import findings, repairs, suspects, volumes
 from storage.catalogue.model import (
     Actor,
     Copy,
@@ -69,6 +69,7 @@ class Repair:
         self._hopeless: frozenset[str] = frozenset()
         self._disagreements: frozenset[str] = frozenset()
         self.outcomes: Counter[str] = Counter()
+        self.volumes_replaced = 0  # met since the process started
 
     async def learn(self, node: str) -> int:
         """Record what `node` has found since we last asked; return how many findings are new.
@@ -77,21 +78,25 @@ class Repair:
         """
         learned = 0
         more = True
+        before = await self._meet(node)
         while more:
-            after = await self._catalogue.look(findings.last_sequence, node)
+            after = await self._catalogue.look(findings.last_sequence, node) - before
             page = await self._clients[node].findings(after, _PAGE)
             for found in page.findings:
                 noted = NodeFinding(
-                    node, found.sequence, found.found_at, found.object_id or None,
+                    node, before + found.sequence, found.found_at, found.object_id or None,
                     found.kind, found.path, found.detail, found.evidence,
                 )  # fmt: skip
                 learned += await self._note(noted)
             more = page.more
-        await self._settle(node)
+        await self._settle(node, before)
         return learned
 
     async def mend_all(self, lease: Lease) -> RepairPlan:
         """Plan over all open findings, carry the plan out, and return it."""
+        for node, client in self._clients.items():
+            if client.is_connected:
+                await self._meet(node)  # so that no disk is filled that nobody confirmed
         facts = await self._facts.gather()
         plan = plan_repairs(facts.bad, facts.holdings, facts.weather, self._limits.storm)
         await self._call_a_person(plan, facts, lease)
@@ -131,12 +136,25 @@ class Repair:
         log.warning("repair.finding", node=found.node, object_id=found.object_id, kind=found.kind)
         return True
 
-    async def _settle(self, node: str) -> None:
+    async def _meet(self, node: str) -> int:
+        """Note which volume answers for `node`; how many findings its earlier ones had."""
+        welcome = self._clients[node].welcome
+        if welcome is None:
+            raise NodeUnreachable(f"{node} is not connected")
+        actor, at = Actor(node, "greeting"), to_text(self._now())
+        if await self._catalogue.do(volumes.meet, node, welcome.node_uuid, actor, at):
+            self.volumes_replaced += 1
+            log.error("repair.volume.replaced", node=node, node_uuid=welcome.node_uuid)
+        known = await self._catalogue.look(volumes.known, node)
+        assert known is not None, node
+        return known.findings_before
+
+    async def _settle(self, node: str, before: int) -> None:
         """Close what concerns no object once the node says that it is so no more."""
         for found in await self._catalogue.look(findings.open_of_volume, node):
-            page = await self._clients[node].findings(found.sequence - 1, 1)
+            page = await self._clients[node].findings(found.sequence - before - 1, 1)
             for same in page.findings:
-                if same.sequence == found.sequence and same.mended_at is not None:
+                if before + same.sequence == found.sequence and same.mended_at is not None:
                     at = to_text(self._now())
                     await self._catalogue.do(findings.close, node, found.sequence, _SETTLED, at)
 

@@ -172,10 +172,11 @@ class RunningKeeper:
 
     async def _compare(self, part: Part) -> None:
         """Once when this keeper leads, then at the configured distance; sooner if unsettled."""
-        due_s = time.monotonic()
+        due_s, replaced = time.monotonic(), 0
         while True:
             began_s = time.monotonic()
-            if began_s >= due_s:
+            if began_s >= due_s or replaced != self._repair.volumes_replaced:
+                replaced = self._repair.volumes_replaced
                 with part.patient("Holding the catalogue against the nodes"):
                     found = await self._keeper.compare()
                 self._comparison = found or NOTHING_COMPARED

@@ -7,11 +7,11 @@ the keeper's affair.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, or_, select, update
 
 from storage.catalogue.errors import NoSuchTransfer
 from storage.catalogue.model import Copy, CopyState
-from storage.catalogue.schema import copies, packages
+from storage.catalogue.schema import copies, findings, packages
 from storage.model import SignedAnswer
 
 _INSERT = insert(copies)
@@ -103,17 +103,39 @@ def of_package(connection: Connection, package_id: int) -> list[Copy]:
     return _copies(rows)
 
 
-def good_holders(
+def to_account_for(
     connection: Connection, package_ids: Sequence[int]
-) -> Mapping[int, tuple[str, ...]]:
-    """Package → nodes whose copy counts as good, of those packages that have any."""
-    query = select(copies.c.package_id, copies.c.node).where(
-        copies.c.package_id.in_(package_ids), copies.c.state == CopyState.COMMITTED
+) -> Mapping[int, Mapping[str, CopyState]]:
+    """Package → node → state, of copies that count as good or that no open finding explains."""
+    explained = (
+        select(findings.c.id)
+        .join(packages, packages.c.object_id == findings.c.object_id)
+        .where(
+            packages.c.id == copies.c.package_id,
+            findings.c.node == copies.c.node,
+            findings.c.mended_at.is_(None),
+        )
     )
-    holders: dict[int, tuple[str, ...]] = defaultdict(tuple)
+    query = select(copies.c.package_id, copies.c.node, copies.c.state).where(
+        copies.c.package_id.in_(package_ids),
+        or_(copies.c.state == CopyState.COMMITTED, ~explained.exists()),
+    )
+    states: dict[int, dict[str, CopyState]] = defaultdict(dict)
     for row in connection.execute(query.order_by(copies.c.package_id, copies.c.node)):
-        holders[row.package_id] += (row.node,)
-    return holders
+        states[row.package_id][row.node] = row.state
+    return states
+
+
+def forget_node(connection: Connection, node: str) -> int:
+    """Count no copy of this node as good any more: another disk stands under its name."""
+    good = (copies.c.node == node, copies.c.state == CopyState.COMMITTED)
+    held = select(copies.c.package_id).where(*good)
+    connection.execute(
+        update(packages)
+        .where(packages.c.id.in_(held))
+        .values(copies_committed=packages.c.copies_committed - 1)
+    )
+    return connection.execute(update(copies).where(*good).values(state=CopyState.MISSING)).rowcount
 
 
 def on_node(connection: Connection, node: str, *, after: int = 0, limit: int = 1000) -> list[Copy]:

@@ -80,8 +80,8 @@ def finding_tables(metadata: MetaData) -> tuple[Table, Table]:
     return findings, sweeps
 
 
-def keeping_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
-    """The tables `audits`, `suspects` and `mends`: what the keeper knows besides."""
+def keeping_tables(metadata: MetaData) -> tuple[Table, Table, Table, Table]:
+    """The tables `audits`, `suspects`, `mends` and `volumes`: what the keeper knows besides."""
     audits = Table(
         "audits",
         metadata,
@@ -120,4 +120,15 @@ def keeping_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
         column("reason", Text, "Why the last one failed, in words."),
         info={"kind": "site"},
     )
-    return audits, suspects, mends
+    volumes = Table(
+        "volumes",
+        metadata,
+        Column("node", Exact, primary_key=True, doc="A node, by its configured name."),
+        column("node_uuid", String(36), "Its volume when it was last asked (node-identity)."),
+        column("since", Moment, "When that volume was first met under this name."),
+        column(
+            "findings_before", BigInteger, "Added to its numbers: findings of the disks before it."
+        ),
+        info={"kind": "site"},
+    )
+    return audits, suspects, mends, volumes

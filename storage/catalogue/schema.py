@@ -321,5 +321,5 @@ tallies = Table(
 )
 
 findings, sweeps = finding_tables(metadata)
-audits, suspects, mends = keeping_tables(metadata)
+audits, suspects, mends, volumes = keeping_tables(metadata)
 dispatch_notes, dispatch_lines = dispatch_tables(metadata)

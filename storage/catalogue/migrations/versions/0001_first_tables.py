@@ -34,6 +34,7 @@ def upgrade() -> None:
     _create_leases()
     _create_tallies()
     _create_mends()
+    _create_volumes()
     _create_dispatch_notes()
     _make_events_append_only()
     make_baselines_append_only()
@@ -284,6 +285,17 @@ def _create_mends() -> None:
         sa.Column("not_before", MOMENT, nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("node", "object_id", name=op.f("pk_mends")),
+    )
+
+
+def _create_volumes() -> None:
+    op.create_table(
+        "volumes",
+        sa.Column("node", EXACT, nullable=False),
+        sa.Column("node_uuid", sa.String(length=36), nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("findings_before", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("node", name=op.f("pk_volumes")),
     )
 
 
