@@ -64,7 +64,7 @@ async def test_a_stop_in_the_middle_of_a_large_package_is_clean_and_loses_nothin
     assert appliance.stop("ingest") == 0
     restart(appliance, "ingest")
     await wait_until(lambda: stored(layout) == 1, 90, "the stored receipt")
-    await wait_until(lambda: not staged(layout), 30, "empty staging")
+    await wait_until(lambda: not staged(layout), 90, "empty staging")
     expect_kept(layout, package)
     for name in ("ingest", *NODES):
         assert _resident_mib_max(appliance.process_id(name)) < RESIDENT_MIB_MAX, name
