@@ -9,8 +9,9 @@ from ingest_watch.checks.report import CheckReport, Verdict
 from ingest_watch.findings import Finding, Severity
 from ingest_watch.format_identification import FormatService, OwnIdentifier, identifier_kind
 from ingest_watch.instruments import Instruments
-from ingest_watch.judge import Standards
+from ingest_watch.judge import Standards, judge
 from ingest_watch.package_check import judge_package
+from ingest_watch.staging import inspect_folder, stage_file
 from ingest_watch.workers import Workers
 
 # Another item of the standard, telling of a flaw that the format itself names more exactly: a
@@ -33,6 +34,17 @@ def check_package(
 
 def report_as(path: Path, format_name: str) -> CheckReport:
     return check_package(path, Standards(formats=(format_name,)), instruments())
+
+
+def report_of_batch(path: Path) -> CheckReport:
+    """What the intake says of a batch as a whole, before its cases are judged by themselves."""
+    with tempfile.TemporaryDirectory(prefix="lantai-check-") as folder:
+        listing = Path(folder) / "listing"
+        if path.is_dir():
+            staged = inspect_folder(path, listing)
+        else:
+            staged = stage_file(path, Path(folder) / "package", listing, formats=("case-batch",))
+        return judge(staged, Standards(formats=("case-batch",)), instruments())
 
 
 @cache

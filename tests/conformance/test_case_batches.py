@@ -14,7 +14,7 @@ from ingest_watch.listing import Listing
 from ingest_watch.staging import stage_folder
 from tests.bags import ZipPart, write_files, zip_bytes
 from tests.case_packages import Batch, case_zip, numbered_case
-from tests.judging import all_findings, checks_finding, codes_as, codes_of, report_as
+from tests.judging import all_findings, checks_finding, codes_as, codes_of, report_of_batch
 
 _DIGEST, _BYTES = "digitalSummary", "归档信息包字节数"
 Change = Callable[[Batch], None]
@@ -221,7 +221,7 @@ def batch_folder(tmp_path: Path, change: Change) -> Path:
 def test_a_good_batch_is_acceptable_and_its_deviations_are_told(tmp_path: Path, name: str) -> None:
     change, warnings = GOOD[name]
     folder = batch_folder(tmp_path, change)
-    report = report_as(folder, "case-batch")
+    report = report_of_batch(folder)
     assert codes_of(report) == set()
     assert codes_of(report, Severity.WARNING) == warnings
 
@@ -230,7 +230,7 @@ def test_a_good_batch_is_acceptable_and_its_deviations_are_told(tmp_path: Path, 
 def test_a_broken_batch_is_rejected_for_its_own_reason(tmp_path: Path, name: str) -> None:
     change, codes, check = BROKEN[name]
     folder = batch_folder(tmp_path, change)
-    report = report_as(folder, "case-batch")
+    report = report_of_batch(folder)
     assert codes_of(report) == set(codes.split())
     assert check in checks_finding(report, codes.split()[0])
 
@@ -241,13 +241,13 @@ def test_a_listing_that_cannot_be_read_is_the_only_reason(tmp_path: Path, name: 
     folder = batch_folder(tmp_path, nothing)
     listing = folder / "移交目录.xml"
     listing.write_bytes(change(listing.read_bytes()))
-    report = report_as(folder, "case-batch")
+    report = report_of_batch(folder)
     assert codes_of(report) == {code}
     assert checks_finding(report, code) == {"3-1"}
 
 
 def test_a_digest_of_unnamed_algorithm_says_which_algorithm_it_was(tmp_path: Path) -> None:
-    report = report_as(batch_folder(tmp_path, mixed), "case-batch")
+    report = report_of_batch(batch_folder(tmp_path, mixed))
     told = {each.message for each in all_findings(report) if each.code == "batch-digest-matched"}
     assert len(told) == 2
     assert any("sm3 matched for 1 of 2" in message for message in told)
@@ -280,7 +280,7 @@ def test_a_batch_that_came_as_one_zip_is_a_batch_of_closed_zips(tmp_path: Path) 
     archive = tmp_path / "batch.zip"
     files = {f"batch/{path}": content for path, content in Batch().files().items()}
     archive.write_bytes(zip_bytes(ZipPart(p.encode(), c, method=0) for p, c in files.items()))
-    assert codes_as(archive, "case-batch") == set()
+    assert codes_of(report_of_batch(archive)) == set()
 
 
 def test_what_is_in_a_case_is_not_the_batchs_business(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_what_is_in_a_case_is_not_the_batchs_business(tmp_path: Path) -> None:
     batch.zips[name] = hostile
     batch.directories[0].update({_DIGEST: hashlib.sha256(hostile).hexdigest(), _BYTES: None})
     folder = write_files(tmp_path / "batch", batch.files())
-    assert codes_as(folder, "case-batch") == set()
+    assert codes_of(report_of_batch(folder)) == set()
     assert codes_as(folder / name, "case") == {"path-traversal"}
 
 
