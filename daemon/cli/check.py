@@ -233,7 +233,7 @@ def _why_not(path: Path, error: Exception) -> str:
         case WorkerFailed() | WorkersUnconfined():
             return f"{error} / 检测未能进行"
         case OSError():
-            return f"cannot read {path}: {error.strerror} / 无法读取"
+            return f"cannot read {path}: {error.strerror or error} / 无法读取"
         case _:
             return "the process that opens packages did not start / 读取进程未能启动"
 

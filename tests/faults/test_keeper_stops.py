@@ -149,7 +149,9 @@ async def whole_round_of_mending(layout: DemoLayout, wait_until: WaitUntil) -> N
     """The keeper's part `repair` beats once a round: wait until it has begun and ended one."""
     for _ in range(2):
         age_s = beat_age_s(layout)
-        await wait_until(lambda before=age_s: beat_age_s(layout) < before, 60, "a round of mending")
+        await wait_until(
+            lambda before=age_s: beat_age_s(layout) < before, 120, "a round of mending"
+        )
 
 
 def beat_age_s(layout: DemoLayout) -> float:

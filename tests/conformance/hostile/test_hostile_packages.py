@@ -69,13 +69,13 @@ async def test_an_attack_ends_as_the_catalogue_says(
     )  # fmt: skip
 
 
-@pytest.mark.needs_root
-def test_the_page_says_what_happened(lines: dict[str, Line]) -> None:
-    if len(lines) < len(ATTACKS):
-        pytest.fail("this test needs the outcomes of all the others: run the whole file")
+def test_the_page_says_what_the_tests_above_hold(lines: dict[str, Line]) -> None:
+    """Its figures come from one whole run in one process, with LANTAI_WRITE_PAGES set."""
     if os.environ.get("LANTAI_WRITE_PAGES"):
+        assert len(lines) == len(ATTACKS), "run the whole file in one process"
         PAGE.write_text(page_text(lines.values()))
-    assert outcomes_of(lines.values()) == outcomes_on(PAGE.read_text())
+    held = [Line(each.row, each.title, each.expected, 0, 0, 0) for each in ATTACKS]
+    assert outcomes_on(PAGE.read_text()) == outcomes_of(held)
 
 
 def test_every_row_of_the_catalogue_is_there() -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -29,10 +30,9 @@ LANTAI = "from daemon.cli.main import main; main()"
 class Place:
     """A folder for packages, and one for whatever a check makes for itself."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, private: Path) -> None:
         self.folder = folder
-        self.private = folder / "private"
-        self.private.mkdir()
+        self.private = private
 
     def start(self, *arguments: str | Path, program: str = LANTAI) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -71,8 +71,10 @@ def running(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[Place]:
+    # Sockets lie in it, and their paths may have 108 bytes.
+    with TemporaryDirectory(prefix="lt-", dir="/tmp") as private:
+        yield Place(tmp_path, Path(private))
 
 
 def readers_of(process_id: int) -> list[int]:
