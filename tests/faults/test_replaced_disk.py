@@ -38,7 +38,18 @@ def sender(appliance: Processes) -> Sender:
     return Sender(appliance.layout)
 
 
-async def test_an_object_that_a_node_no_longer_knows_is_found_and_mended(
+async def test_another_disk_under_an_old_name_is_noticed_filled_by_a_persons_word_and_heard(
+    appliance: Processes, sender: Sender, wait_until: WaitUntil
+) -> None:
+    """One story: each part goes on where the one before it ended."""
+    await an_object_that_a_node_no_longer_knows_is_found_and_mended(appliance, sender, wait_until)
+    await another_disk_under_an_old_name_is_called_and_filled_by_a_persons_word(
+        appliance, sender, wait_until
+    )
+    await what_the_new_disk_finds_first_is_heard(appliance, sender, wait_until)
+
+
+async def an_object_that_a_node_no_longer_knows_is_found_and_mended(
     appliance: Processes, sender: Sender, wait_until: WaitUntil
 ) -> None:
     layout = appliance.layout
@@ -55,7 +66,7 @@ async def test_an_object_that_a_node_no_longer_knows_is_found_and_mended(
     assert (found["node"], found["sequence"], found["kind"]) == ("node-2", -1, "object-missing")
 
 
-async def test_another_disk_under_an_old_name_is_called_and_filled_by_a_persons_word(
+async def another_disk_under_an_old_name_is_called_and_filled_by_a_persons_word(
     appliance: Processes, sender: Sender, wait_until: WaitUntil
 ) -> None:
     layout = appliance.layout
@@ -84,7 +95,7 @@ async def test_another_disk_under_an_old_name_is_called_and_filled_by_a_persons_
     )
 
 
-async def test_what_the_new_disk_finds_first_is_heard(
+async def what_the_new_disk_finds_first_is_heard(
     appliance: Processes, sender: Sender, wait_until: WaitUntil
 ) -> None:
     layout = appliance.layout
