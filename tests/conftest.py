@@ -1,13 +1,13 @@
 """What a test may ask of the machine, and the fixtures that all tests share.
 
 A test whose marker names something this machine lacks is skipped and listed at the end; under
-CI=true the same lack is a failure. Nothing of the product is imported here.
+CI=true the same lack is a failure. Of the product, only the ports that demos keep from each other
+are imported here.
 """
 
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,6 +15,8 @@ from inspect import isawaitable
 from pathlib import Path
 
 import pytest
+
+from daemon.demo.ports import own_ports
 
 PROJECT = Path(__file__).parents[1]
 CLAMD_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
@@ -111,18 +113,7 @@ def corpora() -> Path:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Gives ports of the loopback that nothing listens at, a new one at each call."""
-    given: set[int] = set()
-
-    def take() -> int:
-        while True:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port: int = probe.getsockname()[1]
-            if port not in given:
-                given.add(port)
-                return port
-
-    return take
+    return lambda: own_ports(1)[0]
 
 
 WaitUntil = Callable[..., Awaitable[None]]

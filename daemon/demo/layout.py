@@ -5,14 +5,12 @@ keys, a source for each sender. Starts nothing (processes.py does). Used by `lan
 and by benchmarks.
 """
 
-import secrets
 import shutil
-import socket
 import tempfile
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
+from daemon.demo.ports import own_ports
 from daemon.demo.senders import PORTAL, Sender
 from daemon.keys import KeyFolder
 from storage.errors import Refusal
@@ -22,8 +20,6 @@ NODES = ("node-1", "node-2", "node-3")
 SOURCE = PORTAL.name
 # A Unix socket's path has at most 107 bytes.
 _SOCKET_FOLDER_BYTES_MAX = 80
-# Below those that the kernel hands out: none is taken by chance before its role starts.
-_PORTS = range(20000, 32000)
 
 
 class DemoRefused(Refusal):
@@ -120,7 +116,7 @@ def lay_out(folder: Path, settings: DemoSettings) -> DemoLayout:
     _clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).write_text("An appliance for trying out; `lantai demo` makes it anew.\n")
-    ports = _free_ports(len(NODES) + 9)
+    ports = own_ports(2 * len(NODES) + 6)
     names = (*NODES, "ingest", "notary", "keeper", "view", "api")
     addresses = {name: f"127.0.0.1:{ports.pop()}" for name in names}
     layout = DemoLayout(
@@ -165,20 +161,6 @@ def _run_folder(folder: Path) -> Path:
     if len(str(inside).encode()) <= _SOCKET_FOLDER_BYTES_MAX:
         return inside
     return Path(tempfile.mkdtemp(prefix="lantai-run-"))
-
-
-def _free_ports(count: int) -> list[int]:
-    drawn = secrets.SystemRandom().sample(_PORTS, len(_PORTS))
-    return list(islice(filter(_is_free, drawn), count))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as tried:
-        try:
-            tried.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _site_text(layout: DemoLayout, keys: KeyFolder, endpoints: dict[str, str]) -> str:
