@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
+from replication.message_codec import shortened
 from replication.messages import (
     LISTING_MAX,
     Count,
@@ -17,7 +18,6 @@ from replication.messages import (
     Name,
     ObjectId,
     Sha256,
-    shortened,
 )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from replication.listings import ListedFinding, ListedObject, encode_listing
+from replication.message_codec import shortened
 from replication.messages import (
     DATA_BYTES_MAX,
     LEAF_BYTES,
@@ -36,7 +37,6 @@ from replication.messages import (
     Sweep,
     Sweeping,
     WireRefusal,
-    shortened,
 )
 from replication.node_volume import DiskThreads, NodeParts
 from replication.roles import Authority

@@ -13,16 +13,8 @@ from dataclasses import dataclass, field
 from monitoring.log import get_log
 from replication.authentication import CUT_OFF_S, Authenticator
 from replication.endpoints import Arrival, CurveKeys, PeerGone
-from replication.messages import (
-    PROTOCOL,
-    Refused,
-    Request,
-    Welcome,
-    WireRefusal,
-    decode_to_node,
-    encode,
-    shortened,
-)
+from replication.message_codec import decode_to_node, encode, shortened
+from replication.messages import PROTOCOL, Refused, Request, Welcome, WireRefusal
 from replication.node_puts import NodePuts, PutCounts
 from replication.node_requests import RequestDesk
 from replication.node_session import (

@@ -1,7 +1,7 @@
 """The node's side of one connection: what is answered to which message, and what is done for it.
 
 docs/wire/session.md holds this as tables. Decides only: takes messages, outcomes and the time, and
-returns actions; sockets and disks are node_service.py's, the bytes of messages are messages.py's.
+returns actions; sockets and disks are node_service.py's, the bytes of messages are message_codec.py's.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from replication.message_codec import shortened
 from replication.messages import (
     PROTOCOL,
     Chunk,
@@ -24,7 +25,6 @@ from replication.messages import (
     Request,
     ToNode,
     WireRefusal,
-    shortened,
 )
 from replication.roles import Authority, may_say
 

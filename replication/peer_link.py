@@ -13,6 +13,7 @@ from typing import Protocol
 
 from monitoring.log import get_log
 from replication.endpoints import CurveKeys
+from replication.message_codec import decode_from_node, encode
 from replication.messages import (
     PROTOCOL,
     FromNode,
@@ -23,8 +24,6 @@ from replication.messages import (
     Pong,
     Refused,
     Welcome,
-    decode_from_node,
-    encode,
 )
 from replication.peers import Peer
 from replication.transport import PeerConnection, Wire

@@ -30,7 +30,7 @@ from storage.catalogue.fixity_schema import finding_tables, keeping_tables
 from storage.model import VerifyMode
 
 # What `alembic_version` must say for this program to work (migrations/versions).
-REVISION = "0001"
+REVISION = "0002"
 
 metadata = MetaData(
     naming_convention={

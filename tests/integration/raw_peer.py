@@ -8,7 +8,8 @@ import zmq
 import zmq.asyncio
 
 from replication.endpoints import CurveKeys
-from replication.messages import FromNode, Message, decode_from_node, encode
+from replication.message_codec import decode_from_node, encode
+from replication.messages import FromNode, Message
 from replication.peers import Peer
 
 ANSWER_S = 10.0

@@ -15,6 +15,7 @@ from replication.listings import (
     decode_objects,
     encode_listing,
 )
+from replication.message_codec import decode_from_node, decode_to_node, encode
 from replication.messages import (
     DATA_BYTES_MAX,
     HEADER_BYTES_MAX,
@@ -24,9 +25,6 @@ from replication.messages import (
     Stat,
     ToNode,
     WireRefusal,
-    decode_from_node,
-    decode_to_node,
-    encode,
 )
 from tests.unit.replication.wire_samples import DIGEST, FROM_NODE, TO_NODE, data_for
 
