@@ -22,9 +22,6 @@ PROJECT = Path(__file__).parents[1]
 CLAMD_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 LACKS = "this machine lacks: "
 IN_CI = os.environ.get("CI") == "true"
-# Tests below these folders start processes, mount or wait for real time: one worker runs them all,
-# so that they do not disturb each other, while the other workers run everything else.
-HEAVY_FOLDERS = ("integration", "faults", "fleet")
 
 
 def corpora_folder() -> Path:
@@ -74,14 +71,6 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "needs_prometheus": _lack_of_prometheus,
     "needs_clamd": _lack_of_clamd,
 }
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep heavy tests on one worker; light files stay together, each on any worker."""
-    for item in items:
-        heavy = any(part in HEAVY_FOLDERS for part in item.path.relative_to(PROJECT).parts)
-        group = "heavy" if heavy else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

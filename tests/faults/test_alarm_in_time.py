@@ -21,7 +21,7 @@ from tests.appliance_figures import figure
 WITHIN_S = 60
 WaitUntil = Callable[..., Awaitable[None]]
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.timeout(300)
 
 
 async def test_an_object_without_a_good_copy_is_called_for_within_a_minute_of_the_sweep(

@@ -33,7 +33,7 @@ FILES = 20_000
 RESIDENT_MIB_MAX = 160
 WaitUntil = Callable[..., Awaitable[None]]
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

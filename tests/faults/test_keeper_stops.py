@@ -21,7 +21,7 @@ from tests.appliance_figures import figure
 STORM = 2  # more damaged objects than this on one node within an hour
 WaitUntil = Callable[..., Awaitable[None]]
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from tests.appliance_figures import figure
 STORM = 3
 WaitUntil = Callable[..., Awaitable[None]]
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("heavy")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,7 @@ def small_project(tmp_path: Path) -> Path:
     (tmp_path / "tests").mkdir()
     shutil.copy(CONFTEST, tmp_path / "tests" / "conftest.py")
     (tmp_path / "tests" / "test_small.py").write_text(TEST)
-    (tmp_path / "pytest.ini").write_text(
-        "[pytest]\nmarkers =\n  needs_corpora: x\n  xdist_group: x\n"
-    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  needs_corpora: x\n")
     return tmp_path
 
 
