@@ -17,6 +17,7 @@ from daemon.demo.layout import NODES, SOURCE, DemoLayout, DemoSettings
 from storage.ocfl.layout import object_folder
 from tests.appliance import Sender, running_appliance, stored
 from tests.appliance_figures import figure
+from tests.fault_page import record_fault
 
 WITHIN_S = 60
 WaitUntil = Callable[..., Awaitable[None]]
@@ -41,6 +42,11 @@ async def test_an_object_without_a_good_copy_is_called_for_within_a_minute_of_th
         await wait_until(lambda: calls(layout, object_id), WITHIN_S, "the call for a person")
         assert time.monotonic() - found_s < WITHIN_S
         assert [file.read_bytes() for file in rotten] == [b"not what was signed"] * len(NODES)
+    record_fault(
+        "F29",
+        observed="called for; every copy left as it was",
+        figure=f"within {WITHIN_S} s, 0 bytes changed",
+    )
 
 
 def spoil(folder: Path) -> Path:

@@ -27,6 +27,7 @@ from tests.appliance import (
     stored,
 )
 from tests.appliance_figures import figure
+from tests.fault_page import record_fault
 
 FILES = 20_000
 # A process that read nothing yet has some 60 MiB; a list of 20 000 files held whole, twice that.
@@ -105,6 +106,7 @@ async def test_a_mend_takes_the_other_source_when_the_first_is_damaged_too(
     await wait_until(lambda: _mended(layout, package) == {"node-1", "node-2"}, 60, "both mends")
     expect_kept(layout, package)
     await wait_until(lambda: _open_findings(layout) == 0, 30, "closed findings")
+    record_fault("F28", observed="both mended from the third")
 
 
 async def test_a_mend_ends_well_although_a_source_is_killed(
@@ -119,6 +121,7 @@ async def test_a_mend_ends_well_although_a_source_is_killed(
     restart(appliance, "node-1")
     appliance.wait_until_well("node-1")
     expect_kept(layout, package)
+    record_fault("F31", observed="the source was killed; mended from the other")
 
 
 async def test_a_node_away_by_plan_is_not_missed_and_its_copy_is_neither_bad_nor_good(

@@ -19,6 +19,7 @@ from storage.catalogue.engine import Catalogue
 from storage.catalogue.migration import upgrade
 from storage.catalogue.model import Actor, NewEvent
 from storage.catalogue.writer import CatalogueWriter
+from tests.fault_page import record_fault
 
 pytestmark = pytest.mark.needs_root
 
@@ -79,3 +80,8 @@ async def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, k
         assert survivor.look(lambda connection: connection.scalar(check)) == "ok"
         survivor.close()
     assert [int(event.outcome) for event in kept] == list(range(ACTS))
+    record_fault(
+        "F6",
+        observed="every acknowledged act is there; the file is sound",
+        figure=f"{kind}: {ACTS} acts, 0 missing",
+    )

@@ -21,6 +21,7 @@ from daemon.demo.processes import Processes
 from tests.appliance import Sender, children_of, expect_kept, running_appliance, stored
 from tests.bags import ZipPart, bag_files, bag_parts, tar_bytes, write_files, zip_bytes
 from tests.conftest import WaitUntil
+from tests.fault_page import record_fault
 
 MEBIBYTE = 1024**2
 MEMORY_BYTES_MAX = 512 * MEBIBYTE
@@ -128,6 +129,7 @@ async def test_readers_that_are_killed_cost_no_package(
     await wait_until(lambda: not any((layout.drop / each.name).exists() for each in sent), 30)
     for package in sent:
         expect_kept(layout, package)
+    record_fault("F3", observed="every package was judged anew and kept")
 
 
 def test_the_role_says_how_its_readers_are_confined(appliance: Processes) -> None:

@@ -55,6 +55,7 @@ from tests.crash_stories import (
     Story,
     add_sources,
 )
+from tests.fault_page import record_fault
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -169,6 +170,11 @@ async def test_wherever_the_intake_is_killed_every_package_ends_once_and_is_told
             for each in told:
                 await each.tell()
         assert set(appliance.stop_all().values()) == {0}
+    record_fault(
+        "F3",
+        observed="killed at each named step: ended once, told the same byte for byte",
+        figure=f"{len(CASES)} cases",
+    )
 
 
 class Telling:

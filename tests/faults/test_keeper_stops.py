@@ -17,6 +17,7 @@ from daemon.demo.processes import Processes, lantai
 from storage.ocfl.layout import object_folder
 from tests.appliance import Sender, Sent, restart, running_appliance, stored, tree
 from tests.appliance_figures import figure
+from tests.fault_page import record_fault
 
 STORM = 2  # more damaged objects than this on one node within an hour
 WaitUntil = Callable[..., Awaitable[None]]
@@ -63,6 +64,11 @@ async def test_a_storm_stop_outlives_the_keeper_and_ends_by_a_persons_word(
     await whole_round_of_mending(layout, wait_until)
     await wait_until(lambda: not is_stopped(layout), 30, "the end of the stop")
     assert ask(layout.socket("keeper"), "status")["detail"]["suspect_nodes"] == [], "not anew"
+    record_fault(
+        "F30",
+        observed="stopped, also after the keeper was killed; went on by a person's word",
+        figure=f"limit {STORM}: 0 mends beyond",
+    )
 
 
 async def test_a_catalogue_that_stands_alone_against_all_nodes_is_called_for_and_nothing_touched(
@@ -97,6 +103,11 @@ async def test_a_catalogue_that_stands_alone_against_all_nodes_is_called_for_and
     await wait_until(lambda: not open_findings(layout), 60, "the mend")
     assert copies_of(layout, object_id) == before
     await wait_until(lambda: disagreements(layout) == [], 90, "the end of the call")
+    record_fault(
+        "F26",
+        observed="called for; no copy touched until the row was put right",
+        figure="0 bytes changed",
+    )
 
 
 DISAGREES = "lantai_keeper_catalogue_disagreements"

@@ -19,6 +19,7 @@ from daemon.demo.processes import Processes, lantai
 from storage.ocfl.layout import object_folder
 from tests.appliance import Sender, Sent, restart, running_appliance, stored, tree
 from tests.appliance_figures import figure
+from tests.fault_page import record_fault
 
 STORM = 3
 WaitUntil = Callable[..., Awaitable[None]]
@@ -47,6 +48,9 @@ async def test_another_disk_under_an_old_name_is_noticed_filled_by_a_persons_wor
         appliance, sender, wait_until
     )
     await what_the_new_disk_finds_first_is_heard(appliance, sender, wait_until)
+    record_fault(
+        "F52", observed="called for; nothing filled before a person's word; then every copy"
+    )
 
 
 async def an_object_that_a_node_no_longer_knows_is_found_and_mended(

@@ -23,6 +23,7 @@ from storage.volume.refusals import (
     WriteLost,
 )
 from storage.volume.volume import Volume
+from tests.fault_page import record_fault
 from tests.volume_packages import again, make_package, names, new_volume, send, settings_for, store
 
 pytestmark = pytest.mark.needs_root
@@ -86,6 +87,9 @@ async def test_a_lost_write_is_never_acknowledged_and_ends_all_writing(losing_di
     assert volume.begin(kept.order) == answer
     assert volume.read("lantai:s/kept", "v1/content/received/small", 0, 9) == b"small"
     volume.close()
+    record_fault(
+        "F10", observed="asked once; that package and all open ones refused; the node only reads"
+    )
 
 
 async def test_a_full_disk_is_refused_politely_and_the_next_package_is_kept(
@@ -106,6 +110,10 @@ async def test_a_full_disk_is_refused_politely_and_the_next_package_is_kept(
     (disk / "somebody-else").unlink()
     assert isinstance(await store(volume, package), SignedAnswer)
     volume.close()
+    record_fault(
+        "F13",
+        observed="refused before any data; a package cut off is gone, and kept once there is room",
+    )
 
 
 def fill(path: Path) -> None:
@@ -157,6 +165,11 @@ async def test_an_unmounted_disk_is_refused_and_nothing_is_written_below_it(
     with pytest.raises(IdentityWrong):
         Volume.open(settings_for(disk), key)
     assert names(disk) == []
+    record_fault(
+        "F16",
+        observed="refused; what was sealed is refused, too",
+        figure="0 bytes below the mount point",
+    )
 
 
 async def test_another_disk_in_its_place_is_refused(loop_filesystem: LoopFilesystem) -> None:
@@ -171,6 +184,7 @@ async def test_another_disk_in_its_place_is_refused(loop_filesystem: LoopFilesys
         unmount(disk)
     assert isinstance(await store(volume, make_package()), SignedAnswer)
     volume.close()
+    record_fault("F17", observed="refused while it is there; goes on when the right one is back")
 
 
 async def test_a_clean_self_test_opens_a_condemned_volume_again(
@@ -212,6 +226,9 @@ async def test_damage_on_the_medium_before_the_read_back_is_seen(
     with pytest.raises((OperationClosed, VolumeRefusal)):
         await volume.commit(sealed)
     volume.close()
+    record_fault(
+        "F11", observed="seen although the cache held the right bytes; refused; the node only reads"
+    )
 
 
 def damage_image(image: Path, marker: bytes) -> None:

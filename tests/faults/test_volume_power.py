@@ -24,6 +24,7 @@ from storage.node_answer import read_node_answer
 from storage.ocfl.validate import validate_root
 from storage.signing import SigningKey
 from storage.volume.volume import Volume
+from tests.fault_page import record_fault
 from tests.volume_packages import make_package, names, new_volume, send, settings_for
 
 pytestmark = pytest.mark.needs_root
@@ -137,6 +138,11 @@ async def test_what_was_acknowledged_survives_a_power_cut_and_nothing_partial_do
     assert_sound(recovered)
     recovered.close()
     volume.close()
+    record_fault(
+        "F4" if disk.kind == "ext4" else "F5",
+        observed="all that was answered is there, nothing else is",
+        figure=f"{len(acknowledged)} answers, 0 lost",
+    )
 
 
 async def test_power_cut_at_random_moments_of_writing_loses_no_acknowledged_package(
@@ -156,6 +162,11 @@ async def test_power_cut_at_random_moments_of_writing_loses_no_acknowledged_pack
             assert_kept(recovered, acknowledged)
             assert_sound(recovered)
             recovered.close()
+    record_fault(
+        "F4" if disk.kind == "ext4" else "F5",
+        observed="cut at random moments of writing: all that was answered is there",
+        figure="3 cuts, 0 lost",
+    )
 
 
 async def test_killed_at_random_moments_a_node_keeps_every_answer_it_gave(disk: Disk) -> None:
@@ -180,6 +191,11 @@ async def test_killed_at_random_moments_a_node_keeps_every_answer_it_gave(disk: 
     volume.rebuild_index()
     assert volume.state().objects >= len(acknowledged)
     volume.close()
+    record_fault(
+        "F2",
+        observed="every answer held; the index made anew was the same",
+        figure=f"{KILLS} kills, {len(acknowledged)} answers, 0 lost",
+    )
 
 
 class Writer:

@@ -6,6 +6,7 @@ import pytest
 
 from daemon.demo.samples import samples
 from tests.conftest import WaitUntil
+from tests.fault_page import record_fault
 from tests.fleet.conftest import Fleet
 from tests.fleet.deployment import NODES, SENDER, SOURCE, deploy, play
 from tests.fleet.machine import Machine
@@ -185,6 +186,7 @@ async def test_a_blocked_loop_is_killed_and_comes_back(fleet: Fleet, wait_until:
     assert "time.sleep" in said or "Current thread" in said, "the log says where it stood"
     drop_in.unlink()
     machine.run("systemctl daemon-reload && systemctl restart lantai-keeper")
+    record_fault("F40", observed="killed by systemd, well again, and the log says where it stood")
 
 
 async def test_a_killed_view_is_mounted_again(fleet: Fleet, wait_until: WaitUntil) -> None:

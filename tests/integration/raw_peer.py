@@ -9,7 +9,7 @@ import zmq.asyncio
 
 from replication.endpoints import CurveKeys
 from replication.message_codec import decode_from_node, encode
-from replication.messages import FromNode, Message
+from replication.messages import FromNode, Hello, Message, Welcome
 from replication.peers import Peer
 
 ANSWER_S = 10.0
@@ -52,6 +52,13 @@ def raw_peer(peer: Peer, keys: CurveKeys, receive_messages_max: int = 1000) -> I
     finally:
         socket.close()
         context.term()
+
+
+async def greet(peer: RawPeer, role: str = "ingest") -> None:
+    """Say who is there, and be welcomed."""
+    await peer.say(Hello(1, role))
+    message, _ = await peer.hear()
+    assert isinstance(message, Welcome)
 
 
 def unchecked(**members: object) -> bytes:

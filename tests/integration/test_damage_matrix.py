@@ -20,6 +20,7 @@ from storage.catalogue.model import Safety
 from storage.model import BLOCK_BYTES
 from tests.damage import DamageCase, damage, is_meaningful
 from tests.damage_page import MEANINGLESS, PAGE, Outcome, page_text
+from tests.fault_page import record_fault
 from tests.repair_world import NODES, RepairWorld, repair_world
 from tests.volume_packages import make_package
 
@@ -150,6 +151,16 @@ async def test_damage_of_every_kind_is_found_in_one_sweep_and_mended_or_kept(sto
     if os.environ.get("LANTAI_WRITE_PAGES"):
         PAGE.write_text(written)
     assert PAGE.read_text() == written, "run with LANTAI_WRITE_PAGES=1 and read what changed"
+    record_fault(
+        "F19",
+        "F20",
+        "F21",
+        "F22",
+        "F23",
+        "F24",
+        observed="found in one sweep, mended or kept",
+        figure=f"{len(story.damaged)} cells of the damage matrix, 100 % found",
+    )
 
 
 # Three copies without the block that was cut off, or without the file.

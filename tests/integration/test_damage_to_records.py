@@ -16,6 +16,7 @@ from storage.sweep.model import DamageKind, SweepCycle
 from storage.volume.volume import Volume
 from tests.damage import RENAMED_SUFFIX, STRAY_SUFFIX, DamageCase, damage
 from tests.damage_page import PAGE, RECORDS_HEADING, Outcome, records_text
+from tests.fault_page import record_fault
 from tests.repair_world import NODES, RepairWorld, repair_world
 from tests.volume_packages import make_package, new_volume, store
 
@@ -94,6 +95,7 @@ async def test_damage_to_the_journal_is_found_and_nothing_is_touched(
     await fill(volume)
     outcome = await journal_outcome(volume, case)
     assert_page_says("journal", case, outcome)
+    record_fault("F25", observed="journal: found and called for, never cut off in its middle")
 
 
 @pytest.mark.parametrize("case", list(DamageCase))
@@ -103,6 +105,7 @@ async def test_damage_to_the_index_is_found_and_it_is_made_anew(
     await fill(volume)
     outcome = await index_outcome(volume, case)
     assert_page_says("index", case, outcome)
+    record_fault("F25", observed="index: made anew from the journal")
 
 
 @pytest.mark.parametrize("change", ["digest", "row"])
@@ -124,6 +127,7 @@ async def test_a_damaged_row_of_the_catalogue_is_found_and_nothing_is_touched(
         after = [world.fingerprint(node, names[1]) for node in NODES[1:]]
         assert after == before[1:]
         assert not world.holds_good(NODES[0], names[1])
+    record_fault("F26", observed="found; nothing touched")
 
 
 async def _damage_one_copy(world: RepairWorld, name: str) -> None:

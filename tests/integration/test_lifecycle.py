@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from daemon.control_client import NotRunning, ask
+from tests.fault_page import record_fault
 
 ROLE = Path(__file__).with_name("role_under_test.py")
 PROJECT = Path(__file__).parents[2]
@@ -181,3 +182,4 @@ async def test_a_blocked_loop_neither_answers_nor_feeds_the_watchdog(
     role.told.clear()
     assert deaf()
     assert not role.was_told("WATCHDOG=1")
+    record_fault("F40", observed="no answer, and nothing to the watchdog")

@@ -24,6 +24,7 @@ from storage.sweep.plan import StorageClass, SweepSettings
 from storage.sweep.sweeper import Sweeper, TrailPlace
 from storage.sweep.trail import TrailRule
 from storage.volume.volume import Volume
+from tests.fault_page import record_fault
 from tests.volume_packages import make_package, new_volume, settings_for, store
 
 WaitUntil = Callable[..., Awaitable[None]]
@@ -245,6 +246,7 @@ async def test_a_clock_set_back_by_a_year_makes_nothing_look_checked(
     now = rfc3339(datetime.now(UTC))
     assert all(each.checked_at <= now for each in volume.objects("", 100))
     assert passes(volume, scope=PassScope.CLASS)[0].checked_objects == 20
+    record_fault("F44", observed="sweep: nothing looks checked that was not")
 
 
 async def test_a_clock_set_back_in_a_second_pass_makes_it_skip_nothing(
@@ -294,6 +296,7 @@ async def test_a_clock_set_back_while_a_pass_runs_lets_it_end(
     now = rfc3339(datetime.now(UTC))
     assert passes(volume, scope=PassScope.CLASS)[0].started_at <= now
     assert all(each.checked_at <= now for each in volume.objects("", 100))
+    record_fault("F44", observed="sweep: a pass goes on and ends")
 
 
 async def test_a_pause_ends_although_the_clock_is_set_back(

@@ -9,6 +9,7 @@ import pytest
 from replication.put_writer import PutRefused, PutSource
 from storage.model import SignedAnswer
 from tests.conftest import WaitUntil
+from tests.fault_page import record_fault
 from tests.integration.tcp_proxy import TcpProxy, tcp_proxy
 from tests.integration.wire_world import package, wire_world
 
@@ -75,6 +76,11 @@ async def test_a_put_resumes_where_the_node_stands_after_the_connection_was_cut(
             assert node.service.put_counts.resumed == 1
             assert proxy.forwarded_bytes < order.total_bytes + 9 * MIB
             assert client.counts.losses == 1
+    record_fault(
+        "F36",
+        observed="resumed where the node stood",
+        figure=f"{(proxy.forwarded_bytes - order.total_bytes) / MIB:.1f} MiB of 20 more than once",
+    )
 
 
 async def test_whoever_takes_a_put_over_with_a_higher_epoch_goes_on_where_the_node_stands(
@@ -254,6 +260,10 @@ async def test_a_slow_node_does_not_hold_up_the_other_nor_its_own_heartbeats(
         slow.volume.gate.set()
         await slow_put
         assert slow.volume.kept[order.object_id] == source.stream
+    record_fault(
+        "F43",
+        observed="heartbeats and questions answered while the disk hung; the other node was done",
+    )
 
 
 async def test_credit_bounds_what_a_hanging_disk_makes_the_node_hold(wait_until: WaitUntil) -> None:
@@ -277,6 +287,11 @@ async def test_credit_bounds_what_a_hanging_disk_makes_the_node_hold(wait_until:
             assert proxy.forwarded_bytes < 9 * MIB
             node.volume.gate.set()
             await put
+    record_fault(
+        "F41",
+        observed="a hanging disk makes the sender wait: no more than the window is under way",
+        figure="under 9 MiB of 64",
+    )
 
 
 def _connected_or_done(proxy: TcpProxy, count: int, put: asyncio.Task[SignedAnswer]) -> bool:

@@ -293,3 +293,10 @@ async def _running(node: WireNode) -> AsyncIterator[None]:
 async def wire_world() -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         yield World(stack)
+
+
+async def assert_serves(world: World, node: WireNode) -> None:
+    """Another peer is greeted and stores a package."""
+    client = await world.client(node, "view")
+    await client.wait_until_greeted(10)
+    assert await client.stat("lantai:test/nothing") is None
