@@ -50,7 +50,7 @@ from replication.node_answers import FilePart, FindingPage, NodeState, ObjectPag
 from replication.node_volume import MendOutcome
 from replication.peer_link import Caller, LinkCounts, LinkPatience, PeerLink
 from replication.peers import Peer
-from replication.put_writer import Progress, PutSource, PutWriter
+from replication.put_writer import Clock, Progress, PutSource, PutWriter
 from replication.sweep_account import from_forecasts, to_account
 from replication.sweep_actions import STATUS, SweepAction
 from replication.transport import Wire
@@ -118,8 +118,10 @@ class NodeClient:
         keys: CurveKeys,
         role: str,
         patience: LinkPatience | None = None,
+        clock: Clock = time.monotonic,
     ) -> None:
         self.peer = peer
+        self._clock = clock
         self._wire = wire
         self._caller = Caller(role, keys)
         self._patience = patience or LinkPatience()
@@ -187,7 +189,7 @@ class NodeClient:
         order again later. Raises PutRefused where the node refuses, AnswerUnsigned.
         """
         assert order.op_id not in self._writers, "one put of an operation at a time"
-        writer = PutWriter(order, source, self._linked, time.monotonic)
+        writer = PutWriter(order, source, self._linked, self._clock)
         writer.progress = progress or writer.progress
         async with self._put_slots:
             self._writers[order.op_id] = writer

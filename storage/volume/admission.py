@@ -7,7 +7,7 @@ journal, fences off writers that lost their lease, and keeps the reserve free.
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import PurePosixPath
 
@@ -36,6 +36,14 @@ from storage.volume.settings import VolumeSettings
 
 # A writer gives up after 30 s without progress (docs/wire/put.md); then another may have a go.
 _RIVAL_IDLE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """What a disk has left."""
+
+    free_bytes: int
+    free_names: int | None  # None where a file system does not count them
 
 
 class Admission:
@@ -161,29 +169,39 @@ class Admission:
             rival.condemn(OperationClosed(f"{order.op_id} took over {order.object_id!r}"))
         if len(self._open) >= self._settings.operations_max:
             raise VolumeBusy(f"{len(self._open)} operations are open: try again later")
-        state = os.statvfs(self._settings.staging)
+        free = self._free()
         promised = sum(incoming.promised_bytes for incoming in self._open.values())
-        usable = state.f_bavail * state.f_frsize - self._settings.reserve_bytes - promised
+        usable = free.free_bytes - self._settings.reserve_bytes - promised
         if usable < order.needed_bytes():
             raise VolumeFull(
                 f"{order.needed_bytes()} bytes are needed and {max(0, usable)} are free beside "
                 f"the reserve of {self._settings.reserve_bytes}: add a disk or a node"
             )
-        if state.f_files > 0 and state.f_favail < order.needed_names():
-            raise VolumeFull(f"only {state.f_favail} inodes are free: add a disk or a node")
+        if free.free_names is not None and free.free_names < order.needed_names():
+            raise VolumeFull(f"only {free.free_names} inodes are free: add a disk or a node")
 
     def _begin_new(self, order: StoreOrder) -> Incoming:
-        folder = self._settings.staging / order.op_id
         previous = None
         if order.adds_version:
             kept = self._previous(order)
             order = replace(order, earlier_files=kept.file_count, earlier_bytes=kept.content_bytes)
             place = self._settings.root / object_folder(order.object_id)
             previous = PreviousVersion(place, kept.head, kept.inventory_sha256)
-        incoming = Incoming(order, folder, next(self._numbers), self._closed, previous)
+        incoming = self._lay_out(order, previous)
         self._open[order.op_id] = incoming
         self._writing[order.object_id] = incoming
         return incoming
+
+    def _lay_out(self, order: StoreOrder, previous: PreviousVersion | None) -> Incoming:
+        """Its place in staging, empty."""
+        folder = self._settings.staging / order.op_id
+        return Incoming(order, folder, next(self._numbers), self._closed, previous)
+
+    def _free(self) -> Free:
+        """As the file system says at this moment."""
+        state = os.statvfs(self._settings.staging)
+        names = state.f_favail if state.f_files > 0 else None
+        return Free(state.f_bavail * state.f_frsize, names)
 
     def _previous(self, order: StoreOrder) -> StoredObject:
         kept = self._index.stored_object(order.object_id)

@@ -18,7 +18,7 @@ from storage.volume.index import Index
 from storage.volume.journal import Journal
 from storage.volume.order import StoreOrder, decode_order
 from storage.volume.publish import Publisher
-from storage.volume.read_back import Flaw, copy_to_read, read_back
+from storage.volume.read_back import CopyToRead, Flaw, copy_to_read, read_back
 from storage.volume.receiving import PreviousVersion, StagedOperation
 from storage.volume.settings import VolumeSettings
 
@@ -43,7 +43,7 @@ class Recovery:
             order = _order_of(staged)
             if order is not None:
                 self._recover(staged, order)
-            staged.discard()
+            self._discard(staged)
 
     def _recover(self, staged: StagedOperation, order: StoreOrder) -> None:
         set_aside = None
@@ -99,10 +99,10 @@ class Recovery:
         self, staged: StagedOperation, order: StoreOrder, set_aside: str | None
     ) -> Flaw | None:
         """Sync, read back, record. What is wrong if it is not recorded."""
-        with SyncDescriptor(self.settings.staging) as sync:
+        with self._sync() as sync:
             sync.ask()
         folder = self.publisher.folder_of(order.object_id)
-        flaw = read_back(copy_to_read(folder, staged, order), self.speaker.verify_mode)
+        flaw = self._read_back(copy_to_read(folder, staged, order))
         if flaw is None:
             self._write_down(order, set_aside)
             self.block_lists.take_over(staged.blocks, order.object_id)
@@ -110,7 +110,7 @@ class Recovery:
 
     def _quarantine(self, order: StoreOrder, folder: Path, flaw: Flaw) -> None:
         log.warning("volume.recovery.quarantined", object_id=order.object_id, flaw=flaw.what)
-        with SyncDescriptor(self.settings.staging) as sync:
+        with self._sync() as sync:
             target = self.publisher.set_aside(folder)
             sync.ask()
         event = Event(
@@ -123,6 +123,15 @@ class Recovery:
             },
         )
         self.index.apply(self.journal.append(lambda _sequence, _at: [event]))
+
+    def _sync(self) -> SyncDescriptor:
+        return SyncDescriptor(self.settings.staging)
+
+    def _read_back(self, copy: CopyToRead) -> Flaw | None:
+        return read_back(copy, self.speaker.verify_mode)
+
+    def _discard(self, staged: StagedOperation) -> None:
+        staged.discard()
 
     def _write_down(self, order: StoreOrder, set_aside: str | None) -> None:
         def compose(sequence: int, at: str) -> list[Event]:
