@@ -38,6 +38,7 @@ from storage.catalogue.audits import AuditRecord
 from storage.catalogue.model import Actor, CopyState, Package, PackageState
 from storage.catalogue.timestamps import to_moment, to_text
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.errors import Refusal
 
 log = get_log(__name__)
@@ -240,7 +241,9 @@ class Audits:
         at = to_text(self._now())
         detail = json.dumps(_evidence(audited, rounds, self._settings.blocks), ensure_ascii=False)
         record = AuditRecord(package.id, at, audited.outcome.value, detail)
+        crash_point("keeper.audit-answered")
         await self._catalogue.do(audits.record, record, actor)
+        crash_point("keeper.audit-recorded")
         self.counts.outcomes[audited.outcome.value] += 1
         self._tell(audited)
         for node in audited.suspects:

@@ -18,6 +18,7 @@ from storage.catalogue import copies, packages, repairs, volumes
 from storage.catalogue.model import Actor, CopyState, NodeFinding, Package, PackageState
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.sweep.model import DamageKind
 
 log = get_log(__name__)
@@ -121,4 +122,5 @@ class ForgottenCopies:
             json.dumps(evidence),
         )  # fmt: skip
         if await self._catalogue.do(repairs.record_forgotten, found, actor, at):
+            crash_point("keeper.copy-missed")
             log.error("repair.copy.forgotten", node=node, object_id=package.object_id, kept=kept)

@@ -16,6 +16,7 @@ from storage.catalogue import sweeps
 from storage.catalogue.model import NodeSweep
 from storage.catalogue.timestamps import is_moment, to_text
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.sweep.account import SweepAccount
 from storage.sweep.model import SweepCycle
 
@@ -59,6 +60,7 @@ class Hearing:
                 _refuse_nonsense(node, cycle.started_at, cycle.finished_at)
             for cycle in account.cycles:
                 await self._catalogue.do(sweeps.record, _sweep(node, cycle))
+                crash_point("keeper.sweep-recorded")
             if len(account.cycles) < CYCLES_MAX:
                 return account
             after = account.cycles[-1].number

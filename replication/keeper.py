@@ -22,6 +22,7 @@ from storage.catalogue import absences, leases, orders
 from storage.catalogue.model import Actor, Lease, Order, OrderState, Package, Tenure
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.sweep.model import SweepStatus
 
 log = get_log(__name__)
@@ -102,6 +103,8 @@ class Keeper:
         if self._lease is None:
             tenure = Tenure(self._holder, expires_at)
             self._lease = await self._catalogue.do(leases.acquire, SCOPE, tenure, to_text(now))
+        if self._lease is not None:
+            crash_point("keeper.lease-held")
         return self._lease is not None
 
     async def hear(self) -> Heard | None:
@@ -131,6 +134,7 @@ class Keeper:
             return await self._forgotten.doubt(package, node, actor)
 
         found = await compare(self._catalogue, asked, doubt)
+        crash_point("keeper.compared")
         for object_id in set(found.catalogue_is_alone) - self._called_for:
             log.error("repair.catalogue_disagrees", object_id=object_id)
         self._called_for = frozenset(found.catalogue_is_alone)
@@ -176,9 +180,12 @@ class Keeper:
         under_way = await self._catalogue.look(orders.running, orders.ALL_OTHERS)
         done = 0
         while order := under_way.pop() if under_way else await self._next_order():
+            crash_point("keeper.order-begun")
             state, result = await self._carry_out(order)
+            crash_point("keeper.order-carried-out")
             at = to_text(self._now())
             await self._catalogue.do(orders.finish, order.id, state, result, at)
+            crash_point("keeper.order-finished")
             done += 1
         return done
 

@@ -17,6 +17,7 @@ from replication.messages import Mend, Source, WireRefusal
 from replication.node_volume import DiskThreads, Incoming, MendOutcome, NodeVolume
 from replication.pull import FetchSource, Pull, Wanted
 from replication.tickets import TicketOffice
+from storage.crash_point import crash_point
 from storage.errors import LantaiError, VerificationFailed
 from storage.file_list import FileListInvalid
 from storage.model import SignedAnswer
@@ -72,8 +73,11 @@ class CopyMender:
         if order.object_id in self._busy:
             return MendOutcome(REFUSED, None)
         self._busy.add(order.object_id)
+        crash_point("mender.begun")
         try:
-            return MendOutcome(MENDED, await self._replace(order, ticket))
+            answer = await self._replace(order, ticket)
+            crash_point("mender.mended")
+            return MendOutcome(MENDED, answer)
         except _SOURCE_FAULTS as error:
             return self._failed(order, SOURCE_FAILED, error)
         except VolumeRefusal as error:
@@ -94,6 +98,7 @@ class CopyMender:
                 if isinstance(incoming, SignedAnswer):
                     return incoming
                 await self._receive(incoming, [*(pull for pull, _ in earlier), newest])
+                crash_point("mender.received")
             return await self._volume.commit(incoming)
         finally:
             await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)

@@ -15,6 +15,7 @@ from monitoring.log import get_log
 from replication.messages import Put, WireRefusal
 from replication.node_volume import DiskThreads, Incoming, NodeVolume
 from replication.refusals import to_wire
+from storage.crash_point import crash_point
 from storage.model import SignedAnswer
 from storage.volume.order import StoreOrder
 from storage.volume.refusals import OpConflict, StaleEpoch
@@ -148,8 +149,10 @@ class NodePuts:
         self._close(put)
         if answer is not None:
             self.counts.committed += 1
+            crash_point("wire.answering")
             if put.owner is not None:
                 put.owner.committed(op_id, answer)
+                crash_point("wire.answered")
 
     def _close(self, put: _OpenPut) -> None:
         del self._open[put.order.op_id]

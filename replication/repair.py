@@ -27,6 +27,7 @@ from storage.catalogue.model import (
 )
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
+from storage.crash_point import crash_point
 from storage.model import SignedAnswer
 from storage.node_answer import NodeAnswerRefused, believe
 from storage.signing import SigningKey, VerifyKey
@@ -82,6 +83,8 @@ class Repair:
         while more:
             after = await self._catalogue.look(findings.last_sequence, node) - before
             page = await self._clients[node].findings(after, _PAGE)
+            if page.findings:
+                crash_point("keeper.findings-heard")
             for found in page.findings:
                 noted = NodeFinding(
                     node, before + found.sequence, found.found_at, found.object_id or None,
@@ -99,6 +102,8 @@ class Repair:
                 await self._meet(node)  # so that no disk is filled that nobody confirmed
         facts = await self._facts.gather()
         plan = plan_repairs(facts.bad, facts.holdings, facts.weather, self._limits.storm)
+        if plan.mends:
+            crash_point("keeper.planned")
         await self._call_a_person(plan, facts, lease)
         places = asyncio.Semaphore(self._limits.at_once_max)
 
@@ -117,6 +122,7 @@ class Repair:
         for node in sorted(plan.suspect_nodes - facts.weather.suspects):
             reason = "storm: more damage at once than a disk has that is merely old"
             await self._catalogue.do(suspects.name, node, reason, actor, at)
+            crash_point("keeper.node-suspected")
             log.error("repair.storm", node=node)
         for object_id in set(plan.hopeless) - self._hopeless:
             log.error("repair.object.at_risk", object_id=object_id)
@@ -133,6 +139,7 @@ class Repair:
         number = None if package is None else package.id
         if not await self._catalogue.do(repairs.record_found, found, number, state, at):
             return False
+        crash_point("keeper.finding-recorded")
         log.warning("repair.finding", node=found.node, object_id=found.object_id, kind=found.kind)
         return True
 
@@ -145,6 +152,7 @@ class Repair:
         if await self._catalogue.do(volumes.meet, node, welcome.node_uuid, actor, at):
             self.volumes_replaced += 1
             log.error("repair.volume.replaced", node=node, node_uuid=welcome.node_uuid)
+        crash_point("keeper.volume-met")
         known = await self._catalogue.look(volumes.known, node)
         assert known is not None, node
         return known.findings_before
@@ -157,6 +165,7 @@ class Repair:
                 if before + same.sequence == found.sequence and same.mended_at is not None:
                     at = to_text(self._now())
                     await self._catalogue.do(findings.close, node, found.sequence, _SETTLED, at)
+                    crash_point("keeper.finding-settled")
 
     async def _mend(self, mend: Mend, lease: Lease) -> None:
         target, source = self._clients[mend.target], self._clients[mend.source].peer
@@ -168,6 +177,7 @@ class Repair:
             ),
         )  # fmt: skip
         order = MendOrder(mend.object_id, mend.version, mend.inventory_sha256, lease.epoch, source)
+        crash_point("keeper.mend-ordering")
         try:
             done = await target.mend(order, ticket, _MEND_S_MAX)
         except WireRefusal as refusal:
@@ -196,11 +206,13 @@ class Repair:
             )  # fmt: skip
             actor, at = Actor.of_holder(lease.holder), to_text(now)
             await self._catalogue.do(repairs.record_failed, failed, actor, at)
+            crash_point("keeper.mend-failed")
 
     async def _mended_by(self, mend: Mend, peer: Peer, answer: SignedAnswer, lease: Lease) -> None:
         said = believe(answer, peer.name, VerifyKey.from_hex(peer.verify_key))
         if (said.object_id, said.inventory_sha256) != (mend.object_id, mend.inventory_sha256):
             raise NodeAnswerRefused(f"{peer.name} mended something else than was ordered")
+        crash_point("keeper.mend-answered")
         package = await self._facts.stored(mend.object_id)
         assert package is not None, mend.object_id
         copy = Copy(
@@ -211,6 +223,7 @@ class Repair:
         await self._catalogue.do(
             repairs.record_mended, copy, mend.object_id, mend.source, actor, to_text(self._now())
         )
+        crash_point("keeper.mend-recorded")
         self.outcomes["mended"] += 1
         log.info(
             "repair.copy.mended", node=mend.target, source=mend.source, object_id=mend.object_id

@@ -15,6 +15,7 @@ from ingest_watch.notary import Demands, KnownNode, examine
 from ingest_watch.notary_client import REFUSED, SIGNED, NotaryReply, read_frame, write_frame
 from monitoring.log import get_log
 from monitoring.metrics import NotaryMetrics, new_registry
+from storage.crash_point import crash_point
 from storage.errors import LantaiError
 from storage.signing import SigningKey, VerifyKey
 
@@ -97,7 +98,9 @@ class Notary:
             self._metrics.refusals.labels(error.code).inc()
             log.warning("notary.refused", code=error.code, reason=str(error))
             return REFUSED + msgspec.json.encode(NotaryReply(error.code, str(error)))
+        crash_point("notary.examined")
         signature = self._key.sign(body)
+        crash_point("notary.signed")
         self._signed += 1
         self._metrics.signatures.labels(answer.kind).inc()
         log.info("notary.signed", receipt=answer.receipt_id)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from monitoring.log import get_log
+from storage.crash_point import crash_point
 from storage.errors import Refusal
 from storage.model import StoredObject
 from storage.ocfl.inventory import ROOT_DECLARATION_NAME
@@ -39,6 +40,7 @@ def record_checks(
     volume: SweptVolume, checks: Sequence[ObjectCheck], began_at: str
 ) -> list[ObjectCheck]:
     """Tell the volume; return those that were judged. Raises VolumeVanished."""
+    crash_point("sweep.judged")
     judged = []
     for check in checks:
         if check.second_looks:
@@ -51,6 +53,7 @@ def record_checks(
     # What a trail was followed for was read from an earlier moment on.
     for at, together in groupby(judged, key=lambda check: check.began_at or began_at):
         volume.record_swept(list(together), at)
+        crash_point("sweep.recorded")
     return judged
 
 
@@ -72,6 +75,7 @@ def record_damages(volume: SweptVolume, object_id: str, damages: Sequence[Damage
     for damage in damages:
         shown = replace(damage, path=_text(damage.path), detail=_text(damage.detail))
         if volume.record_finding(object_id, shown, at):
+            crash_point("sweep.found")
             log.warning("sweep.finding", object_id=object_id, kind=damage.kind.value)
 
 

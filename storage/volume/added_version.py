@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.crash_point import crash_point
 from storage.digests import sha256_of_file
 from storage.durable import fsync_file, fsync_folder, write_whole_file
 from storage.ocfl.inventory import INVENTORY_NAME, SIDECAR_NAME, sidecar
@@ -58,6 +59,7 @@ class AddedVersion:
             fsync_file(copy)
             copy.replace(root)
             fsync_folder(root.parent)
+            crash_point("recovery.root-file-made")
         signed = root.with_name(SIDECAR_NAME)
         if _digest(root) == wanted_sha256 and _content(signed) in (None, sidecar(other_sha256)):
             write_whole_file(signed, sidecar(wanted_sha256))

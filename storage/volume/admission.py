@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import PurePosixPath
 
+from storage.crash_point import crash_point
 from storage.model import SignedAnswer, StoredObject
 from storage.ocfl.layout import object_folder
 from storage.volume import events
@@ -18,10 +19,10 @@ from storage.volume.events import Event
 from storage.volume.gate import Gate
 from storage.volume.identity import MountGuard
 from storage.volume.incoming import Incoming
-from storage.volume.index import Index, Place
-from storage.volume.journal import Journal
+from storage.volume.index import Place
 from storage.volume.order import StoreOrder, check_order
 from storage.volume.receiving import PreviousVersion
+from storage.volume.records import Records
 from storage.volume.refusals import (
     OpConflict,
     OperationClosed,
@@ -54,16 +55,15 @@ class Admission:
         settings: VolumeSettings,
         gate: Gate,
         guard: MountGuard,
-        journal: Journal,
-        index: Index,
+        records: Records,
         failed: Callable[[Incoming, VolumeRefusal], None],
     ) -> None:
         """`failed` is told of each operation that was refused or given up, and why."""
         self._settings = settings
         self._gate = gate
         self._guard = guard
-        self._journal = journal
-        self._index = index
+        self._records = records
+        self._index = records.index
         self._failed = failed
         self._lock = threading.RLock()
         self._numbers = count()
@@ -150,7 +150,7 @@ class Admission:
         return self._answer_at(place)
 
     def _answer_at(self, place: Place) -> SignedAnswer:
-        return events.answer_of(self._journal.record(place.segment, place.offset).members)
+        return events.answer_of(self._records.journal.record(place.segment, place.offset).members)
 
     def _take_epoch(self, order: StoreOrder) -> None:
         scope = order.epoch_scope
@@ -158,8 +158,8 @@ class Admission:
         if order.epoch < highest:
             raise StaleEpoch(f"epoch {order.epoch} of {scope!r} is over: {highest} has begun")
         if order.epoch > highest:
-            event = Event("epoch", {"scope": scope, "epoch": order.epoch})
-            self._index.apply(self._journal.append(lambda _sequence, _at: [event]))
+            self._records.note(Event("epoch", {"scope": scope, "epoch": order.epoch}))
+            crash_point("volume.epoch-recorded")
 
     def _make_room(self, order: StoreOrder) -> None:
         rival = self._writing.get(order.object_id)

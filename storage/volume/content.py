@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from storage.blocks import FileHasher
+from storage.crash_point import crash_point
 from storage.durable import write_all
 from storage.model import BLOCK_BYTES, FileEntry
 from storage.volume.publish import FOLDER_MODE
@@ -139,3 +140,4 @@ class _OpenFile:
         length = self._offset - self._flushed
         os.posix_fadvise(self._descriptor, self._flushed, length, os.POSIX_FADV_DONTNEED)
         self._flushed = self._offset
+        crash_point("volume.part-synced")

@@ -5,12 +5,13 @@ again: its error condemns every open operation and shuts the gate. The caller de
 group, and runs one group at a time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
 
 from monitoring.log import get_log
+from storage.crash_point import crash_point
 from storage.model import SignedAnswer
 from storage.volume import events
 from storage.volume.block_lists import BlockLists
@@ -18,11 +19,10 @@ from storage.volume.events import Event, Speaker
 from storage.volume.gate import Gate
 from storage.volume.identity import MountGuard
 from storage.volume.incoming import Incoming
-from storage.volume.index import Index
-from storage.volume.journal import Journal
 from storage.volume.publish import Publisher
 from storage.volume.read_back import copy_to_read
 from storage.volume.readers import Readers
+from storage.volume.records import Condemn, Records
 from storage.volume.refusals import (
     PreviousDamaged,
     ReadBackDisturbed,
@@ -35,8 +35,6 @@ from storage.volume.refusals import (
 log = get_log(__name__)
 
 Outcome = SignedAnswer | VolumeRefusal
-# Shuts the gate and closes every open operation.
-Condemn = Callable[[VolumeRefusal], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,7 @@ class GroupParts:
     speaker: Speaker
     guard: MountGuard
     publisher: Publisher
-    journal: Journal
-    index: Index
+    records: Records
     readers: Readers
     block_lists: BlockLists
     gate: Gate
@@ -92,17 +89,22 @@ def _commit(parts: GroupParts, members: Sequence[Incoming], outcomes: dict[str, 
     with ExitStack() as stack:
         first_sync, second_sync = map(stack.enter_context, oldest.hand_over_syncs())
         first_sync.ask()
+        crash_point("volume.group-synced")
         kept = _read_back(parts, members, outcomes)
+        crash_point("volume.group-read-back")
         published = _publish(parts, kept, outcomes)
         second_sync.ask()
+        crash_point("volume.publication-synced")
     if not published:
         return
     # Another operation may have met a lost write meanwhile; then nothing is acknowledged.
     parts.gate.check()
     outcomes.update(_write_down(parts, published))
+    crash_point("volume.recorded")
     for item in published:
         parts.block_lists.take_over(item.member.staged.blocks, item.member.order.object_id)
         item.member.end()
+        crash_point("volume.cleared")
 
 
 def _read_back(
@@ -164,7 +166,7 @@ def _write_down(parts: GroupParts, published: Sequence[_Published]) -> dict[str,
             composed.append(event)
         return composed
 
-    parts.index.apply(parts.journal.append(compose))
+    parts.records.write(compose)
     return answers
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from storage.crash_point import crash_point
 from storage.durable import SyncDescriptor, write_all
 from storage.file_list import FileListInvalid
 from storage.ocfl.inventory import (
@@ -108,6 +109,7 @@ class Incoming:
                 self._closed = reason = _as_refusal(error)
                 cause = error
             else:
+                crash_point("volume.bytes-written")
                 return self.written
         # Without the lock: the volume may have to close every other operation because of this.
         self._clear_away(reason)
@@ -163,7 +165,9 @@ class Incoming:
 
     def _lay_out(self) -> None:
         self.staged.folder.mkdir(mode=FOLDER_MODE)
+        crash_point("volume.staging-made")
         write_new(self.staged.order, encode_order(self.order))
+        crash_point("volume.announced")
         self._receiver = self._receive_next(self._previous)
 
     def _receive_next(self, previous: PreviousVersion | Path | None) -> VersionReceiver:
@@ -184,6 +188,7 @@ class Incoming:
 
     def _end_version(self, receiver: VersionReceiver) -> None:
         receiver.finish()
+        crash_point("volume.version-received")
         if self._to_come:
             self._receiver = self._receive_next(receiver.inventory)
             return
@@ -193,6 +198,7 @@ class Incoming:
         if not self.order.adds_version:
             write_new(self.staged.object / OBJECT_DECLARATION_NAME, OBJECT_DECLARATION)
         self._sealed = True
+        crash_point("volume.sealed")
 
     def _refuse_if_closed(self) -> None:
         if self._closed is not None:

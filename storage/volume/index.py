@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from storage.crash_point import crash_point
 from storage.model import StoredObject
 from storage.ocfl.layout import object_folder
 from storage.volume.boot_facts import BootFacts, LastOpening
@@ -107,6 +108,7 @@ class Index:
                     "UPDATE reached SET sequence=?, segment=?, offset=?",
                     (last.sequence, last.segment, last.offset),
                 )
+                crash_point("index.taking-in")
 
     def renew(self, records: Iterable[Record]) -> None:
         """Put the database aside and make every row anew from `records`, the whole journal.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from storage.crash_point import crash_point
 from storage.durable import fsync_folder, write_all, write_whole_file
 from storage.volume.events import Event, Member, timestamp
 from storage.volume.journal_records import (
@@ -159,7 +160,9 @@ class Journal:
             lines.append(line)
             offset += len(line)
         write_all(self._descriptor, b"".join(lines), self._end)
+        crash_point("journal.written")
         os.fsync(self._descriptor)
+        crash_point("journal.synced")
         self._chain, self._sequence, self._end = chain, sequence, offset
         return records
 
@@ -168,6 +171,7 @@ class Journal:
         path = self._folder / _segment_name(number)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o640)
+        crash_point("journal.segment-made")
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._segment, self._end = descriptor, number, 0
@@ -208,6 +212,7 @@ class Journal:
         tail = path.read_bytes()[bad.offset :]
         moment = timestamp(datetime.now(UTC)).replace(":", "")
         write_whole_file(self._quarantine / f"{moment}-journal-tail", tail)
+        crash_point("journal.tail-kept")
         with path.open("r+b") as stream:
             stream.truncate(bad.offset)
             os.fsync(stream.fileno())

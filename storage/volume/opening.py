@@ -9,6 +9,7 @@ import os
 import sqlite3
 
 from monitoring.log import get_log
+from storage.crash_point import crash_point
 from storage.model import VerifyMode
 from storage.signing import VerifyKey
 from storage.volume.gate import Gate
@@ -78,6 +79,7 @@ def open_index(settings: VolumeSettings, node_uuid: str, journal: Journal, gate:
     except (sqlite3.DatabaseError, IndexUnwritable) as error:
         log.warning("volume.index.replaced", reason=str(error))
         set_database_aside(settings.index)
+        crash_point("index.put-aside")
         index = Index(settings.index)
         if not is_journal_lost(settings, node_uuid, journal, index, gate):
             _bring_up(index, journal, gate)
@@ -128,6 +130,7 @@ def catch_up(index: Index, journal: Journal) -> None:
 def rebuild(index: Index, journal: Journal) -> None:
     """Make every row anew from the whole journal. Raises JournalRotten."""
     index.clear()
+    crash_point("index.cleared")
     catch_up(index, journal)
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
+from storage.crash_point import crash_point
 from storage.durable import rename_noreplace
 from storage.ocfl.inventory import INVENTORY_NAME, SIDECAR_NAME
 from storage.ocfl.layout import object_folder
@@ -49,7 +50,9 @@ class Publisher:
         target = self.folder_of(object_id)
         with self._lock:
             target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            crash_point("volume.tuples-made")
             rename_noreplace(staged, target)
+            crash_point("volume.published")
 
     def add_version(self, staged: Path, object_id: str, number: int) -> None:
         """Three renames: the version, then the root inventory, then its sidecar.
@@ -63,8 +66,10 @@ class Publisher:
                 gone = Damage(DamageKind.INVENTORY_DAMAGED, INVENTORY_NAME, "it went away")
                 raise PreviousDamaged(f"{target} went away: it must be mended first", gone)
             rename_noreplace(staged / f"v{number}", target / f"v{number}")
+            crash_point("volume.version-published")
             for name in (INVENTORY_NAME, SIDECAR_NAME):
                 (staged / name).replace(target / name)
+                crash_point("volume.root-file-replaced")
 
     def replace_damaged(self, staged: Path, object_id: str) -> str | None:
         """Exchange a bad copy for `staged`, then move it to quarantine.
@@ -78,6 +83,7 @@ class Publisher:
                 rename_noreplace(staged, target)
                 return None
             _exchange(staged, target)
+            crash_point("volume.exchanged")
             return self._move_to_quarantine(staged, target.name)
 
     def set_aside(self, path: Path) -> str:
@@ -99,6 +105,7 @@ class Publisher:
         moment = timestamp(datetime.now(UTC)).replace(":", "")
         target = self._quarantine / f"{moment}-{secrets.token_hex(4)}-{name[:180]}"
         rename_noreplace(path, target)
+        crash_point("volume.set-aside")
         return str(target.relative_to(self._beside))
 
     def _remove_empty(self, folder: Path) -> None:

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitoring.log import get_log
+from storage.crash_point import crash_point
 from storage.durable import SyncDescriptor
 from storage.volume import events
 from storage.volume.added_version import AddedVersion
 from storage.volume.block_lists import BlockLists
 from storage.volume.events import Event, Speaker
-from storage.volume.index import Index
-from storage.volume.journal import Journal
 from storage.volume.order import StoreOrder, decode_order
 from storage.volume.publish import Publisher
 from storage.volume.read_back import CopyToRead, Flaw, copy_to_read, read_back
 from storage.volume.receiving import PreviousVersion, StagedOperation
+from storage.volume.records import Records
 from storage.volume.settings import VolumeSettings
 
 log = get_log(__name__)
@@ -31,8 +31,7 @@ class Recovery:
 
     settings: VolumeSettings
     speaker: Speaker
-    journal: Journal
-    index: Index
+    records: Records
     publisher: Publisher
     block_lists: BlockLists
 
@@ -42,15 +41,17 @@ class Recovery:
             staged = StagedOperation(folder)
             order = _order_of(staged)
             if order is not None:
+                crash_point("recovery.found")
                 self._recover(staged, order)
             self._discard(staged)
+            crash_point("recovery.discarded")
 
     def _recover(self, staged: StagedOperation, order: StoreOrder) -> None:
         set_aside = None
         if order.replaces_damaged and staged.object.is_dir():
             # One of two copies, and it is not known here which: the bad one must not be lost.
             set_aside = self.publisher.set_aside(staged.object)
-        if self.index.operation(order.op_id) is None:
+        if self.records.index.operation(order.op_id) is None:
             if order.adds_version:
                 self._recover_version(staged, order)
             elif self._may_be_published(staged, order):
@@ -62,7 +63,7 @@ class Recovery:
             return False
         if not self.publisher.folder_of(order.object_id).is_dir():
             return False
-        return order.replaces_damaged or self.index.stored_object(order.object_id) is None
+        return order.replaces_damaged or self.records.index.stored_object(order.object_id) is None
 
     def _adopt_object(
         self, staged: StagedOperation, order: StoreOrder, set_aside: str | None
@@ -80,7 +81,7 @@ class Recovery:
 
     def _recover_version(self, staged: StagedOperation, order: StoreOrder) -> None:
         """The version is finished if it has its name and is whole, and withdrawn otherwise."""
-        kept = self.index.stored_object(order.object_id)
+        kept = self.records.index.stored_object(order.object_id)
         if kept is None or kept.head != order.version - 1:
             return
         object_folder = self.publisher.folder_of(order.object_id)
@@ -88,8 +89,10 @@ class Recovery:
         added = AddedVersion(staged, order, previous)
         if not added.is_published:
             added.withdraw()
+            crash_point("recovery.version-withdrawn")
             return
         added.finish()
+        crash_point("recovery.version-finished")
         flaw = self._adopt(staged, order, None)
         if flaw is not None:
             added.withdraw()
@@ -101,10 +104,12 @@ class Recovery:
         """Sync, read back, record. What is wrong if it is not recorded."""
         with self._sync() as sync:
             sync.ask()
+        crash_point("recovery.synced")
         folder = self.publisher.folder_of(order.object_id)
         flaw = self._read_back(copy_to_read(folder, staged, order))
         if flaw is None:
             self._write_down(order, set_aside)
+            crash_point("recovery.recorded")
             self.block_lists.take_over(staged.blocks, order.object_id)
         return flaw
 
@@ -113,6 +118,7 @@ class Recovery:
         with self._sync() as sync:
             target = self.publisher.set_aside(folder)
             sync.ask()
+        crash_point("recovery.quarantined")
         event = Event(
             "quarantine",
             {
@@ -122,7 +128,7 @@ class Recovery:
                 "reason": f"published by an operation that a crash ended: {flaw.what}",
             },
         )
-        self.index.apply(self.journal.append(lambda _sequence, _at: [event]))
+        self.records.note(event)
 
     def _sync(self) -> SyncDescriptor:
         return SyncDescriptor(self.settings.staging)
@@ -139,7 +145,7 @@ class Recovery:
             event = events.committed(order, answer, self.speaker.verify_mode, recovered=True)
             return [events.mended(event, set_aside) if order.replaces_damaged else event]
 
-        self.index.apply(self.journal.append(compose))
+        self.records.write(compose)
         log.info("volume.recovery.adopted", object_id=order.object_id, op_id=order.op_id)
 
 

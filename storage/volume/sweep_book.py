@@ -11,15 +11,15 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 
 from monitoring.log import get_log
+from storage.crash_point import crash_point
 from storage.durable import SyncDescriptor
 from storage.ocfl.inventory import ROOT_DECLARATION_NAME
 from storage.sweep.model import Damage, DamageKind, ObjectCheck, SweepCycle
 from storage.volume.admission import Admission
 from storage.volume.events import Event
 from storage.volume.identity import IDENTITY_NAME, SIGNATURE_NAME, MountGuard
-from storage.volume.index import Index
-from storage.volume.journal import Journal
 from storage.volume.publish import Publisher, safe_below
+from storage.volume.records import Records
 from storage.volume.records_check import RecordsCheck
 from storage.volume.refusals import VolumeRefusal
 from storage.volume.settings import VolumeSettings
@@ -55,15 +55,15 @@ class SweepBook:
         self,
         settings: VolumeSettings,
         guard: MountGuard,
-        journal: Journal,
-        index: Index,
+        records: Records,
         publisher: Publisher,
         admission: Admission,
     ) -> None:
         self._settings = settings
         self._guard = guard
-        self._journal = journal
-        self._index = index
+        self._records = records
+        self._journal = records.journal
+        self._index = records.index
         self._publisher = publisher
         self._admission = admission
         self._lock = threading.Lock()
@@ -116,6 +116,7 @@ class SweepBook:
             with SyncDescriptor(self._settings.staging) as sync:
                 target = self._publisher.set_aside(stray)
                 sync.ask()
+            crash_point("sweep.stray-aside")
             self._write(
                 Event(
                     "quarantine",
@@ -167,6 +168,7 @@ class SweepBook:
     def keep_sweep_cycle(self, cycle: SweepCycle) -> None:
         """Remember the pass over a restart."""
         self._write(Event("sweep-cycle", asdict(cycle)))
+        crash_point("sweep.pass-recorded")
 
     def _is_entangled(self, path: PurePosixPath) -> bool:
         if any(self.owns_folder(folder) for folder in (path, *path.parents) if folder.parts):
@@ -182,7 +184,7 @@ class SweepBook:
         return any(self.owns_folder(relative) for relative in relatives)
 
     def _write(self, event: Event) -> None:
-        self._index.apply(self._journal.append(lambda _sequence, _at: [event]))
+        self._records.note(event)
 
 
 def _printable(text: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from storage.canary.planting import plant_canaries
+from storage.crash_point import crash_point
 from storage.model import SignedAnswer, StoredObject, VerifyMode
 from storage.signing import SigningKey
 from storage.sweep.model import (
@@ -38,6 +39,7 @@ from storage.volume.order import KEEPER_SCOPE, StoreOrder
 from storage.volume.publish import Publisher
 from storage.volume.readers import Readers
 from storage.volume.reading import ObjectReader
+from storage.volume.records import Records
 from storage.volume.recovery import Recovery
 from storage.volume.refusals import (
     FileUnknown,
@@ -89,16 +91,25 @@ class Volume(SweptSide):
             self._gate.shut(self._journal.rot)
         self._index = opening.open_index(settings, identity.node_uuid, self._journal, self._gate)
         self._stack.callback(self._index.close)
+        self._records = Records(self._journal, self._index, self._condemn)
         self._publisher = Publisher(settings)
         self._block_lists = BlockLists(settings.root, settings.blocks)
         self._foreground = ForegroundMeter()
         self._changes: list[Reason] = []
         self._reader = ObjectReader(settings.root, self._index, self._foreground)
         self._admission = Admission(
-            settings, self._gate, guard, self._journal, self._index, self._failed
+            settings,
+            self._gate,
+            guard,
+            self._records,
+            self._failed,
         )
         self._book = SweepBook(
-            settings, guard, self._journal, self._index, self._publisher, self._admission
+            settings,
+            guard,
+            self._records,
+            self._publisher,
+            self._admission,
         )
         readers = Readers(settings.read_back_processes)
         self._stack.callback(readers.close)
@@ -106,8 +117,7 @@ class Volume(SweptSide):
             speaker,
             guard,
             self._publisher,
-            self._journal,
-            self._index,
+            self._records,
             readers,
             self._block_lists,
             self._gate,
@@ -270,7 +280,7 @@ class Volume(SweptSide):
                 self._recover()
                 self._admission.recovered()
                 self._gate.open()
-            self._record(Event("self-test", {"verify_mode": mode.value, "outcome": "passed"}))
+            self._records.note(Event("self-test", {"verify_mode": mode.value, "outcome": "passed"}))
 
     def rebuild_index(self) -> None:
         """Make the index anew from the whole journal, checking every link of its chain.
@@ -294,7 +304,7 @@ class Volume(SweptSide):
         plant_canaries(self.settings.canaries)
         facts = present_facts(self.settings.root)
         self._changes = changes_since(self._index.last_opening(), facts)
-        self._record(
+        self._records.note(
             Event(
                 "opened",
                 {
@@ -305,19 +315,19 @@ class Volume(SweptSide):
                 },
             )
         )
+        crash_point("volume.opened")
         self._stack.callback(self._say_closed)
 
     def _say_closed(self) -> None:
         """Best effort: without this record the next opening takes the stop for an unclean one."""
         with suppress(VolumeRefusal):
-            self._record(Event("closed"))
+            self._records.note(Event("closed"))
 
     def _recover(self) -> None:
         Recovery(
             self.settings,
             self._speaker,
-            self._journal,
-            self._index,
+            self._records,
             self._publisher,
             self._block_lists,
         ).run()
@@ -340,4 +350,4 @@ class Volume(SweptSide):
         self._admission.condemn_all(reason)
 
     def _record(self, event: Event) -> None:
-        self._index.apply(self._journal.append(lambda _sequence, _at: [event]))
+        self._records.note(event)

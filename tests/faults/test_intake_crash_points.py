@@ -32,7 +32,8 @@ from daemon.demo.processes import Processes, lantai
 from ingest_watch.return_folder import REHEARSAL
 from storage.catalogue import answers, transfer_lists
 from storage.catalogue.engine import Catalogue
-from storage.crash_point import POINTS, VARIABLE
+from storage.crash_point import VARIABLE
+from storage.crash_point_names import POINTS_OF_ROLE
 from tests.appliance import folders_of, instance_of, staged
 from tests.conftest import WaitUntil
 from tests.crash_stories import (
@@ -128,7 +129,7 @@ def chosen_cases(chance: random.Random) -> list[Case]:
 
 def test_some_case_kills_at_each_point() -> None:
     reached = {case.point.partition(":")[0] for case in CASES} | {case.again for case in CASES}
-    assert reached - {""} == set(POINTS)
+    assert reached - {""} == set(POINTS_OF_ROLE["ingest"])
 
 
 @pytest.mark.parametrize("debug", ["0", "1"])

@@ -43,6 +43,20 @@ def test_the_process_dies_at_the_passage_that_was_ordered() -> None:
     assert not outlived("intake.copy-proven:3", ["intake.copy-proven"] * 3)
 
 
+def test_for_a_power_cut_the_process_stops_there_and_does_not_die() -> None:
+    process = os.fork()
+    if process == 0:
+        order_crash("volume.published:2:stop")
+        for _ in range(2):
+            crash_point("volume.published")
+        os._exit(7)
+    _, status = os.waitpid(process, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    os.kill(process, signal.SIGCONT)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 7
+
+
 @pytest.mark.parametrize("order", ["intake.acepted", "intake.accepted:", "intake.accepted:0"])
 def test_an_order_that_names_no_point_is_refused(order: str) -> None:
     with pytest.raises(NoSuchCrashPoint):
