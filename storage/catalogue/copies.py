@@ -6,6 +6,7 @@ the keeper's affair.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, or_, select, update
 
@@ -84,6 +85,31 @@ def mark_object(connection: Connection, object_id: str, node: str, state: CopySt
     of_object = select(packages.c.id).where(packages.c.object_id == object_id)
     for package_id in connection.scalars(of_object.order_by(packages.c.version)).all():
         mark(connection, package_id, node, state)
+
+
+def record_earlier(connection: Connection, object_id: str, copy: Copy) -> None:
+    """Note that a node which got an object whole holds every version of it.
+
+    `copy` is of the newest one, and its answer stands for all: the earlier versions hang from it.
+    What a node signed of one of them before stays on record.
+    """
+    of_object = select(packages.c.id).where(
+        packages.c.object_id == object_id, packages.c.id < copy.package_id
+    )
+    held = select(copies.c.package_id).where(copies.c.node == copy.node)
+    for package_id in connection.scalars(of_object.where(packages.c.id.not_in(held))).all():
+        record(connection, replace(copy, package_id=package_id))
+    mark_object(connection, object_id, copy.node, CopyState.COMMITTED)
+
+
+def count_again(connection: Connection, package_ids: Sequence[int], node: str, at: str) -> int:
+    """Count the copies of these packages on a node that proved to have kept them; how many."""
+    counted = 0
+    for package_id in package_ids:
+        if mark(connection, package_id, node, CopyState.COMMITTED):
+            checked(connection, package_id, node, at)
+            counted += 1
+    return counted
 
 
 def checked(connection: Connection, package_id: int, node: str, at: str) -> None:

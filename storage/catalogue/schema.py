@@ -24,9 +24,11 @@ from sqlalchemy import (
 )
 
 from storage.catalogue import model
+from storage.catalogue.chronicle_schema import chronicle_tables
 from storage.catalogue.columns import Exact, Moment, Number, Sha256, Word, column, number
 from storage.catalogue.dispatch_schema import dispatch_tables
 from storage.catalogue.fixity_schema import finding_tables, keeping_tables
+from storage.catalogue.membership_schema import membership_tables
 from storage.model import VerifyMode
 
 # What `alembic_version` must say for this program to work (migrations/versions).
@@ -323,3 +325,5 @@ tallies = Table(
 findings, sweeps = finding_tables(metadata)
 audits, suspects, mends, volumes = keeping_tables(metadata)
 dispatch_notes, dispatch_lines = dispatch_tables(metadata)
+layouts, members, moves = membership_tables(metadata)
+told = chronicle_tables(metadata)
