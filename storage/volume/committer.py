@@ -14,8 +14,9 @@ from time import monotonic
 
 from monitoring.log import get_log
 from storage.model import SignedAnswer
-from storage.volume.group import Condemn, Outcome
+from storage.volume.group import Outcome
 from storage.volume.incoming import Incoming
+from storage.volume.records import Condemn
 from storage.volume.refusals import OperationClosed
 from storage.volume.settings import VolumeSettings
 

@@ -74,7 +74,13 @@ class Index:
         self._lock = threading.RLock()
         self._path = path
         self._database = _connect(path)
-        self._prepare()
+        try:
+            self._prepare()
+        except BaseException:
+            # Whoever puts the file aside must know that nobody holds it: the last one to close a
+            # database removes the write-ahead log that lies under its name then.
+            self._database.close()
+            raise
         self.sweep = SweepIndex(self._database, self._lock, path)
 
     def reached(self) -> Reached:

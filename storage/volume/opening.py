@@ -70,6 +70,7 @@ def open_index(settings: VolumeSettings, node_uuid: str, journal: Journal, gate:
 
     Where the journal is lost it is left as it is, and the gate is shut.
     """
+    index: Index | None = None
     try:
         index = Index(settings.index)
         index.reached()
@@ -78,6 +79,8 @@ def open_index(settings: VolumeSettings, node_uuid: str, journal: Journal, gate:
         _bring_up(index, journal, gate)
     except (sqlite3.DatabaseError, IndexUnwritable) as error:
         log.warning("volume.index.replaced", reason=str(error))
+        if index is not None:
+            index.close()
         set_database_aside(settings.index)
         crash_point("index.put-aside")
         index = Index(settings.index)

@@ -348,6 +348,3 @@ class Volume(SweptSide):
         """A write was lost somewhere on this disk: nothing that was open is believed."""
         self._gate.shut(str(reason))
         self._admission.condemn_all(reason)
-
-    def _record(self, event: Event) -> None:
-        self._records.note(event)
