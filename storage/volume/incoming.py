@@ -69,7 +69,7 @@ class Incoming:
         self._claimed = False
         self._receiver: VersionReceiver | None = None
         self._syncs: tuple[SyncDescriptor, ...] = ()
-        self._syncs = (SyncDescriptor(folder.parent), SyncDescriptor(folder.parent))
+        self._syncs = self._open_syncs()
         try:
             self._lay_out()
         except OSError as error:
@@ -200,6 +200,14 @@ class Incoming:
         self._sealed = True
         crash_point("volume.sealed")
 
+    def _open_syncs(self) -> tuple[SyncDescriptor, ...]:
+        """Before the first write, so that they hear of every write that is lost."""
+        folder = self.staged.folder.parent
+        return SyncDescriptor(folder), SyncDescriptor(folder)
+
+    def _discard(self) -> None:
+        self.staged.discard()
+
     def _refuse_if_closed(self) -> None:
         if self._closed is not None:
             raise self._closed
@@ -213,7 +221,7 @@ class Incoming:
             sync.close()
         self._syncs = ()
         if not keep_staging:
-            self.staged.discard()
+            self._discard()
         self._on_close(self, reason)
 
 
