@@ -1,0 +1,95 @@
+"""Copies of receipts in the `logs/` of the objects that they are about, for people.
+
+OCFL 1.1 section 3.1 (`logs`); docs/formats/chronicle.md, "Receipts". The journal holds the same
+bytes and is what counts: a copy that is missing or damaged here harms nothing. The caller syncs.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from monitoring.log import get_log
+from storage.chronicle.bytes_told import read_bytes
+from storage.chronicle.page import SLICES, Row, Value
+from storage.durable import write_all
+from storage.volume.index import Index
+from storage.volume.publish import FOLDER_MODE, LOGS, Publisher
+
+log = get_log(__name__)
+
+_STORED = "stored"
+_FILE_MODE = 0o440
+
+
+class ReceiptCopies:
+    """Writes receipts beside the versions of objects that are kept here. One thread at a time."""
+
+    def __init__(self, publisher: Publisher, index: Index, gathering: Path) -> None:
+        self._publisher = publisher
+        self._index = index
+        self._gathering = gathering  # where long receipts grow from their slices
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Write what these rows bring of receipts. Idempotent. Raises OSError."""
+        objects = {row.values["id"]: row.values["object_id"] for row in rows if _is_transfer(row)}
+        for row in rows:
+            if row.table == SLICES:
+                self._gather(row.values)
+            elif row.table == "answers":
+                self._finish(row.values, objects.get(row.values["transfer_id"]))
+
+    def _gather(self, values: Mapping[str, Value]) -> None:
+        answer_id, offset = values["answer_id"], values["offset"]
+        assert isinstance(answer_id, int)
+        assert isinstance(offset, int)
+        self._gathering.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._gathering / str(answer_id), flags, 0o640)
+        try:
+            write_all(descriptor, read_bytes(values["body"]), offset)
+        finally:
+            os.close(descriptor)
+
+    def _finish(self, values: Mapping[str, Value], object_id: Value) -> None:
+        gathered = self._gathering / str(values["id"])
+        is_here = isinstance(object_id, str) and self._index.stored_object(object_id) is not None
+        if values["kind"] == _STORED and is_here:
+            folder = self._publisher.folder_of(str(object_id)) / LOGS
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            name = f"{values['transfer_id']}.{_STORED}.json"
+            if values["body"] is not None:
+                _write_new(folder / name, read_bytes(values["body"]))
+            elif _has_digest(gathered, str(values["body_sha256"])):
+                gathered.chmod(_FILE_MODE)
+                gathered.replace(folder / name)
+            else:
+                log.warning("volume.receipt.incomplete", object_id=object_id)
+                return
+            _write_new(folder / f"{name}.sig", read_bytes(values["signature"]))
+        gathered.unlink(missing_ok=True)
+
+
+def _is_transfer(row: Row) -> bool:
+    return row.table == "transfers"
+
+
+def _write_new(target: Path, content: bytes) -> None:
+    """Write unless it is there already: a page may come twice."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(target, flags, _FILE_MODE)
+    except FileExistsError:
+        return
+    try:
+        write_all(descriptor, content, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _has_digest(path: Path, sha256: str) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+    except FileNotFoundError:
+        return False
