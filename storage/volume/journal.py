@@ -1,8 +1,8 @@
 """The append-only, hash-chained journal of one node.
 
 docs/formats/journal.md. Appending is one write and one fsync for a whole group; an fsync that
-failed is final until the journal is opened anew. Cuts a torn tail, never a rotten record. Does
-not know what the events mean.
+failed is final for the file: the journal goes on in a copy of what the medium holds. Cuts a torn
+tail, never a rotten record. Does not know what the events mean.
 """
 
 import os
@@ -15,6 +15,8 @@ import msgspec
 
 from storage.crash_point import crash_point
 from storage.durable import fsync_folder, write_all, write_whole_file
+from storage.medium import forget_memory_of
+from storage.model import VerifyMode
 from storage.volume.events import Event, Member, timestamp
 from storage.volume.journal_records import (
     FIRST_CHAIN,
@@ -25,7 +27,7 @@ from storage.volume.journal_records import (
     read_records,
     record_at,
 )
-from storage.volume.refusals import JournalRotten, WriteLost
+from storage.volume.refusals import JournalRotten, SegmentUnknown, WriteLost
 
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024
 
@@ -40,14 +42,22 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path, quarantine: Path, *, segment_bytes_max: int = SEGMENT_BYTES_MAX
+        self,
+        folder: Path,
+        quarantine: Path,
+        mode: VerifyMode = VerifyMode.UNPROVEN,
+        *,
+        segment_bytes_max: int = SEGMENT_BYTES_MAX,
     ) -> None:
+        """`mode` says how this file system is read past its memory; it was synced just now."""
+        self._mode = mode
         self._segment_bytes_max = segment_bytes_max
         self._folder = folder
         self._quarantine = quarantine
         self._lock = threading.Lock()
         self._descriptor = -1
         self._failed: str | None = None
+        self._is_condemned = False  # the last segment's file, by a write that failed
         self.torn_bytes = 0
         self.rot: str | None = None
         self._segment = 0
@@ -118,14 +128,32 @@ class Journal:
                 yield item
             offset = 0
 
+    def part(self, segment: int, offset: int, length: int) -> tuple[bytes, bool]:
+        """Raw bytes of a segment from `offset` on, whole records or not; True with its last ones.
+
+        Nothing is given that an fsync has not made durable. Raises SegmentUnknown.
+        """
+        last, end = self.end
+        if not 1 <= segment <= last:
+            raise SegmentUnknown(f"the journal has segments 1 to {last}, not {segment}")
+        path = self._folder / _segment_name(segment)
+        size = end if segment == last else path.stat().st_size
+        with path.open("rb") as stream:
+            stream.seek(offset)
+            data = stream.read(max(0, min(length, size - offset)))
+        return data, offset + len(data) >= size
+
     def reopen(self) -> None:
-        """After a failed write: read the last segment from the medium, not from memory."""
+        """After a failed write: go on in a copy of what the medium holds of the last segment.
+
+        The file system was synced since. The file that failed is never written or synced again:
+        the kernel would forget what it lost. Raises OSError, StillCachedError.
+        """
         with self._lock:
             if self._descriptor >= 0:
-                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
                 os.close(self._descriptor)
                 self._descriptor = -1
-            self._failed = self.rot = None
+            self._is_condemned, self._failed, self.rot = self._failed is not None, None, None
             self.torn_bytes = self._segment = self._end = self._sequence = 0
             self._chain = FIRST_CHAIN
             self._open_last_segment()
@@ -183,11 +211,17 @@ class Journal:
         numbers = sorted(int(path.stem) for path in self._folder.glob("[0-9]*.log"))
         if numbers != list(range(1, len(numbers) + 1)):
             self.rot = f"segments are missing from {self._folder}"
+        for left in self._folder.glob(".*.tmp"):
+            left.unlink()  # a copy that a crash cut off
         while numbers and self.rot is None:
             number = numbers.pop()
             self._segment = number
+            path = self._folder / _segment_name(number)
+            # A write that failed in an earlier process may be here in memory alone.
+            forget_memory_of(path, self._mode)
             if self._read_to_the_end(number):
-                path = self._folder / _segment_name(number)
+                if self._is_condemned and self.rot is None:
+                    self._go_on_in_a_copy(path)
                 self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
                 return
             self._remove_barren_segment(number)
@@ -213,10 +247,15 @@ class Journal:
         moment = timestamp(datetime.now(UTC)).replace(":", "")
         write_whole_file(self._quarantine / f"{moment}-journal-tail", tail)
         crash_point("journal.tail-kept")
-        with path.open("r+b") as stream:
-            stream.truncate(bad.offset)
-            os.fsync(stream.fileno())
+        self._go_on_in_a_copy(path)
         self.torn_bytes += len(tail)
+
+    def _go_on_in_a_copy(self, path: Path) -> None:
+        """Put the good records into a file of their own, in the place of the one at `path`."""
+        self._is_condemned = False
+        with path.open("rb") as stream:
+            good = stream.read(self._end)
+        write_whole_file(path, good, mode=0o640)
 
     def _remove_barren_segment(self, number: int) -> None:
         """A segment whose first record never became durable."""

@@ -23,6 +23,7 @@ from storage.volume.refusals import PreviousDamaged
 from storage.volume.settings import VolumeSettings
 
 FOLDER_MODE = 0o750
+LOGS = "logs"
 
 # Layout 0003 cuts longer names and appends the digest; then a name does not tell the id.
 _WHOLE_NAME_LENGTH_MAX = 100
@@ -83,6 +84,7 @@ class Publisher:
                 rename_noreplace(staged, target)
                 return None
             _exchange(staged, target)
+            _keep_logs(staged, target)
             crash_point("volume.exchanged")
             return self._move_to_quarantine(staged, target.name)
 
@@ -124,6 +126,15 @@ def decoded_folder_name(name: str) -> str | None:
     if len(name) > _WHOLE_NAME_LENGTH_MAX:
         return None
     return unquote_to_bytes(name).decode("utf-8", "replace")
+
+
+def _keep_logs(bad: Path, good: Path) -> None:
+    """The copies of receipts go with the object; no digest of it covers them, their signatures do.
+
+    Those that a crash leaves with the bad copy are missed by people only (chronicle.md).
+    """
+    if os.path.lexists(bad / LOGS) and not os.path.lexists(good / LOGS):
+        rename_noreplace(bad / LOGS, good / LOGS)
 
 
 def safe_below(root: Path, relative: PurePosixPath) -> Path | None:

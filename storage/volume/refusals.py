@@ -176,3 +176,9 @@ class JournalRotten(VolumeRefusal):
     """A journal record is bad and good ones follow it: not a torn tail, so nothing is cut."""
 
     code = "journal-rotten"
+
+
+class SegmentUnknown(VolumeRefusal):
+    """The journal has no such segment."""
+
+    code = "segment-unknown"

@@ -76,6 +76,11 @@ class VolumeSettings:
         return self.beside / "index.sqlite"
 
     @property
+    def receipts(self) -> Path:
+        """Long receipts, until all their slices are here; lost, nothing is."""
+        return self.beside / "receipts"
+
+    @property
     def lock(self) -> Path:
         """Held for as long as a process has the volume open."""
         return self.beside / "lock"
