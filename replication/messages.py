@@ -289,6 +289,19 @@ class Rechecked(Message, frozen=True):
     read_bytes: Count
 
 
+class Layout(Message, frozen=True):
+    carries_data = "may"
+
+    request: Count
+
+
+class Laid(Message, frozen=True):
+    carries_data = "may"
+
+    request: Count
+    version: Count
+
+
 class Status(Message, frozen=True):
     request: Count
 
@@ -314,7 +327,18 @@ class Refused(Message, frozen=True):
 
 
 Look = Stat | Read | Blocks | Objects | Findings | Account | Status
-Request = Look | Sweep | Mend | Fetch | Audit | Recheck
+Request = Look | Sweep | Mend | Fetch | Audit | Recheck | Layout
 ToNode = Hello | Ping | Put | Chunk | Request
-Answer = Object | Bytes | Listing | Sweeping | Accounted | Mended | Audited | Rechecked | State
+Answer = (
+    Object
+    | Bytes
+    | Listing
+    | Sweeping
+    | Accounted
+    | Mended
+    | Audited
+    | Rechecked
+    | State
+    | Laid
+)
 FromNode = Welcome | Pong | Proceed | Committed | Refused | Answer

@@ -25,6 +25,8 @@ from replication.messages import (
     Fetch,
     Findings,
     FromNode,
+    Laid,
+    Layout,
     Listing,
     Mend,
     Mended,
@@ -53,6 +55,7 @@ from replication.peers import Peer
 from replication.put_writer import Clock, Progress, PutSource, PutWriter
 from replication.sweep_account import from_forecasts, to_account
 from replication.sweep_actions import STATUS, SweepAction
+from replication.tickets import MendOrder
 from replication.transport import Wire
 from storage.audit.framing import Question
 from storage.model import SignedAnswer, StoredObject
@@ -89,17 +92,6 @@ class AnswerUnsigned(WireRefusal):
     """A node's answer is not signed with that node's key: it counts for nothing."""
 
     code: ClassVar[str] = "answer-unsigned"
-
-
-@dataclass(frozen=True, slots=True)
-class MendOrder:
-    """Which copy a node shall replace, and from where."""
-
-    object_id: str
-    version: int
-    inventory_sha256: str
-    epoch: int
-    source: Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +271,11 @@ class NodeClient:
     async def recheck(self, object_id: str, wait_s: float) -> Rechecked:
         """Have this node check one of its copies now, as its sweep would."""
         return (await self._ask(Recheck(self._next(), object_id), Rechecked, wait_s=wait_s))[0]
+
+    async def layout(self, told: bytes | None = None) -> tuple[int, bytes]:
+        """Tell this node a layout and get its signed ack; or ask for the one that it has."""
+        heard, data = await self._ask(Layout(self._next()), Laid, told)
+        return heard.version, data
 
     async def status(self) -> NodeState:
         heard, _ = await self._ask(Status(self._next()), State)

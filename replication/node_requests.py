@@ -22,6 +22,8 @@ from replication.messages import (
     Bytes,
     Fetch,
     Findings,
+    Laid,
+    Layout,
     Listing,
     Mend,
     Mended,
@@ -80,6 +82,8 @@ class RequestDesk:
                 return await self._read_anew(request)
             case Account():
                 return await self._account(request)
+            case Layout():
+                return await self._layout(request, data)
             case _:
                 return await self._disk.read(self._look_up, request)
 
@@ -196,6 +200,16 @@ class RequestDesk:
         answer = outcome.answer
         signed = None if answer is None else answer.signature + answer.payload
         return Reply(Mended(request.request, outcome.outcome), signed)
+
+    async def _layout(self, request: Layout, told: bytes | None) -> Reply:
+        place = self._parts.layouts
+        if place is None:
+            raise WireRefusal("this node knows no keeper whose layout it could read", "not-here")
+        if told is None:
+            version, kept = await self._disk.read(place.kept)
+            return Reply(Laid(request.request, version), kept or None)
+        ack = await self._disk.write(place.take, told)
+        return Reply(Laid(request.request, (await self._disk.read(place.kept))[0]), ack)
 
     def _admit(self, fetch: Fetch, ticket: bytes, authority: Authority) -> None:
         if self._parts.tickets is None:

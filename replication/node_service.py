@@ -14,7 +14,7 @@ from monitoring.log import get_log
 from replication.authentication import CUT_OFF_S, Authenticator
 from replication.endpoints import Arrival, CurveKeys, PeerGone
 from replication.message_codec import decode_to_node, encode, shortened
-from replication.messages import PROTOCOL, Refused, Request, Welcome, WireRefusal
+from replication.messages import PROTOCOL, Put, Refused, Request, Welcome, WireRefusal
 from replication.node_puts import NodePuts, PutCounts
 from replication.node_requests import RequestDesk
 from replication.node_session import (
@@ -247,7 +247,7 @@ class NodeService:
             case Greet():
                 self._say(connection, Say(self._welcome()))
             case Begin():
-                self._puts.begin(action.put, connection)
+                self._begin(action.put, connection)
             case Write():
                 self._puts.write(action.op_id, action.offset, action.data)
             case Commit():
@@ -256,6 +256,14 @@ class NodeService:
                 self._group.create_task(self._serve(connection, action.request, action.data))
             case CutOff():
                 self._cut_off(connection)
+
+    def _begin(self, put: Put, connection: Connection) -> None:
+        layouts = self._parts.layouts
+        refusal = None if layouts is None else layouts.refusal_of(put.version)
+        if refusal is None:
+            self._puts.begin(put, connection)
+        else:
+            connection.refused(put.op_id, refusal)
 
     def _say(self, connection: Connection, say: Say) -> None:
         if isinstance(say.message, Refused):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from replication.messages import Fetch, Mend
+from replication.messages import Fetch, Mend, WireRefusal
 from storage.audit.answer import AuditAnswer
 from storage.audit.framing import Question
 from storage.model import SignedAnswer, StoredObject
@@ -104,6 +104,14 @@ class Auditor(Protocol):
     async def recheck(self, object_id: str) -> Recheck: ...
 
 
+class LayoutPlace(Protocol):
+    """Where this node keeps who belongs to the archive (docs/wire/layout.md). Both block."""
+
+    def take(self, raw: bytes) -> bytes: ...
+    def kept(self) -> tuple[int, bytes]: ...
+    def refusal_of(self, version: int) -> WireRefusal | None: ...
+
+
 class TicketGate(Protocol):
     """Judges tickets that other nodes show. `admit` raises a Refusal."""
 
@@ -119,6 +127,7 @@ class NodeParts:
     mender: Mender | None = None
     tickets: TicketGate | None = None
     auditor: Auditor | None = None
+    layouts: LayoutPlace | None = None
 
 
 class DiskThreads:

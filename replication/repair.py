@@ -11,16 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitoring.log import get_log
-from replication.messages import WireRefusal
-from replication.node_client import MendOrder, NodeClient, NodeUnreachable
-from replication.peers import Peer
+from replication.copy_orders import CopyNotMade, CopyOrder, CopyOrders
+from replication.node_client import NodeClient, NodeUnreachable
 from replication.repair_facts import Facts, RepairFacts
 from replication.repair_plan import Mend, RepairPlan, StormLimits, next_try_s, plan_repairs
-from replication.tickets import FORMAT, Ticket, issue
 from storage.catalogue import findings, repairs, suspects, volumes
 from storage.catalogue.model import (
     Actor,
-    Copy,
     CopyState,
     Lease,
     NodeFinding,
@@ -28,16 +25,12 @@ from storage.catalogue.model import (
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
 from storage.crash_point import crash_point
-from storage.model import SignedAnswer
-from storage.node_answer import NodeAnswerRefused, believe
-from storage.signing import SigningKey, VerifyKey
+from storage.signing import SigningKey
 from storage.sweep.model import DamageKind
 
 log = get_log(__name__)
 
 _PAGE = 1000
-# A mend reads and writes a whole object, which may be a terabyte on slow disks.
-_MEND_S_MAX = 24 * 3600.0
 _SETTLED = "settled by the node itself"
 _GONE = frozenset({DamageKind.OBJECT_MISSING})
 
@@ -63,7 +56,7 @@ class Repair:
     ) -> None:
         self._catalogue = catalogue
         self._clients = clients
-        self._key = key
+        self._orders = CopyOrders(clients, key)
         self._limits = limits
         self._now = now
         self._facts = RepairFacts(catalogue, clients, limits.storm, now)
@@ -168,28 +161,26 @@ class Repair:
                     crash_point("keeper.finding-settled")
 
     async def _mend(self, mend: Mend, lease: Lease) -> None:
-        target, source = self._clients[mend.target], self._clients[mend.source].peer
-        ticket = issue(
-            self._key,
-            Ticket(
-                FORMAT, mend.object_id, mend.version, mend.inventory_sha256,
-                mend.source, mend.target, lease.epoch,
-            ),
+        package = await self._facts.stored(mend.object_id)
+        assert package is not None, mend.object_id
+        order = CopyOrder(
+            package.id, mend.object_id, mend.version, mend.inventory_sha256,
+            mend.source, mend.target,
         )  # fmt: skip
-        order = MendOrder(mend.object_id, mend.version, mend.inventory_sha256, lease.epoch, source)
-        crash_point("keeper.mend-ordering")
         try:
-            done = await target.mend(order, ticket, _MEND_S_MAX)
-        except WireRefusal as refusal:
+            copy = await self._orders.carry_out(order, lease.epoch)
+        except CopyNotMade as refusal:
             await self._failed(mend, str(refusal), lease)
             return
-        if done.answer is None:
-            await self._failed(mend, done.outcome, lease)
-            return
-        try:
-            await self._mended_by(mend, target.peer, done.answer, lease)
-        except NodeAnswerRefused as refusal:
-            await self._failed(mend, str(refusal), lease)
+        actor = Actor.of_holder(lease.holder)
+        await self._catalogue.do(
+            repairs.record_mended, copy, mend.object_id, mend.source, actor, to_text(self._now())
+        )
+        crash_point("keeper.mend-recorded")
+        self.outcomes["mended"] += 1
+        log.info(
+            "repair.copy.mended", node=mend.target, source=mend.source, object_id=mend.object_id
+        )
 
     async def _failed(self, mend: Mend, reason: str, lease: Lease) -> None:
         self.outcomes["failed"] += 1
@@ -207,24 +198,3 @@ class Repair:
             actor, at = Actor.of_holder(lease.holder), to_text(now)
             await self._catalogue.do(repairs.record_failed, failed, actor, at)
             crash_point("keeper.mend-failed")
-
-    async def _mended_by(self, mend: Mend, peer: Peer, answer: SignedAnswer, lease: Lease) -> None:
-        said = believe(answer, peer.name, VerifyKey.from_hex(peer.verify_key))
-        if (said.object_id, said.inventory_sha256) != (mend.object_id, mend.inventory_sha256):
-            raise NodeAnswerRefused(f"{peer.name} mended something else than was ordered")
-        crash_point("keeper.mend-answered")
-        package = await self._facts.stored(mend.object_id)
-        assert package is not None, mend.object_id
-        copy = Copy(
-            package.id, peer.name, peer.domain, CopyState.COMMITTED,
-            said.verify_mode, said.committed_at, said.committed_at, answer,
-        )  # fmt: skip
-        actor = Actor.of_holder(lease.holder)
-        await self._catalogue.do(
-            repairs.record_mended, copy, mend.object_id, mend.source, actor, to_text(self._now())
-        )
-        crash_point("keeper.mend-recorded")
-        self.outcomes["mended"] += 1
-        log.info(
-            "repair.copy.mended", node=mend.target, source=mend.source, object_id=mend.object_id
-        )

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from replication.messages import Fetch, Mend
+from replication.peers import Peer
 from storage.errors import Refusal
 from storage.signing import SIGNATURE_BYTES, SigningKey, VerifyKey
 
@@ -19,6 +20,17 @@ class TicketRefused(Refusal):
     """A ticket is not the keeper's, or not for this object, this source or this target."""
 
     code: ClassVar[str] = "ticket-refused"
+
+
+@dataclass(frozen=True, slots=True)
+class MendOrder:
+    """Which copy a node shall replace, and from where."""
+
+    object_id: str
+    version: int
+    inventory_sha256: str
+    epoch: int
+    source: Peer
 
 
 class Ticket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,10 +7,11 @@ import pytest
 
 from replication.messages import Fetch, Mend
 from replication.node_answers import NodeState
-from replication.node_client import MendOrder, NodeClient, NodeRefused
+from replication.node_client import NodeClient, NodeRefused
 from replication.node_volume import MendOutcome, NodeParts
 from replication.sweep_account import CYCLES_MAX
 from replication.sweep_actions import SweepAction
+from replication.tickets import MendOrder
 from storage.errors import Refusal
 from storage.model import SignedAnswer
 from storage.sweep.account import CheckedAges, SweepAccount

@@ -13,6 +13,8 @@ from replication.messages import (
     Findings,
     FromNode,
     Hello,
+    Laid,
+    Layout,
     Listing,
     Mend,
     Mended,
@@ -74,6 +76,7 @@ TO_NODE: list[ToNode] = [
     Status(9),
     Audit(11, OBJECT_ID, 1, DIGEST, 64),
     Recheck(12, OBJECT_ID),
+    Layout(15),
 ]
 
 FORECAST = ListedForecast("default", 90.0, 7000, 100, "2026-11-23T00:00:00Z", -60)
@@ -112,6 +115,7 @@ FROM_NODE: list[FromNode] = [
     State(9, "ready", "", 1, 2, 3, 4),
     Audited(11, DIGEST, 7, 1000, 0, "evicted"),
     Rechecked(12, "damaged", DIGEST, 1, 1000),
+    Laid(15, 2),
     Refused(None, OP_ID, "full", "no room", True),
 ]
 
