@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from storage.digests import sha256_of, sha256_of_file
 from storage.errors import LantaiError
 from storage.model import VerifyMode
 
@@ -70,6 +71,25 @@ def evict_and_prove(descriptor: int) -> None:
         if remaining == 0:
             return
     raise StillCachedError(f"{remaining} pages stay in the page cache")
+
+
+def forget_memory_of(path: Path, mode: VerifyMode) -> None:
+    """After this a read of the file gives what the medium holds, whatever was written before.
+
+    The file system must have been synced. Raises StillCachedError where memory cannot be emptied,
+    OSError (EIO) where it holds other bytes than the medium. In a mode that proves nothing it
+    does what it can.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if mode is VerifyMode.EVICTED:
+            evict_and_prove(descriptor)
+        else:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+    if mode is VerifyMode.DIRECT and sha256_of(read_direct(path)) != sha256_of_file(path):
+        raise OSError(errno.EIO, f"{path}: memory holds other bytes than the medium")
 
 
 def resident_pages(descriptor: int) -> int:

@@ -28,6 +28,7 @@ from storage.volume.receiving import PreviousVersion, StagedOperation, VersionRe
 from storage.volume.refusals import (
     ContentRefused,
     OperationClosed,
+    VolumeBusy,
     VolumeFull,
     VolumeRefusal,
     WriteLost,
@@ -35,6 +36,8 @@ from storage.volume.refusals import (
 
 _COPY_BYTES = 1024 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Open files, memory: nothing is wrong with the disk.
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class Incoming:
@@ -69,8 +72,8 @@ class Incoming:
         self._claimed = False
         self._receiver: VersionReceiver | None = None
         self._syncs: tuple[SyncDescriptor, ...] = ()
-        self._syncs = self._open_syncs()
         try:
+            self._syncs = self._open_syncs()
             self._lay_out()
         except OSError as error:
             self._closed = _as_refusal(error)
@@ -203,7 +206,12 @@ class Incoming:
     def _open_syncs(self) -> tuple[SyncDescriptor, ...]:
         """Before the first write, so that they hear of every write that is lost."""
         folder = self.staged.folder.parent
-        return SyncDescriptor(folder), SyncDescriptor(folder)
+        first = SyncDescriptor(folder)
+        try:
+            return first, SyncDescriptor(folder)
+        except OSError:
+            first.close()
+            raise
 
     def _discard(self) -> None:
         self.staged.discard()
@@ -232,6 +240,8 @@ def _as_refusal(error: Exception) -> VolumeRefusal:
         return ContentRefused(f"file list: {error}")
     if isinstance(error, OSError) and error.errno in _FULL:
         return VolumeFull(f"the disk ran full: {error}")
+    if isinstance(error, OSError) and error.errno in _SHORT:
+        return VolumeBusy(f"this process has no more of something: {error}")
     return WriteLost(f"the disk refused a write: {error}")
 
 

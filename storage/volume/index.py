@@ -73,6 +73,7 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
         self._path = path
+        self.failed = False  # it took no rows: its file is not believed until it is made anew
         self._database = _connect(path)
         try:
             self._prepare()
@@ -97,6 +98,7 @@ class Index:
         try:
             self._apply(records)
         except sqlite3.Error as error:
+            self.failed = True
             raise IndexUnwritable(f"the index takes no rows: {error}") from error
 
     def _apply(self, records: Iterable[Record]) -> None:
@@ -126,6 +128,7 @@ class Index:
             set_database_aside(self._path)
             self._database = _connect(self._path)
             self._prepare()
+            self.failed = False
             self.sweep.use(self._database)
             batch: list[Record] = []
             for record in records:

@@ -29,7 +29,7 @@ class ObjectReader:
         descriptor = self._open(object_id, path)
         try:
             with self._foreground.reading():
-                return os.pread(descriptor, length, offset)
+                return _read_all(descriptor, length, offset)
         except OSError as error:
             raise FileUnreadable(f"{path!r} of {object_id!r}: {error.strerror}") from error
         finally:
@@ -63,3 +63,13 @@ class ObjectReader:
             os.close(descriptor)
             raise FileUnknown(f"{path!r} of {object_id!r} is not a file")
         return descriptor
+
+
+def _read_all(descriptor: int, length: int, offset: int) -> bytes:
+    """A read may bring less than is there: only nothing means the end."""
+    pieces: list[bytes] = []
+    while length > 0 and (piece := os.pread(descriptor, length, offset)):
+        pieces.append(piece)
+        length -= len(piece)
+        offset += len(piece)
+    return b"".join(pieces)

@@ -50,7 +50,9 @@ class Recovery:
         set_aside = None
         if order.replaces_damaged and staged.object.is_dir():
             # One of two copies, and it is not known here which: the bad one must not be lost.
-            set_aside = self.publisher.set_aside(staged.object)
+            with self._sync() as sync:
+                set_aside = self.publisher.set_aside(staged.object)
+                sync.ask()  # else its staging could be gone, and it not yet in quarantine
         if self.records.index.operation(order.op_id) is None:
             if order.adds_version:
                 self._recover_version(staged, order)

@@ -17,6 +17,7 @@ from typing import Self
 
 from storage.canary.planting import plant_canaries
 from storage.crash_point import crash_point
+from storage.medium import StillCachedError
 from storage.model import SignedAnswer, StoredObject, VerifyMode
 from storage.signing import SigningKey
 from storage.sweep.model import (
@@ -45,6 +46,7 @@ from storage.volume.refusals import (
     FileUnknown,
     FileUnreadable,
     JournalRotten,
+    MediumFaulty,
     MediumUnproven,
     OperationClosed,
     PreviousDamaged,
@@ -84,6 +86,7 @@ class Volume(SweptSide):
         self._journal = Journal(
             settings.journal,
             settings.quarantine,
+            speaker.verify_mode,
             segment_bytes_max=settings.journal_segment_bytes_max,
         )
         self._stack.callback(self._journal.close)
@@ -266,21 +269,26 @@ class Volume(SweptSide):
             if mode is not self.verify_mode:
                 raise MediumUnproven(f"the disk is now {mode.value}: restart the node")
             if self._gate.reason is not None:
-                self._journal.reopen()
-                opening.is_journal_lost(
-                    self.settings,
-                    self.identity.node_uuid,
-                    self._journal,
-                    self._index,
-                    self._gate,
-                )
-                if self._journal.rot is not None:
-                    raise JournalRotten(self._journal.rot)
-                opening.catch_up_or_rebuild(self._index, self._journal)
-                self._recover()
-                self._admission.recovered()
-                self._gate.open()
+                self._bring_back()
             self._records.note(Event("self-test", {"verify_mode": mode.value, "outcome": "passed"}))
+
+    def _bring_back(self) -> None:
+        """Take writes again: records are what the medium holds of them, staging is cleared up."""
+        try:
+            self._journal.reopen()
+        except (OSError, StillCachedError) as error:
+            raise MediumFaulty(f"the journal cannot be read from the medium: {error}") from error
+        opening.is_journal_lost(
+            self.settings, self.identity.node_uuid, self._journal, self._index, self._gate
+        )
+        if self._journal.rot is not None:
+            raise JournalRotten(self._journal.rot)
+        if self._index.failed:
+            self._index.renew(self._journal.records())
+        opening.catch_up_or_rebuild(self._index, self._journal)
+        self._recover()
+        self._admission.recovered()
+        self._gate.open()
 
     def rebuild_index(self) -> None:
         """Make the index anew from the whole journal, checking every link of its chain.
