@@ -78,6 +78,11 @@ class Part:
         self._beaten_at = clock()
         self._patient = 0
         self._running = False
+        self._wait: Callable[[Part], Awaitable[None]] | None = None
+
+    def begin_after(self, wait: Callable[["Part"], Awaitable[None]]) -> None:
+        """Do nothing before `wait(part)` has returned; it beats for this part."""
+        self._wait = wait
 
     def beat(self, status: str | None = None) -> None:
         """Say that this part makes progress, and what it is at."""
@@ -114,6 +119,8 @@ class Part:
         self._running = True
         self.beat()
         try:
+            if self._wait is not None:
+                await self._wait(self)
             await self._run(self)
         finally:
             self._running = False

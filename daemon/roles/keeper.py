@@ -15,12 +15,14 @@ from daemon.config import Keeper as KeeperSettings
 from daemon.control import ControlRefused, Request, Verb
 from daemon.keys import KeyFolder
 from daemon.lifecycle import Opening, Part, Role, Work
+from daemon.roles.catalogue_guard import CatalogueGuard
 from daemon.roles.keeper_absences import KeeperAbsences
 from daemon.roles.keeper_audits import KeeperAudits
 from daemon.roles.keeper_reports import KeeperReports, Maker
 from daemon.roles.openings import holder_name, open_clients, open_writer, utc_now
 from daemon.roles.records import Records
 from monitoring.account_metrics import KeeperAccountMetrics
+from monitoring.catalogue_metrics import CatalogueMetrics, TellingMetrics
 from monitoring.metrics import AuditMetrics, KeeperMetrics, Totals, new_registry
 from replication.comparison import Comparison
 from replication.hearing import Hearing
@@ -29,6 +31,7 @@ from replication.node_client import NodeClient
 from replication.repair import Repair, RepairLimits
 from replication.repair_plan import RepairPlan, StormLimits
 from replication.sweep_actions import Action, SweepAction
+from replication.telling import Teller
 from storage.catalogue import figures, orders
 from storage.catalogue.model import Actor
 from storage.catalogue.timestamps import to_text
@@ -41,6 +44,12 @@ NOTHING_COMPARED = Comparison((), (), ())
 # A comparison that found something, or missed a node, is made again after so many times as long as
 # it took: soon in a small archive, and a large one is not read through without end.
 _UNSETTLED_REST = 10
+# What is not told yet would be missed in a catalogue that must be rebuilt; pages want to be full.
+_TELLING_S = 2.0
+# What goes on while the catalogue may not be written (catalogue_guard.py).
+READING = frozenset(
+    {"figures", "status", "sweep-status", "audit-status", "audit-order", "findings", "events"}
+)
 
 
 def build(config: Config) -> Role:
@@ -61,7 +70,8 @@ def build(config: Config) -> Role:
         opening.stack.push_async_callback(keeper.release)
         domains = {peer.name: peer.domain for peer in config.peers}
         absences = KeeperAbsences(catalogue, domains, account_metrics)
-        tools = Tools(catalogue, clients, keeper, repair, absences)
+        teller, telling = Teller(catalogue, clients, utc_now), TellingMetrics(registry)
+        tools = Tools(catalogue, clients, keeper, repair, absences, teller, telling)
         running = RunningKeeper(settings, tools, metrics)
         audits = KeeperAudits(
             settings.audit, catalogue, clients, audit_metrics, lambda: keeper.leads, running.woken
@@ -71,7 +81,8 @@ def build(config: Config) -> Role:
         reports = KeeperReports(
             maker, settings, catalogue, hearing, account_metrics, lambda: keeper.leads
         )
-        return running.work(audits, reports)
+        guard = CatalogueGuard(catalogue, clients, CatalogueMetrics(registry))
+        return guard.hold(running.work(audits, reports), READING)
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
 
@@ -101,6 +112,8 @@ class Tools:
     keeper: Keeper
     repair: Repair
     absences: KeeperAbsences
+    teller: Teller
+    telling: TellingMetrics
 
 
 class RunningKeeper:
@@ -113,6 +126,8 @@ class RunningKeeper:
         self._keeper = tools.keeper
         self._repair = tools.repair
         self._absences = tools.absences
+        self._teller = tools.teller
+        self._telling = tools.telling
         self._metrics = metrics
         self.woken = asyncio.Event()
         self._changed = asyncio.Event()  # something happened that the figures must show
@@ -127,6 +142,7 @@ class RunningKeeper:
             Part("hearing", self._hear),
             Part("repair", self._mend),
             Part("comparison", self._compare),
+            Part("telling", self._tell),
             audits.part(),
             *reports.parts(),
             Part("figures", self._measure),
@@ -169,6 +185,15 @@ class RunningKeeper:
                 if plan.mends:
                     self._changed.set()
             await part.pause(min(5, self._settings.cycle_s))
+
+    async def _tell(self, part: Part) -> None:
+        while True:
+            if self._keeper.leads:
+                with part.patient("Telling the nodes what was done"):
+                    told = await self._teller.round()
+                self._telling.untold_events.set(told.untold_events)
+            part.beat(told.sentence() if self._keeper.leads else "Standing by")
+            await part.pause(_TELLING_S)
 
     async def _compare(self, part: Part) -> None:
         """Once when this keeper leads, then at the configured distance; sooner if unsettled."""
