@@ -173,6 +173,7 @@ class Ingest(Section, frozen=True):
     metrics_address: Address = "127.0.0.1:9411"
     notary_socket: Path = Path("/run/lantai/notary-sign.sock")
     packages_in_flight: Count = 16
+    packages_waiting_max: Count = 256  # beside them: those that lack one copy, of a slow node
     workers: Count = 2
     backlog_packages_in_flight: Count = 2  # sources of priority "backlog" have places
     backlog_workers: Count = 1  # and processes of their own

@@ -50,6 +50,7 @@ class Intake:
             for each in lane
         }
         self._lead = lead
+        self._places = lead.places
         self._holder = holder
         self._now = now
         self._changed = changed
@@ -63,6 +64,11 @@ class Intake:
     def leading(self) -> int:
         """How many transfers are being led now."""
         return len(self._leading)
+
+    def sentence(self) -> str:
+        """What it is at, in words."""
+        waiting = f", {self._places.waiting} of them lack one copy" if self._places.waiting else ""
+        return f"{self.leading} packages under way{waiting}"
 
     @property
     def is_idle(self) -> bool:
@@ -126,15 +132,22 @@ class Intake:
     async def work(self, priority: Priority = Priority.DAILY) -> None:
         """Lead one package of this lane after the other, for ever. Run it once for each place."""
         lane = self._lanes[priority]
-        while True:
-            transfer, final = await self._next(lane)
-            try:
-                await self._lead_safely(transfer, final=final)
-            finally:
-                self._leading.discard(transfer.id)
-                self._changed()
-                if transfer.batch_id is not None:
-                    self._note_part(transfer)
+        async with asyncio.TaskGroup() as leading:
+            while True:
+                transfer, final = await self._next(lane)
+                freed = self._places.take(transfer.id)
+                leading.create_task(self._lead_one(transfer, final=final))
+                await freed.wait()
+
+    async def _lead_one(self, transfer: Transfer, *, final: bool) -> None:
+        try:
+            await self._lead_safely(transfer, final=final)
+        finally:
+            self._leading.discard(transfer.id)
+            self._places.leave(transfer.id)
+            self._changed()
+            if transfer.batch_id is not None:
+                self._note_part(transfer)
 
     async def _next(self, lane: Lane) -> tuple[Transfer, bool]:
         while True:

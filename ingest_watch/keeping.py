@@ -16,6 +16,7 @@ from ingest_watch import answers as statements
 from ingest_watch.answers import CopyStatement, Reason, TransferFacts
 from ingest_watch.later_version import LaterVersions
 from ingest_watch.object_builder import CONTENT, FILE_LIST, INVENTORY
+from ingest_watch.places import Places
 from ingest_watch.preparation import Acceptable
 from ingest_watch.progress import Done
 from ingest_watch.progress_notes import ProgressNotes
@@ -79,14 +80,15 @@ class Keeping:
         writer: CopyWriter,
         desk: SigningDesk,
         later: LaterVersions,
-        copies_wanted: int,
+        places: Places,
         now: Callable[[], str],
     ) -> None:
         self._catalogue = catalogue
         self._writer = writer
         self._desk = desk
         self._later = later
-        self._copies_wanted = copies_wanted
+        self._places = places
+        self._copies_wanted = writer.copies
         self._now = now
         self._notes = ProgressNotes(catalogue, now)
 
@@ -221,6 +223,8 @@ class Keeping:
 
         async def note(copy: ProvenCopy) -> None:
             proven.append(copy)
+            if len(proven) == self._copies_wanted - 1:
+                self._places.lacks_one_copy(transfer.id)
             crash_point("intake.copy-proven")
 
         built = package.built

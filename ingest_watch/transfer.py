@@ -18,6 +18,7 @@ from ingest_watch.answers import PartOutcome, Reason, TransferFacts
 from ingest_watch.batch import Batches, part_job
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.keeping import Keeping
+from ingest_watch.places import Places
 from ingest_watch.preparation import (
     Acceptable,
     Changed,
@@ -90,6 +91,7 @@ class IntakeTools:
     prepare: Callable[[Job], Awaitable[Preparation]]
     take_up: Callable[[Job], Awaitable[Preparation]]
     now: Callable[[], str]
+    places: Places
 
 
 class TransferLead:
@@ -97,6 +99,7 @@ class TransferLead:
 
     def __init__(self, tools: IntakeTools) -> None:
         self._tools = tools
+        self.places = tools.places
         self._catalogue = tools.catalogue
         self._batches = Batches(tools.catalogue, tools.now)
         self._notes = ProgressNotes(tools.catalogue, tools.now)

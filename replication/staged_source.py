@@ -6,11 +6,11 @@ Verifies nothing: the node does, against what was announced.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from storage.errors import LantaiError
 from storage.file_list import read_file_list
@@ -36,20 +36,50 @@ class _Part:
         return self.start + self.size_bytes
 
 
-class WholeStream:
-    """A stream that is small enough to be held: read once, however many nodes it goes to."""
-
-    def __init__(self, stream: bytes) -> None:
-        self._stream = stream
+class OpenSource(Protocol):
+    """A stream that holds a file open."""
 
     async def read(self, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes. Raises StagingChanged behind the end."""
-        if offset + length > len(self._stream):
-            raise StagingChanged(f"the stream has only {len(self._stream)} bytes")
-        return self._stream[offset : offset + length]
+        """Exactly `length` bytes."""
+        ...
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Let go of it."""
+        ...
+
+
+class HeldStream:
+    """A package that is small enough to be held: read once, for all nodes that are quick."""
+
+    def __init__(self, stream: bytes) -> None:
+        self.stream: bytes | None = stream
+
+    def let_go(self) -> None:
+        """Whoever still reads reads from staging: memory does not wait for a slow node."""
+        self.stream = None
+
+
+class HeldSource:
+    """One node's reading of a held stream, and of staging once that is not held any more."""
+
+    def __init__(self, held: HeldStream, open_staged: Callable[[], OpenSource]) -> None:
+        self._held = held
+        self._open_staged = open_staged
+        self._staged: OpenSource | None = None
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes. Raises StagingChanged behind the end, or OSError."""
+        stream = self._held.stream
+        if stream is None:
+            self._staged = self._staged or self._open_staged()
+            return await self._staged.read(offset, length)
+        if offset + length > len(stream):
+            raise StagingChanged(f"the stream has only {len(stream)} bytes")
+        return stream[offset : offset + length]
+
+    def close(self) -> None:
+        if self._staged is not None:
+            self._staged.close()
 
 
 class StagedPutSource:

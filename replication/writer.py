@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from monitoring.log import get_log
@@ -16,7 +17,7 @@ from replication.node_client import AnswerUnsigned
 from replication.peers import Peer
 from replication.placement import place
 from replication.put_writer import Progress, PutRefused, PutSource
-from replication.staged_source import WholeStream
+from replication.staged_source import HeldSource, HeldStream, OpenSource
 from storage.errors import Refusal
 from storage.model import SignedAnswer
 from storage.node_answer import NodeAnswer, NodeAnswerRefused, believe
@@ -27,8 +28,8 @@ log = get_log(__name__)
 
 RETRY_S_MIN = 0.5
 RETRY_S_MAX = 30.0
-# Up to this size a package is read once for all nodes, and held until the last of them has it:
-# a hop to a thread for each chunk and node costs more than its bytes.
+# Up to this size a package is read once for all nodes, and held until all but one of them have it:
+# a hop to a thread for each chunk and node costs more than its bytes, and a slow node no memory.
 _HELD_BYTES_MAX = 4 * 1024 * 1024
 
 
@@ -48,14 +49,6 @@ class PutClient(Protocol):
         ...
 
 
-class StagedSource(PutSource, Protocol):
-    """A stream that holds a file open."""
-
-    def close(self) -> None:
-        """Let go of it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class ProvenCopy:
     """One node's copy; its answer verified under the key by which we know the node."""
@@ -70,7 +63,7 @@ class PackageToStore:
     """What is stored, and whom to tell meanwhile."""
 
     order: StoreOrder
-    open_source: Callable[[], StagedSource]  # one for each node: they read at different speeds
+    open_source: Callable[[], OpenSource]  # one for each node: they read at different speeds
     proven: Callable[[ProvenCopy], Awaitable[None]]  # called once for each node, in any order
     progress: Callable[[int], None]  # bytes that the slowest node has written
     holders: frozenset[str] = frozenset()  # nodes that have the version before this one
@@ -85,7 +78,7 @@ class CopyWriter:
         self._clients = clients
         self._peers = peers
         self._keys = {peer.name: VerifyKey.from_hex(peer.verify_key) for peer in peers}
-        self._copies = copies
+        self.copies = copies
 
     async def store(self, package: PackageToStore) -> None:
         """Return when N of N nodes have proven their copies.
@@ -94,9 +87,9 @@ class CopyWriter:
         again resumes. Raises StoreRefused (in an ExceptionGroup) when a node says never, and
         TooFewDomains.
         """
-        package = await _read_once(package)
+        package = await _read_once(package, self.copies)
         object_id = package.order.object_id
-        peers = place(object_id, self._peers, self._copies, package.holders)
+        peers = place(object_id, self._peers, self.copies, package.holders)
         written = dict.fromkeys((peer.name for peer in peers), 0)
 
         def noting(peer: Peer) -> Progress:
@@ -139,11 +132,21 @@ class CopyWriter:
         return ProvenCopy(peer, said, answer)
 
 
-async def _read_once(package: PackageToStore) -> PackageToStore:
-    """A small package with its stream in memory; a large one as it is."""
+async def _read_once(package: PackageToStore, copies: int) -> PackageToStore:
+    """A small package with its stream in memory while it is worth it; a large one as it is."""
     length = package.order.total_bytes
     if length > _HELD_BYTES_MAX:
         return package
     with closing(package.open_source()) as source:
-        stream = WholeStream(await source.read(0, length))
-    return replace(package, open_source=lambda: stream)
+        held = HeldStream(await source.read(0, length))
+    lacking = copies
+
+    async def proven(copy: ProvenCopy) -> None:
+        nonlocal lacking
+        lacking -= 1
+        if lacking <= 1:
+            held.let_go()
+        await package.proven(copy)
+
+    open_held = partial(HeldSource, held, package.open_source)
+    return replace(package, open_source=open_held, proven=proven)

@@ -77,11 +77,11 @@ class Sender:
         self._outside.mkdir(exist_ok=True)
         self.sent: list[Sent] = []
 
-    def send(self, count: int = 1, files: int = 3) -> list[Sent]:
-        """Send so many packages; return them."""
+    def send(self, count: int = 1, files: int = 3, size_bytes: int = 700) -> list[Sent]:
+        """Send so many packages, of so many files of that size; return them."""
         first = len(self.sent)
         for number in range(first, first + count):
-            payload = {f"{index}.bin": self._chance.randbytes(700) for index in range(files)}
+            payload = {f"{index}.bin": self._chance.randbytes(size_bytes) for index in range(files)}
             name = f"case-{number:04}"
             package = Sent(name, bag(payload, name))
             write_folder(package.files, self._outside / name)

@@ -24,6 +24,7 @@ from ingest_watch.keeping import Keeping
 from ingest_watch.lanes import Priority
 from ingest_watch.later_version import LaterVersions
 from ingest_watch.notary import Demands, KnownNode
+from ingest_watch.places import Places
 from ingest_watch.preparation import Job, Preparation, Profile
 from ingest_watch.prepare import prepare, take_up
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
@@ -198,6 +199,7 @@ class IntakeWorld:
         clients = {node.name: node for node in self.nodes}
         writer = CopyWriter(clients, [node.peer for node in self.nodes], len(self.nodes))
         later = LaterVersions(self.catalogue, InventoryFetch(clients), self.versions_from)
+        places = Places(waiting_max=256)
         tools = IntakeTools(
             archive="馆",
             staging=self.staging,
@@ -209,10 +211,11 @@ class IntakeWorld:
             },
             catalogue=self.catalogue,
             desk=desk,
-            keeping=Keeping(self.catalogue, writer, desk, later, len(self.nodes), now),
+            keeping=Keeping(self.catalogue, writer, desk, later, places, now),
             prepare=self._in_thread,
             take_up=lambda job: asyncio.to_thread(take_up, job),
             now=now,
+            places=places,
         )
         arrivals = {
             name: Arrivals(name, drop, Settler(self.rule), self.catalogue, now, lambda: self.now_s)

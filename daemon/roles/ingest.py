@@ -28,6 +28,7 @@ from ingest_watch.keeping import Keeping
 from ingest_watch.lanes import Priority
 from ingest_watch.later_version import LaterVersions
 from ingest_watch.leftovers import clear_leftovers
+from ingest_watch.places import Places
 from ingest_watch.preparation import Profile
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
 from ingest_watch.signing_desk import SigningDesk
@@ -67,6 +68,7 @@ def build(config: Config) -> Role:
         clients = await open_clients(config, opening, ROLE, settings.name)
         readers = await open_lanes(settings, opening)
         desk = SigningDesk(settings.notary_socket)
+        places = Places(settings.packages_waiting_max)
         writer = CopyWriter(clients, peers_of(config), config.site.copies)
         later = LaterVersions(catalogue, InventoryFetch(clients), _senders_of_versions(settings))
         tools = IntakeTools(
@@ -75,10 +77,11 @@ def build(config: Config) -> Role:
             senders={source.name: _sender(settings, source) for source in settings.sources},
             catalogue=catalogue,
             desk=desk,
-            keeping=Keeping(catalogue, writer, desk, later, config.site.copies, _now),
+            keeping=Keeping(catalogue, writer, desk, later, places, _now),
             prepare=readers.prepare,
             take_up=readers.take_up,
             now=_now,
+            places=places,
         )
         return RunningIngest(settings, catalogue, tools, readers, metrics).work()
 
@@ -180,7 +183,7 @@ class RunningIngest:
             for _ in range(self._settings.backlog_packages_in_flight):
                 leading.create_task(self._intake.work(Priority.BACKLOG))
             while True:
-                part.beat(f"{self._intake.leading} packages under way")
+                part.beat(self._intake.sentence())
                 await part.pause(2)
 
     async def _take_over(self, part: Part) -> None:

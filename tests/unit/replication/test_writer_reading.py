@@ -6,7 +6,7 @@ import pytest
 
 from replication.peers import Peer
 from replication.put_writer import Progress, PutRefused, PutSource
-from replication.staged_source import StagingChanged, WholeStream
+from replication.staged_source import HeldSource, HeldStream, StagingChanged
 from replication.writer import CopyWriter, PackageToStore, ProvenCopy, StoreRefused
 from storage.model import SignedAnswer
 from storage.volume.order import StoreOrder
@@ -80,6 +80,19 @@ async def test_a_large_package_is_opened_for_each_node_and_never_held() -> None:
 
 
 async def test_a_held_stream_does_not_read_behind_its_end() -> None:
-    assert await WholeStream(b"abcdef").read(2, 4) == b"cdef"
+    source = HeldSource(HeldStream(b"abcdef"), CountedStream(b"").open)
+    assert await source.read(2, 4) == b"cdef"
     with pytest.raises(StagingChanged, match="only 6 bytes"):
-        await WholeStream(b"abcdef").read(2, 5)
+        await source.read(2, 5)
+
+
+async def test_what_is_not_held_any_more_is_read_from_staging() -> None:
+    """1. A quick node reads. 2. The stream is let go. 3. A slow one goes on, and closes."""
+    staged = CountedStream(b"abcdef")
+    held = HeldStream(staged.stream)
+    source = HeldSource(held, staged.open)
+    assert await source.read(0, 2) == b"ab"
+    held.let_go()
+    assert await source.read(2, 4) == b"cdef"
+    source.close()
+    assert (staged.reads, staged.opened, staged.closed) == ([(2, 4)], 1, 1)
