@@ -121,6 +121,10 @@ def rename_noreplace(source: Path, target: Path) -> None:
         raise OSError(number, os.strerror(number), str(source), None, str(target))
 
 
+class SyncFailedError(OSError):
+    """syncfs reported that a write was lost: of no matter what error, never to be tried again."""
+
+
 class SyncDescriptor:
     """One syncfs(2) on a descriptor that was opened before the writes it answers for.
 
@@ -135,8 +139,8 @@ class SyncDescriptor:
     def ask(self) -> None:
         """Write back the whole file system and close.
 
-        Raises OSError if any write since the opening was lost: then everything that was open on
-        this file system is condemned.
+        Raises SyncFailedError if any write since the opening was lost: then everything that was
+        open on this file system is condemned.
         """
         assert not self._asked, "a sync descriptor answers once"
         assert self._descriptor >= 0, "the sync descriptor is closed"
@@ -144,7 +148,7 @@ class SyncDescriptor:
         try:
             if _libc.syncfs(self._descriptor) != 0:
                 number = ctypes.get_errno()
-                raise OSError(number, f"syncfs: {os.strerror(number)}")
+                raise SyncFailedError(number, f"syncfs: {os.strerror(number)}")
         finally:
             self.close()
 

@@ -23,6 +23,7 @@ from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.node_door import Door, open_door
 from daemon.roles.node_metrics import NodeGauges
 from daemon.roles.openings import open_wire
+from monitoring.log import get_log
 from monitoring.metrics import new_registry
 from replication.auditing import CopyAuditor
 from replication.authentication import Authenticator
@@ -44,8 +45,11 @@ from storage.sweep.model import PassKind, PassOrder, PassScope, rfc3339
 from storage.sweep.pace import HoursOfDay, Patience
 from storage.sweep.plan import StorageClass, SweepSettings
 from storage.sweep.sweeper import Sweeper, TrailPlace
+from storage.volume.refusals import VolumeRefusal
 from storage.volume.settings import VolumeSettings
 from storage.volume.volume import Volume
+
+log = get_log(__name__)
 
 ROLE = "node"
 _GREETING_S = 10.0
@@ -129,9 +133,16 @@ class RunningNode:
     async def _measure(self, part: Part) -> None:
         while True:
             await asyncio.to_thread(self.volume.abandon_idle, _ABANDONED_S)
+            await self._watch_disk()
             state = await self.gauges.measure()
             part.beat(f"{state.objects} objects, {state.state}: {state.message}")
             await part.pause(2)
+
+    async def _watch_disk(self) -> None:
+        try:
+            await asyncio.to_thread(self.volume.watch_disk)
+        except VolumeRefusal as refusal:
+            log.warning("node.disk.unfit", reason=str(refusal))
 
     async def _status(self, _request: Request) -> dict[str, Any]:
         state = await asyncio.to_thread(self.volume.state)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from monitoring.log import get_log
 from storage.canary.proving import prove_processes
+from storage.errors import Refusal
 from storage.sweep.account import CheckedAges, SweepAccount, ages_of, bucket_edges
 from storage.sweep.cycle import CycleRun, Workshop
 from storage.sweep.listing import PassList, held_by_class
@@ -196,6 +197,11 @@ class Sweeper:
                     if not await self._mend_index():
                         raise
                     log.warning("sweep.index.rotted", reason=str(rotten.exceptions[0]))
+                except* Refusal as refused:
+                    # What was found is found again once the disk takes records.
+                    if await asyncio.to_thread(self._volume.takes_records):
+                        raise
+                    log.warning("sweep.unrecorded", reason=str(refused.exceptions[0]))
             watch.cancel()
 
     async def _take_step(self) -> None:

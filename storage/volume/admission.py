@@ -5,6 +5,7 @@ journal, fences off writers that lost their lease, and keeps the reserve free.
 """
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from storage.volume.order import StoreOrder, check_order
 from storage.volume.receiving import PreviousVersion
 from storage.volume.records import Records
 from storage.volume.refusals import (
+    FileUnreadable,
     OpConflict,
     OperationClosed,
     StaleEpoch,
@@ -74,6 +76,12 @@ class Admission:
     def begin(self, order: StoreOrder) -> Incoming | SignedAnswer:
         """The operation to write to, or the answer it got already. Raises VolumeRefusal."""
         check_order(order)
+        try:
+            return self._begin(order)
+        except (OSError, sqlite3.Error) as error:
+            raise FileUnreadable(f"this volume's own records cannot be read: {error}") from error
+
+    def _begin(self, order: StoreOrder) -> Incoming | SignedAnswer:
         with self._lock:
             known = self._known_answer(order)
             if known is not None:

@@ -18,6 +18,13 @@ class Gate:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reason: str | None = None
+        self._waits_for_room = False
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether all that is wrong is a full disk: then a test may open it without a person."""
+        with self._lock:
+            return self._reason is not None and self._waits_for_room
 
     @property
     def reason(self) -> str | None:
@@ -25,12 +32,12 @@ class Gate:
         with self._lock:
             return self._reason
 
-    def shut(self, reason: str) -> None:
-        """Stop writing. The first reason stays."""
+    def shut(self, reason: str, *, for_room: bool = False) -> None:
+        """Stop writing. The first reason stays, unless that was only a full disk."""
         with self._lock:
-            if self._reason is not None:
+            if self._reason is not None and (for_room or not self._waits_for_room):
                 return
-            self._reason = reason
+            self._reason, self._waits_for_room = reason, for_room
         log.error("volume.read-only", reason=reason)
 
     def open(self) -> None:

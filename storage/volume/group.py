@@ -29,7 +29,7 @@ from storage.volume.refusals import (
     ReadBackFailed,
     VersionTaken,
     VolumeRefusal,
-    WriteLost,
+    refusal_of,
 )
 
 log = get_log(__name__)
@@ -68,7 +68,7 @@ def commit_group(parts: GroupParts, members: Sequence[Incoming]) -> dict[str, Ou
         parts.guard.check()
         _commit(parts, members, outcomes)
     except (OSError, VolumeRefusal) as error:
-        reason = error if isinstance(error, VolumeRefusal) else _lost(error)
+        reason = _reason(error)
         parts.condemn(reason)
         for member in members:
             if member.op_id not in outcomes:
@@ -175,5 +175,7 @@ def _refuse(member: Incoming, reason: VolumeRefusal, outcomes: dict[str, Outcome
     member.end(reason)
 
 
-def _lost(error: OSError) -> WriteLost:
-    return WriteLost(f"the disk failed while a group was committed: {error}")
+def _reason(error: OSError | VolumeRefusal) -> VolumeRefusal:
+    if isinstance(error, VolumeRefusal):
+        return error
+    return refusal_of(error, "the disk failed while a group was committed")

@@ -29,13 +29,12 @@ from storage.volume.refusals import (
     ContentRefused,
     OperationClosed,
     VolumeBusy,
-    VolumeFull,
     VolumeRefusal,
     WriteLost,
+    refusal_of,
 )
 
 _COPY_BYTES = 1024 * 1024
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # Open files, memory: nothing is wrong with the disk.
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
@@ -238,11 +237,11 @@ def _as_refusal(error: Exception) -> VolumeRefusal:
         return error
     if isinstance(error, FileListInvalid):
         return ContentRefused(f"file list: {error}")
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return VolumeFull(f"the disk ran full: {error}")
-    if isinstance(error, OSError) and error.errno in _SHORT:
+    if not isinstance(error, OSError):
+        return WriteLost(f"the disk refused a write: {error}")
+    if error.errno in _SHORT:
         return VolumeBusy(f"this process has no more of something: {error}")
-    return WriteLost(f"the disk refused a write: {error}")
+    return refusal_of(error, "the disk refused a write")
 
 
 def _copy(source: Path, target: Path) -> None:

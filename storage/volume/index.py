@@ -21,7 +21,7 @@ from storage.volume.index_schema import SCHEMA, SCHEMA_VERSION
 from storage.volume.index_sweep import SweepIndex
 from storage.volume.journal_records import Record
 from storage.volume.publish import decoded_folder_name
-from storage.volume.refusals import IndexUnwritable
+from storage.volume.refusals import IndexUnwritable, VolumeFull
 
 # Everything that comes from the journal.
 _TABLES = (
@@ -67,6 +67,9 @@ class Reached:
     content_bytes: int
 
 
+NOTHING_REACHED = Reached(0, Place(1, 0), 0, 0)
+
+
 class Index:
     """Thread-safe: one connection, one lock, short statements."""
 
@@ -98,6 +101,8 @@ class Index:
         try:
             self._apply(records)
         except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise VolumeFull(f"the disk ran full: no room for the index: {error}") from error
             self.failed = True
             raise IndexUnwritable(f"the index takes no rows: {error}") from error
 

@@ -29,6 +29,7 @@ from storage.sweep.model import (
     rfc3339,
 )
 from storage.volume.findings import Finding
+from storage.volume.refusals import IndexUnwritable
 
 # Damaged objects keep an old time of checking after they were looked at: they are passed over.
 _OLDEST_LEFT = (
@@ -347,6 +348,10 @@ class SweepIndex:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            yield
+        """Raises IndexUnwritable where the disk takes no rows; a rotten page raises as it does."""
+        try:
+            with self._lock, self._database:
+                self._database.execute("BEGIN IMMEDIATE")
+                yield
+        except sqlite3.OperationalError as error:
+            raise IndexUnwritable(f"the index takes no rows: {error}") from error

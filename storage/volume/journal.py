@@ -27,7 +27,14 @@ from storage.volume.journal_records import (
     read_records,
     record_at,
 )
-from storage.volume.refusals import JournalRotten, SegmentUnknown, WriteLost
+from storage.volume.refusals import (
+    FULL_ERRORS,
+    JournalRotten,
+    SegmentUnknown,
+    VolumeFull,
+    WriteLost,
+    refusal_of,
+)
 
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024
 
@@ -96,7 +103,8 @@ class Journal:
         """Write down what `compose(first sequence, time)` returns; durable when this returns.
 
         Raises WriteLost if the medium did not take it: then nothing that was to be recorded may
-        be acknowledged, and the journal refuses everything after.
+        be acknowledged, and the journal refuses everything after. Raises VolumeFull if there was
+        no room, and then it is as before.
         """
         with self._lock:
             self._refuse_if_unusable()
@@ -187,24 +195,43 @@ class Journal:
             )
             lines.append(line)
             offset += len(line)
-        write_all(self._descriptor, b"".join(lines), self._end)
+        self._put(b"".join(lines))
         crash_point("journal.written")
         os.fsync(self._descriptor)
         crash_point("journal.synced")
         self._chain, self._sequence, self._end = chain, sequence, offset
         return records
 
+    def _put(self, lines: bytes) -> None:
+        try:
+            write_all(self._descriptor, lines, self._end)
+        except OSError as error:
+            if error.errno not in FULL_ERRORS:
+                raise
+            # What is there of them must not lie behind a shorter record some day.
+            os.ftruncate(self._descriptor, self._end)
+            raise VolumeFull(f"the disk ran full: no room for the journal: {error}") from error
+
     def _begin_segment(self) -> None:
         number = self._segment + 1
         path = self._folder / _segment_name(number)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o640)
+        try:
+            descriptor = os.open(path, flags, 0o640)
+        except OSError as error:
+            raise refusal_of(error, "no new journal segment") from error
         crash_point("journal.segment-made")
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._segment, self._end = descriptor, number, 0
         opening = Event("segment", {"segment": number, "previous_chain": self._chain.hex()})
-        self._write([opening], timestamp(datetime.now(UTC)))
+        try:
+            self._write([opening], timestamp(datetime.now(UTC)))
+        except VolumeFull:
+            os.close(descriptor)
+            path.unlink()
+            self._descriptor, self._segment = -1, number - 1
+            raise
         fsync_folder(self._folder)
 
     def _open_last_segment(self) -> None:

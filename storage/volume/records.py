@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from storage.volume.events import Event
 from storage.volume.index import Index
 from storage.volume.journal import Compose, Journal
-from storage.volume.refusals import IndexUnwritable, VolumeRefusal, WriteLost
+from storage.volume.refusals import IndexUnwritable, VolumeFull, VolumeRefusal, WriteLost
 
 # Shuts the gate and closes every open operation.
 Condemn = Callable[[VolumeRefusal], None]
@@ -28,11 +28,12 @@ class Records:
     def write(self, compose: Compose) -> None:
         """Write down what `compose(first sequence, time)` returns; durable when this returns.
 
-        Raises WriteLost or IndexUnwritable, once the volume is read-only, or JournalRotten.
+        Raises WriteLost, IndexUnwritable or VolumeFull, once the volume is read-only, or
+        JournalRotten.
         """
         try:
             self.index.apply(self.journal.append(compose))
-        except (WriteLost, IndexUnwritable) as reason:
+        except (WriteLost, IndexUnwritable, VolumeFull) as reason:
             self.condemn(reason)
             raise
 

@@ -4,10 +4,15 @@ docs/wire/put.md (codes a writer hears) and docs/formats/volume.md. `retry` says
 request may succeed later without a person. Damage is not here: a sweep returns findings.
 """
 
+import errno
 from typing import ClassVar
 
+from storage.durable import SyncFailedError
 from storage.errors import Refusal
 from storage.sweep.model import Damage
+
+# What the kernel says when there is no room: nothing that was written before is in doubt.
+FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class VolumeRefusal(Refusal):
@@ -61,7 +66,7 @@ class VolumeReadOnly(VolumeRefusal):
 
 
 class VolumeFull(VolumeRefusal):
-    """The package does not fit beside the reserve."""
+    """The package does not fit beside the reserve, or the disk ran full."""
 
     code = "full"
     retry = True
@@ -139,6 +144,13 @@ class WriteLost(VolumeRefusal):
     """The kernel reported a lost write: every operation that was open is condemned."""
 
     code = "write-lost"
+
+
+def refusal_of(error: OSError, what: str) -> VolumeRefusal:
+    """What an error of the disk means for whoever was writing: no room, or a lost write."""
+    if error.errno in FULL_ERRORS and not isinstance(error, SyncFailedError):
+        return VolumeFull(f"the disk ran full: {what}: {error}")
+    return WriteLost(f"{what}: {error}")
 
 
 class IndexUnwritable(VolumeRefusal):

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from monitoring.log import get_log
 from storage.crash_point import crash_point
@@ -21,7 +21,7 @@ from storage.volume.identity import IDENTITY_NAME, SIGNATURE_NAME, MountGuard
 from storage.volume.publish import Publisher, safe_below
 from storage.volume.records import Records
 from storage.volume.records_check import RecordsCheck
-from storage.volume.refusals import VolumeRefusal
+from storage.volume.refusals import VolumeRefusal, refusal_of
 from storage.volume.settings import VolumeSettings
 
 # What a volume puts into its own root (docs/formats/volume.md, "Tree").
@@ -113,9 +113,7 @@ class SweepBook:
             stray = safe_below(self._settings.root, path)
             if stray is None or self._is_entangled(path):
                 raise StrayOwned(f"{path} is not a stray: it is left where it is")
-            with SyncDescriptor(self._settings.staging) as sync:
-                target = self._publisher.set_aside(stray)
-                sync.ask()
+            target = self._set_aside(stray)
             crash_point("sweep.stray-aside")
             self._write(
                 Event(
@@ -128,6 +126,17 @@ class SweepBook:
                     },
                 )
             )
+
+    def _set_aside(self, stray: Path) -> str:
+        try:
+            with SyncDescriptor(self._settings.staging) as sync:
+                target = self._publisher.set_aside(stray)
+                sync.ask()
+        except OSError as error:
+            reason = refusal_of(error, "a stray could not be moved aside")
+            self._records.condemn(reason)
+            raise reason from error
+        return target
 
     def records_check(self) -> RecordsCheck:
         """A check of journal and index as they are now, to be run by another process."""

@@ -24,6 +24,7 @@ from storage.sweep.model import (
     rfc3339,
 )
 from storage.volume.foreground import ForegroundMeter
+from storage.volume.gate import Gate
 from storage.volume.index import Index
 from storage.volume.journal import Journal
 from storage.volume.records_check import RecordsCheck
@@ -37,6 +38,7 @@ class SweptSide:
     _book: SweepBook
     _foreground: ForegroundMeter
     _journal: Journal
+    _gate: Gate
     _changes: list[Reason]
     _group_lock: threading.Lock
 
@@ -86,7 +88,8 @@ class SweptSide:
 
     def takes_records(self) -> bool:
         """Whether what a sweep finds can be put on record."""
-        return self._journal.takes_records
+        full = self._gate.waits_for_room
+        return self._journal.takes_records and not self._index.failed and not full
 
     def records_check(self) -> RecordsCheck:
         """A check of journal and index, to be run in a process of the sweep."""

@@ -7,6 +7,7 @@ on the disk, except `commit`.
 
 import asyncio
 import os
+import sqlite3
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -23,7 +24,7 @@ from storage.signing import SigningKey
 from storage.sweep.model import (
     Reason,
 )
-from storage.volume import creation, opening
+from storage.volume import creation, disk_watch, opening
 from storage.volume.admission import Admission
 from storage.volume.block_lists import BlockLists, StoredFile
 from storage.volume.boot_facts import changes_since, present_facts
@@ -35,6 +36,7 @@ from storage.volume.gate import Gate
 from storage.volume.group import GroupParts, Outcome, commit_group
 from storage.volume.identity import MountGuard, NodeIdentity
 from storage.volume.incoming import Incoming
+from storage.volume.index import NOTHING_REACHED
 from storage.volume.journal import Journal
 from storage.volume.order import KEEPER_SCOPE, StoreOrder
 from storage.volume.publish import Publisher
@@ -50,6 +52,7 @@ from storage.volume.refusals import (
     MediumUnproven,
     OperationClosed,
     PreviousDamaged,
+    VolumeFull,
     VolumeRefusal,
     WriteLost,
 )
@@ -241,8 +244,12 @@ class Volume(SweptSide):
     def state(self) -> VolumeState:
         """How it is at this moment."""
         reason = self._gate.reason
-        warnings = self._index.sweep.volume_findings()
-        reached = self._index.reached()
+        try:
+            warnings = self._index.sweep.volume_findings()
+            reached = self._index.reached()
+        except sqlite3.Error as error:
+            reason = reason or f"the index cannot be read: {error}"
+            warnings, reached = [], NOTHING_REACHED
         try:
             disk = os.statvfs(self.settings.staging)
             free_bytes = disk.f_bavail * disk.f_frsize - self.settings.reserve_bytes
@@ -276,19 +283,31 @@ class Volume(SweptSide):
         """Take writes again: records are what the medium holds of them, staging is cleared up."""
         try:
             self._journal.reopen()
-        except (OSError, StillCachedError) as error:
-            raise MediumFaulty(f"the journal cannot be read from the medium: {error}") from error
-        opening.is_journal_lost(
-            self.settings, self.identity.node_uuid, self._journal, self._index, self._gate
-        )
-        if self._journal.rot is not None:
-            raise JournalRotten(self._journal.rot)
-        if self._index.failed:
-            self._index.renew(self._journal.records())
-        opening.catch_up_or_rebuild(self._index, self._journal)
-        self._recover()
+            opening.is_journal_lost(
+                self.settings, self.identity.node_uuid, self._journal, self._index, self._gate
+            )
+            if self._journal.rot is not None:
+                raise JournalRotten(self._journal.rot)
+            if self._index.failed:
+                self._index.renew(self._journal.records())
+            opening.catch_up_or_rebuild(self._index, self._journal)
+            self._recover()
+        except (OSError, sqlite3.Error, StillCachedError) as error:
+            raise MediumFaulty(f"what the disk holds cannot be recovered: {error}") from error
         self._admission.recovered()
         self._gate.open()
+
+    def watch_disk(self) -> None:
+        """Look at the disk without a writer's help: call it every few seconds.
+
+        Shuts the volume when the disk went away or takes no writes any more; tests it and opens
+        it again when all that was wrong was a full disk, and there is room.
+        """
+        reason = disk_watch.what_is_wrong(self._guard, self.settings)
+        if reason is not None:
+            self._condemn(reason)
+        elif self._gate.waits_for_room and disk_watch.has_room(self.settings):
+            self.self_test()
 
     def rebuild_index(self) -> None:
         """Make the index anew from the whole journal, checking every link of its chain.
@@ -354,5 +373,5 @@ class Volume(SweptSide):
 
     def _condemn(self, reason: VolumeRefusal) -> None:
         """A write was lost somewhere on this disk: nothing that was open is believed."""
-        self._gate.shut(str(reason))
+        self._gate.shut(str(reason), for_room=isinstance(reason, VolumeFull))
         self._admission.condemn_all(reason)
