@@ -28,6 +28,7 @@ from storage.catalogue.model import (
     PackageState,
 )
 from storage.catalogue.schema import audits, packages
+from storage.catalogue.statements import columns_of
 
 AUDIT_COMPARED = "audit.compared"
 # Literals, as in `ix_audits_open`: a parameter would keep the database from using that index.
@@ -81,7 +82,9 @@ def auditable(connection: Connection, numbers: Iterable[int]) -> list[Package]:
         )
         .exists()
     )
-    newest = select(packages).where(packages.c.state == PackageState.STORED, ~is_superseded)
+    newest = select(*columns_of(packages, Package)).where(
+        packages.c.state == PackageState.STORED, ~is_superseded
+    )
     wanted = iter(numbers)
     found: list[Package] = []
     while some := list(islice(wanted, _NUMBERS_AT_ONCE)):

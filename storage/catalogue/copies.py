@@ -23,12 +23,15 @@ _REPLACE = (
         {
             column.name: bindparam(f"new_{column.name}", type_=column.type)
             for column in copies.c
-            if not column.primary_key
+            if not column.primary_key and column is not copies.c.counted
         }
     )
 )
+_COLUMNS = tuple(column for column in copies.c if column is not copies.c.counted)
 _OF_PACKAGE = (
-    select(copies).where(copies.c.package_id == bindparam("by_package_id")).order_by(copies.c.node)
+    select(*_COLUMNS)
+    .where(copies.c.package_id == bindparam("by_package_id"))
+    .order_by(copies.c.node)
 )
 _LOCK = select(packages.c.id).where(packages.c.id == bindparam("by_id")).with_for_update()
 _GOOD = select(func.count()).where(
@@ -166,7 +169,7 @@ def forget_node(connection: Connection, node: str) -> int:
 
 def on_node(connection: Connection, node: str, *, after: int = 0, limit: int = 1000) -> list[Copy]:
     """What one node should hold, in the order of package numbers."""
-    query = select(copies).where(copies.c.node == node, copies.c.package_id > after)
+    query = select(*_COLUMNS).where(copies.c.node == node, copies.c.package_id > after)
     query = query.order_by(copies.c.package_id).limit(limit)
     return _copies(connection.execute(query).mappings())
 

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, select
 from storage.catalogue import tallies
 from storage.catalogue.model import CopyState, Package, PackageState
 from storage.catalogue.schema import copies, packages
+from storage.catalogue.statements import columns_of
 from storage.view.holdings import HeldPackage, HeldVersion, HoldingsTotals
 
+_COLUMNS = columns_of(packages, Package)
 _STORED = packages.c.state == PackageState.STORED
 
 
@@ -43,7 +45,7 @@ def stored_after(
         )
         .exists()
     )
-    query = select(packages).where(packages.c.object_id > after, _STORED, ~is_superseded)
+    query = select(*_COLUMNS).where(packages.c.object_id > after, _STORED, ~is_superseded)
     if source is None:
         query = query.order_by(packages.c.object_id)
     else:
@@ -57,7 +59,7 @@ def stored_after(
 
 def held_package(connection: Connection, source: str, identifier: str) -> HeldPackage | None:
     """One package, or None if nothing of that name is stored."""
-    query = select(packages).where(
+    query = select(*_COLUMNS).where(
         packages.c.source == source, packages.c.identifier == identifier, _STORED
     )
     rows = connection.execute(query.order_by(packages.c.version)).mappings()

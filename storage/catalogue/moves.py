@@ -35,7 +35,7 @@ from storage.catalogue.model import (
     TransferState,
 )
 from storage.catalogue.schema import copies, findings, moves, packages, transfers
-from storage.catalogue.statements import insert_new
+from storage.catalogue.statements import columns_of, insert_new
 
 COPY_MOVED = "copy.moved"
 MOVE_FAILED = "copy.move-failed"
@@ -84,7 +84,9 @@ def to_move(
     connection: Connection, leaving: str, staying: Staying, after: int, limit: int
 ) -> list[HeldObject]:
     """Objects of the node `leaving` of which too few copies stay, in the order of their numbers."""
-    query = select(packages).join(copies, copies.c.package_id == packages.c.id)
+    query = select(*columns_of(packages, Package)).join(
+        copies, copies.c.package_id == packages.c.id
+    )
     query = query.where(copies.c.node == leaving, packages.c.id > after, *_lacking(staying))
     rows = connection.execute(query.order_by(packages.c.id).limit(limit)).mappings()
     return _held(connection, [Package(**row) for row in rows])
@@ -92,7 +94,7 @@ def to_move(
 
 def endangered(connection: Connection, staying: Staying, limit: int) -> list[HeldObject]:
     """Objects with one good copy or none and too few that stay, the fewest first."""
-    query = select(packages).where(
+    query = select(*columns_of(packages, Package)).where(
         packages.c.copies_committed < packages.c.copies_wanted,
         packages.c.copies_committed <= 1,
         *_lacking(staying),
@@ -199,6 +201,14 @@ def forget_rested(connection: Connection, at: str) -> None:
     """Remove what need not be remembered any more."""
     done = and_(moves.c.state == MoveState.DONE, moves.c.not_before <= at)
     connection.execute(delete(moves).where(done))
+
+
+def still_counts(connection: Connection, node: str) -> bool:
+    """Whether any copy on this node counts as good."""
+    query = select(copies.c.node).where(
+        copies.c.node == node, copies.c.state == CopyState.COMMITTED
+    )
+    return connection.scalar(query.limit(1)) is not None
 
 
 def give_up(connection: Connection, node: str, at: str) -> int:

@@ -179,7 +179,7 @@ def find_version(connection: Connection, object_id: str, version: int) -> Packag
 
 def versions_of_object(connection: Connection, object_id: str) -> list[Package]:
     """Every version of an object, by its OCFL id."""
-    query = select(packages).where(packages.c.object_id == object_id)
+    query = select(*_COLUMNS).where(packages.c.object_id == object_id)
     return _packages(connection, query.order_by(packages.c.version))
 
 
@@ -188,7 +188,7 @@ def of_source(
 ) -> list[Package]:
     """Stored packages of one sender by identifier and version, after the last pair seen."""
     place = tuple_(packages.c.identifier, packages.c.version)
-    query = select(packages).where(packages.c.source == source, place > tuple_(*after))
+    query = select(*_COLUMNS).where(packages.c.source == source, place > tuple_(*after))
     query = query.where(packages.c.state == PackageState.STORED)
     order = (packages.c.identifier, packages.c.version)
     return _packages(connection, query.order_by(*order).limit(limit))
@@ -196,13 +196,13 @@ def of_source(
 
 def page(connection: Connection, *, after: int = 0, limit: int = 100) -> list[Package]:
     """All packages in the order of their numbers."""
-    query = select(packages).where(packages.c.id > after).order_by(packages.c.id)
+    query = select(*_COLUMNS).where(packages.c.id > after).order_by(packages.c.id)
     return _packages(connection, query.limit(limit))
 
 
 def below_target(connection: Connection, *, after: int = 0, limit: int = 1000) -> list[Package]:
     """Stored packages with fewer committed copies than wanted: what the keeper mends."""
-    query = select(packages).where(
+    query = select(*_COLUMNS).where(
         packages.c.copies_committed < packages.c.copies_wanted,
         packages.c.state == PackageState.STORED,
         packages.c.id > after,

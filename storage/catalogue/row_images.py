@@ -4,11 +4,11 @@ docs/formats/chronicle.md, "Rows". Bytes are told as text where they are UTF-8, 
 Which rows go where is for chronicle.py and replay.py to say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import LargeBinary, Table
+from sqlalchemy import Column, LargeBinary, Table
 
 from storage.catalogue.schema import metadata
 from storage.chronicle.bytes_told import read_bytes, told_bytes
@@ -19,8 +19,13 @@ def image_of(table: Table, row: Mapping[Any, Any]) -> Row:
     """One row as it is told; of members it lacks nothing is said."""
     return Row(
         table.name,
-        {column.name: _told(row[column.name]) for column in table.c if column.name in row},
+        {column.name: _told(row[column.name]) for column in _told_of(table) if column.name in row},
     )
+
+
+def _told_of(table: Table) -> Iterator[Column[Any]]:
+    """Its columns but for those that follow from others (`info`): they are made anew."""
+    return (column for column in table.c if "follows_from" not in column.info)
 
 
 def values_of(row: Row) -> dict[str, Any]:

@@ -8,6 +8,8 @@ needs a revision in `migrations/versions`; a test holds the two equal.
 Moments are RFC 3339 text in UTC, 27 characters (timestamps.py). Digests are lower-case hexadecimal.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -29,6 +31,8 @@ from storage.catalogue.columns import Exact, Moment, Number, Sha256, Word, colum
 from storage.catalogue.dispatch_schema import dispatch_tables
 from storage.catalogue.fixity_schema import finding_tables, keeping_tables
 from storage.catalogue.membership_schema import membership_tables
+from storage.catalogue.tree_schema import tree_tables
+from storage.hash_tree.leaf import LeafState, partition_of
 from storage.model import VerifyMode
 
 # What `alembic_version` must say for this program to work (migrations/versions).
@@ -41,6 +45,11 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     }
 )
+
+
+def _partition(context: Any) -> int:
+    return partition_of(context.get_current_parameters()["object_id"])
+
 
 transfers = Table(
     "transfers",
@@ -179,8 +188,16 @@ packages = Table(
     column("matter", Exact, "Matter code of its records; NULL: several, or not said.", null=True),
     column("record_class", Exact, "Class (类别) of the scope table; NULL likewise.", null=True),
     column("retention", String(8), "Y, D30, D10: the longest of all; NULL likewise.", null=True),
+    Column(
+        "partition",
+        Integer,
+        default=_partition,
+        info={"follows_from": "object_id"},
+        doc="Of the hash tree, from object_id (docs/wire/tree.md); an insert fills it by itself.",
+    ),
     UniqueConstraint("object_id", "version"),
     UniqueConstraint("source", "identifier", "version"),
+    Index("ix_packages_partition", "partition", "object_id"),
     Index(
         "ix_packages_below_target",
         "id",
@@ -214,6 +231,12 @@ copies = Table(
     ),
     column("answer", LargeBinary, "The node's answer: the exact bytes it signed."),
     column("signature", LargeBinary, "Ed25519 over them, 64 bytes."),
+    Column(
+        "counted",
+        Word(LeafState),
+        info={"follows_from": "tree_sums"},
+        doc="As what it is in tree_sums; NULL: not at all. Only tree_sums.py writes it.",
+    ),
     Index("ix_copies_node", "node", "package_id"),
     info={"kind": "index"},
 )
@@ -327,3 +350,4 @@ audits, suspects, mends, volumes = keeping_tables(metadata)
 dispatch_notes, dispatch_lines = dispatch_tables(metadata)
 layouts, members, moves = membership_tables(metadata)
 told = chronicle_tables(metadata)
+tree_changes, tree_sums = tree_tables(metadata)

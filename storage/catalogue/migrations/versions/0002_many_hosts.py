@@ -6,6 +6,8 @@ What the tables mean stands in storage/catalogue/schema.py.
 import sqlalchemy as sa
 from alembic import op
 
+from storage.catalogue.migrations.tree_of_copies import create_tree_of_copies
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -18,6 +20,7 @@ MOMENT = sa.String(length=27)
 def upgrade() -> None:
     _create_membership()
     _create_chronicle()
+    create_tree_of_copies()
 
 
 def _create_membership() -> None:

@@ -1,0 +1,191 @@
+"""The catalogue's side of the hash tree: for each node, sums over what it should keep.
+
+docs/wire/tree.md. Triggers note in `tree_changes` which copies changed, in the transaction of the
+change and whoever made it; `take_in` brings the sums up to date later, so no intake waits for a row
+that another one holds. `copies.counted` says what of a copy is in the sums: of an object's versions
+on a node the newest alone.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from storage.catalogue.model import CopyState
+from storage.catalogue.schema import copies, packages, tree_changes, tree_sums
+from storage.hash_tree.branch import Subtree
+from storage.hash_tree.leaf import PARTITIONS, Leaf, LeafState, leaf_digest, partition_of
+from storage.hash_tree.set_sum import SetSum
+
+_NOTHING = SetSum()
+_AS_LEAF = {
+    CopyState.COMMITTED: LeafState.STORED,
+    CopyState.DAMAGED: LeafState.DAMAGED,
+    CopyState.MISSING: None,
+}
+_OLDEST = select(tree_changes.c.id).order_by(tree_changes.c.id).limit(bindparam("by_limit"))
+_TAKE = (
+    delete(tree_changes)
+    .where(tree_changes.c.id.in_(_OLDEST.scalar_subquery()))
+    .returning(tree_changes.c.node, tree_changes.c.package_id, tree_changes.c.was)
+)
+_COUNT = (
+    update(copies)
+    .where(
+        copies.c.package_id == bindparam("by_package_id"),
+        copies.c.node == bindparam("by_node"),
+        copies.c.counted.is_not_distinct_from(bindparam("by_counted", type_=copies.c.counted.type)),
+    )
+    .values(counted=bindparam("new_counted", type_=copies.c.counted.type))
+)
+_SUM = select(tree_sums.c.objects, tree_sums.c.sum).where(
+    tree_sums.c.node == bindparam("by_node"), tree_sums.c.partition == bindparam("by_partition")
+)
+_LEAF_COLUMNS = (packages.c.object_id, packages.c.version, packages.c.inventory_sha256)
+
+_Place = tuple[str, int]  # node, partition
+
+
+@dataclass(slots=True)
+class _Moved:
+    """Digests of leaves that come into a sum and go out of it."""
+
+    taken: list[bytes] = field(default_factory=list)
+    added: list[bytes] = field(default_factory=list)
+
+
+def take_in(connection: Connection, limit: int = 500) -> int:
+    """Bring the sums up to date with up to `limit` changes; how many there were.
+
+    Fewer than `limit` means that all are in. Two keepers at once do no harm.
+    """
+    changes = connection.execute(_TAKE, {"by_limit": limit}).all()
+    if not changes:
+        return 0
+    moved: dict[_Place, _Moved] = defaultdict(_Moved)
+    gone = {change.package_id for change in changes if change.was is not None}
+    named = {row.id: row for row in _packages(connection, gone)}
+    for change in changes:
+        if change.was is not None:
+            row = named[change.package_id]
+            place = (change.node, partition_of(row.object_id))
+            moved[place].taken.append(_digest(row, change.was))
+    for row, counted in _to_count(_rows_of_objects(connection, changes)):
+        where = {"by_package_id": row.package_id, "by_node": row.node, "by_counted": row.counted}
+        if connection.execute(_COUNT, where | {"new_counted": counted}).rowcount:
+            here = moved[row.node, partition_of(row.object_id)]
+            here.taken += [] if row.counted is None else [_digest(row, row.counted)]
+            here.added += [] if counted is None else [_digest(row, counted)]
+    for node, partition in sorted(moved):
+        here = moved[node, partition]
+        known = _locked_sum(connection, node, partition)
+        _keep(connection, node, partition, known.changed(here.taken, here.added))
+    return len(changes)
+
+
+def partitions(connection: Connection, node: str) -> list[Subtree]:
+    """What `node` should keep, as the 4,096 partitions of a hash tree."""
+    empty = _NOTHING.subtree()
+    found = [empty] * PARTITIONS
+    query = select(tree_sums.c.partition, tree_sums.c.objects, tree_sums.c.sum)
+    for row in connection.execute(query.where(tree_sums.c.node == node)):
+        found[row.partition] = SetSum(row.objects, row.sum).subtree()
+    return found
+
+
+def recount(connection: Connection, node: str, partition: int) -> bool:
+    """Make one sum anew from the copies that are counted in it; whether it was wrong.
+
+    Copies that are counted otherwise than their rows demand are noted as changed.
+    """
+    here = and_(packages.c.partition == partition, copies.c.node == node)
+    known = _locked_sum(connection, node, partition)
+    query = select(*_LEAF_COLUMNS, copies.c.counted).join(
+        copies, copies.c.package_id == packages.c.id
+    )
+    rows = connection.execute(query.where(here, copies.c.counted.is_not(None)))
+    right = _NOTHING.changed([], (_digest(row, row.counted) for row in rows))
+    if right != known:
+        _keep(connection, node, partition, right)
+    missing = copies.c.state == CopyState.MISSING
+    damaged = copies.c.state == CopyState.DAMAGED
+    doubtful = or_(
+        and_(copies.c.counted.is_(None), ~missing),
+        and_(copies.c.counted == LeafState.STORED, or_(missing, damaged)),
+        and_(copies.c.counted == LeafState.DAMAGED, ~damaged),
+    )
+    again = select(copies.c.node, copies.c.package_id).join(
+        packages, packages.c.id == copies.c.package_id
+    )
+    connection.execute(
+        insert(tree_changes).from_select(["node", "package_id"], again.where(here, doubtful))
+    )
+    return right != known
+
+
+def _rows_of_objects(connection: Connection, changes: Sequence[Any]) -> list[Row[Any]]:
+    """All versions on the nodes concerned, of every object that a change is of."""
+    of_changes = select(packages.c.object_id).where(
+        packages.c.id.in_({change.package_id for change in changes})
+    )
+    query = (
+        select(*_LEAF_COLUMNS, copies.c.package_id, copies.c.node, copies.c.state, copies.c.counted)
+        .join(copies, copies.c.package_id == packages.c.id)
+        .where(
+            packages.c.object_id.in_(connection.scalars(of_changes).all()),
+            copies.c.node.in_({change.node for change in changes}),
+        )
+        .order_by(packages.c.object_id, copies.c.node, packages.c.version)
+    )
+    return list(connection.execute(query))
+
+
+def _to_count(rows: Iterable[Row[Any]]) -> Iterable[tuple[Row[Any], LeafState | None]]:
+    """Rows that are counted otherwise than they should be, and how they should be."""
+    for _, of_object in groupby(rows, key=lambda row: (row.object_id, row.node)):
+        *earlier, newest = of_object
+        demanded = [*((row, None) for row in earlier), (newest, _AS_LEAF[newest.state])]
+        yield from ((row, leaf) for row, leaf in demanded if row.counted != leaf)
+
+
+def _packages(connection: Connection, numbers: Iterable[int]) -> Iterable[Any]:
+    query = select(packages.c.id, *_LEAF_COLUMNS).where(packages.c.id.in_(list(numbers)))
+    return connection.execute(query)
+
+
+def _digest(row: Any, state: LeafState) -> bytes:
+    return leaf_digest(Leaf(row.object_id, row.version, row.inventory_sha256, state))
+
+
+def _locked_sum(connection: Connection, node: str, partition: int) -> SetSum:
+    where = {"by_node": node, "by_partition": partition}
+    row = connection.execute(_SUM.with_for_update(), where).one_or_none()
+    if row is not None:
+        return SetSum(row.objects, row.sum)
+    connection.execute(
+        insert(tree_sums).values(
+            node=node, partition=partition, objects=_NOTHING.objects, sum=_NOTHING.value
+        )
+    )
+    return _NOTHING
+
+
+def _keep(connection: Connection, node: str, partition: int, kept: SetSum) -> None:
+    connection.execute(
+        update(tree_sums)
+        .where(tree_sums.c.node == node, tree_sums.c.partition == partition)
+        .values(objects=kept.objects, sum=kept.value)
+    )
