@@ -76,7 +76,7 @@ class Network:
 
     def reset_after(self, node: str, received_mib: int) -> None:
         """Once so much has come in, every connection to the node is reset, until said again."""
-        self._filter(node, f"quota over {received_mib} mbytes reject with tcp reset", "")
+        self._filter(node, f"quota over {received_mib} mbytes counter reject with tcp reset", "")
 
     def throttle(self, node: str, rate: str) -> None:
         """Both directions: what the node sends, and what its port of the switch sends to it."""
@@ -91,10 +91,9 @@ class Network:
         self._shape(node, "delete")
 
     def resets_of(self, node: str) -> int:
-        """How many connections `node` had reset so far."""
-        shown = self._inside(node, "cat", "/proc/net/snmp")
-        names, values = (line.split() for line in shown.splitlines() if line.startswith("Tcp:"))
-        return int(values[names.index("OutRsts")])
+        """How many packets of `node` were answered by a reset since `reset_after`."""
+        rules = self._inside(node, "nft", "list", "ruleset")
+        return sum(int(count) for count in re.findall(r"counter packets (\d+)", rules))
 
     def received_mib(self, node: str) -> float:
         """What came over the line to `node` so far."""
