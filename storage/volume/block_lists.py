@@ -58,8 +58,15 @@ class BlockLists:
         """Up to `count` leaves from leaf `first` on, 32 bytes each.
 
         Empty for a file of at most 1 MiB. A list outlives damage to its file. Raises
-        FileUnreadable if it is lost and cannot be made again because the file is damaged.
+        FileUnreadable if it is lost and cannot be made again because the file is damaged, or if
+        the disk gives neither.
         """
+        try:
+            return self._read(file, first, count)
+        except OSError as error:
+            raise FileUnreadable(f"the block list of {file.path!r}: {error}") from error
+
+    def _read(self, file: StoredFile, first: int, count: int) -> bytes:
         expected = block_count(file.size_bytes) * LEAF_BYTES
         folder = object_folder(file.object_id)
         target = self._blocks / folder / f"{file.path}.leaves"

@@ -126,7 +126,7 @@ class Index:
     def renew(self, records: Iterable[Record]) -> None:
         """Put the database aside and make every row anew from `records`, the whole journal.
 
-        Everybody else waits meanwhile. Raises JournalRotten, IndexUnwritable.
+        Everybody else waits meanwhile. Raises JournalRotten, IndexUnwritable, VolumeFull.
         """
         with self._lock:
             self._database.close()

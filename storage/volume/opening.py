@@ -83,9 +83,12 @@ def open_index(settings: VolumeSettings, node_uuid: str, journal: Journal, gate:
             index.close()
         set_database_aside(settings.index)
         crash_point("index.put-aside")
-        index = Index(settings.index)
-        if not is_journal_lost(settings, node_uuid, journal, index, gate):
-            _bring_up(index, journal, gate)
+        try:
+            index = Index(settings.index)
+            if not is_journal_lost(settings, node_uuid, journal, index, gate):
+                _bring_up(index, journal, gate)
+        except sqlite3.Error as again:
+            raise IndexUnwritable(f"no index can be made on {settings.beside}: {again}") from again
     return index
 
 

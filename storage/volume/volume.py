@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from monitoring.log import get_log
 from storage.canary.planting import plant_canaries
 from storage.crash_point import crash_point
 from storage.medium import StillCachedError
@@ -59,6 +60,8 @@ from storage.volume.refusals import (
 from storage.volume.settings import VolumeSettings
 from storage.volume.sweep_book import SweepBook
 from storage.volume.swept_side import SweptSide
+
+log = get_log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,11 @@ class Volume(SweptSide):
             speaker = Speaker(settings.node, identity.node_uuid, settings.domain, mode, key)
             volume = cls(settings, identity, guard, speaker)
             undo.callback(volume.close)
-            volume._start()
+            try:
+                volume._start()
+            except sqlite3.DatabaseError as rotten:
+                volume._renew_index(rotten)
+                volume._start()
             undo.pop_all()
         volume._stack.push(lambda *_: os.close(lock))
         return volume
@@ -344,6 +351,11 @@ class Volume(SweptSide):
         )
         crash_point("volume.opened")
         self._stack.callback(self._say_closed)
+
+    def _renew_index(self, rotten: sqlite3.DatabaseError) -> None:
+        """A page that the opening met first cannot be read: all of them are made from the journal."""
+        log.warning("volume.index.replaced", reason=str(rotten))
+        self._index.renew(self._journal.records())
 
     def _say_closed(self) -> None:
         """Best effort: without this record the next opening takes the stop for an unclean one."""
