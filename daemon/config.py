@@ -20,6 +20,9 @@ DEFAULT_CONFIG_FILE = Path("/etc/lantai/lantai.toml")
 ROLES = ("node", "ingest", "notary", "keeper", "view", "api")
 
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Domain = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}(/[a-z0-9][a-z0-9-]{0,62}){0,3}$", max_length=128)
+]
 Endpoint = Annotated[str, Meta(pattern=r"^tcp://[^/\s]+:[0-9]{1,5}$")]
 Address = Annotated[str, Meta(pattern=r"^[^/\s]+:[0-9]{1,5}$")]
 CurveKey = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}$")]
@@ -30,6 +33,7 @@ Duration = Annotated[float, Meta(gt=0)]
 
 # What a pattern asks for, in words: `msgspec` says only that it did not match.
 PATTERN_WORDS = {
+    r"^[a-z0-9][a-z0-9-]{0,62}(": "a domain like room-1, or site-a/room-1/rack-2 (at most 4 words)",
     r"^[a-z0-9][": "a name of lower-case letters, digits and hyphens (at most 63)",
     r"^tcp://": "an endpoint like tcp://10.0.0.11:5570",
     r"^[^/\\s]+:": "an address like 127.0.0.1:9401",
@@ -70,9 +74,10 @@ class Peer(Section, frozen=True):
 
     name: Slug
     endpoint: Endpoint
-    domain: Slug  # failure domain: a room, a rack, a building
+    domain: Domain  # failure domain: a room, a rack, a building; or all, from the outside in
     curve_public_key: CurveKey
     verify_key: VerifyKeyHex
+    weight: Count = 1  # capacity against that of the others: it gets so many shares of objects
 
 
 class Authority(Section, frozen=True):
@@ -125,7 +130,7 @@ class Node(Section, frozen=True):
     name: Slug
     bind: Endpoint
     root: Path  # the OCFL storage root; staging, journal and quarantine lie beside it
-    domain: Slug
+    domain: Domain
     metrics_address: Address = "127.0.0.1:9401"
     keeper_verify_key: VerifyKeyHex | None = None  # whose tickets allow a repair
     allow_unproven: bool = False  # accept a file system that failed the self-test
@@ -211,6 +216,8 @@ class Keeper(Section, frozen=True):
     cycle_s: Duration = 30
     lease_s: Duration = 30
     repairs_in_flight: Count = 2
+    moves_in_flight: Count = 2  # copies made at once in the place of those on leaving nodes
+    min_part_hours: Annotated[float, Meta(ge=0)] = 24  # an object rests so long between two moves
     report_every_days: Count = 30  # how long a period one fixity report covers
     report_folder: Path | None = None  # where they are filed; without one, only when asked for
     mends_per_node_hour_max: Count = 10  # more damage on one node: stop mending there and call

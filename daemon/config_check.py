@@ -15,6 +15,7 @@ import msgspec
 
 from daemon.config import Config, Section, convert, in_words
 from ingest_watch.check_profile import SHIPPED, shipped_profile
+from replication.placement import lies_within
 
 # A Unix socket's address ends here (unix(7), sun_path).
 SOCKET_PATH_BYTES_MAX = 107
@@ -131,6 +132,14 @@ def _peers(config: Config) -> Iterator[Problem]:
             f"{config.site.copies} copies need as many failure domains; peers name {len(domains)}",
             f"副本数 {config.site.copies} 多于故障域数 {len(domains)}",
         )
+    for domain in sorted(domains):
+        for other in sorted(domains - {domain}):
+            if lies_within(domain, other):
+                yield error(
+                    "peers",
+                    f"{domain} is a part of the domain {other}: name both down to the same level",
+                    "故障域层级不一致",
+                )
 
 
 def _authorities(config: Config) -> Iterator[Problem]:

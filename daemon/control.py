@@ -40,6 +40,8 @@ QUIET_VERBS = frozenset(
         "transfers",
         "sweep-status",
         "audit-status",
+        "nodes",
+        "node-show",
         "audit-order",
     }
 )

@@ -4,6 +4,8 @@ docs/wire/repair.md. Why the copy is made, and what goes on record, is for whoev
 repair.py mends, moving.py moves.
 """
 
+import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,6 +22,7 @@ from storage.signing import SigningKey, VerifyKey
 
 # A whole object is read and written, which may be a terabyte on slow disks.
 _COPY_S_MAX = 24 * 3600.0
+PACE_REMEMBERED = 10_000
 
 
 class CopyNotMade(Refusal):
@@ -46,6 +49,8 @@ class CopyOrders:
     def __init__(self, clients: Mapping[str, NodeClient], key: SigningKey) -> None:
         self._clients = clients
         self._key = key
+        # Target → when each copy was made there, by the monotonic clock: how fast it is filled.
+        self.made_at_s: dict[str, deque[float]] = {}
 
     async def carry_out(self, order: CopyOrder, epoch: int) -> Copy:
         """Return the copy as the catalogue records it. Raises CopyNotMade."""
@@ -60,6 +65,8 @@ class CopyOrders:
             copy = self._believed(order, done.answer)
         except (WireRefusal, NodeAnswerRefused) as refusal:
             raise CopyNotMade(str(refusal)) from refusal
+        made = self.made_at_s.setdefault(order.target, deque(maxlen=PACE_REMEMBERED))
+        made.append(time.monotonic())
         crash_point("keeper.mend-answered")
         return copy
 

@@ -18,7 +18,8 @@ from replication.node_client import NodeClient
 from replication.repair import Repair
 from replication.repair_plan import RepairPlan
 from replication.sweep_actions import Action, SweepAction, SweepOrderRefused
-from storage.catalogue import absences, leases, orders
+from replication.unasked import AWAY, unasked
+from storage.catalogue import leases, orders
 from storage.catalogue.model import Actor, Lease, Order, OrderState, Package, Tenure
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
@@ -35,7 +36,6 @@ SWEEP_ORDERS: dict[str, Action] = {
     "sweep.resume": "resume",
 }
 _DONE = "done"
-_AWAY = "away by plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Heard:
 
     new_findings: int
     silent: tuple[str, ...]  # nodes that did not answer and should
-    away: tuple[str, ...]  # nodes that are away by plan
+    away: tuple[str, ...]  # nodes that are away by plan, or do not belong
     orders: int  # carried out
 
     def sentence(self) -> str:
         """One line an operator can read for each round."""
         silent = f", no answer from {', '.join(self.silent)}" if self.silent else ""
-        away = f", away by plan: {', '.join(self.away)}" if self.away else ""
+        away = f", not asked: {', '.join(self.away)}" if self.away else ""
         return f"Leading: {self.new_findings} new findings, {self.orders} orders{silent}{away}"
 
 
@@ -88,6 +88,11 @@ class Keeper:
         self._forgotten = ForgottenCopies(catalogue, clients, now)
         self._lease: Lease | None = None
         self._called_for: frozenset[str] = frozenset()  # by the last comparison
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease as it was last taken or renewed, or None while another leads."""
+        return self._lease
 
     @property
     def leads(self) -> bool:
@@ -147,7 +152,7 @@ class Keeper:
 
         async def ask(node: str) -> SweepStatus | str:
             if node in away:
-                return f"{_AWAY} 按计划离线"
+                return away[node]
             try:
                 return await self._clients[node].sweep()
             except WireRefusal as refusal:
@@ -163,10 +168,9 @@ class Keeper:
             await self._catalogue.do(leases.release, self._lease, at)
             self._lease = None
 
-    async def _away(self) -> frozenset[str]:
-        """Nodes that are away by plan: nothing is asked of them, and nothing missed."""
-        at = to_text(self._now())
-        return absences.nodes_of(await self._catalogue.look(absences.present, at))
+    async def _away(self) -> dict[str, str]:
+        """Nodes of which nothing is asked and nothing missed, and why."""
+        return await unasked(self._catalogue, self._clients, to_text(self._now()))
 
     async def _learn(self, node: str) -> int | None:
         try:
@@ -208,8 +212,8 @@ class Keeper:
         else:
             away = await self._away()
             for node in self._clients:
-                outcomes[node] = _AWAY if node in away else await self._sweep(node, wanted)
-        all_done = set(outcomes.values()) <= {_DONE, _AWAY}
+                outcomes[node] = AWAY if node in away else await self._sweep(node, wanted)
+        all_done = set(outcomes.values()) <= {_DONE, AWAY}
         state = OrderState.DONE if all_done else OrderState.FAILED
         return state, json.dumps(outcomes, ensure_ascii=False)
 

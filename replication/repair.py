@@ -56,7 +56,7 @@ class Repair:
     ) -> None:
         self._catalogue = catalogue
         self._clients = clients
-        self._orders = CopyOrders(clients, key)
+        self.orders = CopyOrders(clients, key)
         self._limits = limits
         self._now = now
         self._facts = RepairFacts(catalogue, clients, limits.storm, now)
@@ -168,7 +168,7 @@ class Repair:
             mend.source, mend.target,
         )  # fmt: skip
         try:
-            copy = await self._orders.carry_out(order, lease.epoch)
+            copy = await self.orders.carry_out(order, lease.epoch)
         except CopyNotMade as refusal:
             await self._failed(mend, str(refusal), lease)
             return

@@ -9,10 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from replication.layout import Standing
+from replication.layout_watch import newest_layout
+from replication.membership import unproven
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.repair_plan import BadCopy, Holding, StormLimits, Weather, next_try_at
-from storage.catalogue import absences, acts, copies, findings, packages, repairs, suspects
+from replication.unasked import unasked
+from storage.catalogue import acts, copies, findings, packages, repairs, suspects
 from storage.catalogue.model import CopyState, Package, PackageState
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
@@ -131,7 +135,10 @@ class RepairFacts:
                 since = await self._catalogue.look(repairs.mended_since, at, at)
                 mended[node] = since.get(node, 0)
         named = await self._catalogue.look(suspects.all_of)
-        away = await self._catalogue.look(absences.present, to_text(now))
+        layout = await newest_layout(self._catalogue)
+        apart = set(await unasked(self._catalogue, self._clients, to_text(now)))
+        apart |= frozenset() if layout is None else unproven(layout)
+        readonly = frozenset() if layout is None else layout.in_state(Standing.READONLY)
         return Weather(
             to_text(now),
             hour_ago,
@@ -139,7 +146,8 @@ class RepairFacts:
             await self._object_counts(),
             frozenset(suspect.node for suspect in named),
             released,
-            absences.nodes_of(away),
+            frozenset(apart),
+            readonly,
         )
 
     async def _object_counts(self) -> dict[str, int]:

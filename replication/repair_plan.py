@@ -65,7 +65,9 @@ class Weather:
     objects: Mapping[str, int] = field(default_factory=dict)  # node → how many it keeps
     suspects: frozenset[str] = frozenset()  # from before; only a person releases them
     released_at: Mapping[str, str] = field(default_factory=dict)  # older damage does not count
-    away: frozenset[str] = frozenset()  # by plan: neither mended nor read from, and not doubted
+    # By plan, lost or not proven: neither mended nor read from, and not doubted.
+    away: frozenset[str] = frozenset()
+    readonly: frozenset[str] = frozenset()  # read from, and not written to
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,9 @@ def plan_repairs(
         sources = [node for node in good if _may_give(node, holding, resting)]
         if not good:
             hopeless.add(copy.object_id)
-        elif copy.node in resting or not sources or copy.not_before > weather.now:
+        elif (
+            copy.node in resting | weather.readonly or not sources or copy.not_before > weather.now
+        ):
             waiting += 1
         else:
             mends.append(_mend(copy, holding, sources))

@@ -6,7 +6,7 @@ full or slow is asked again under the same op_id and holds nobody else up. Signs
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Protocol
 from monitoring.log import get_log
 from replication.node_client import AnswerUnsigned
 from replication.peers import Peer
-from replication.placement import place
+from replication.placements import Placements
 from replication.put_writer import Progress, PutRefused, PutSource
 from replication.staged_source import HeldSource, HeldStream, OpenSource
 from storage.errors import Refusal
@@ -72,36 +72,55 @@ class PackageToStore:
 class CopyWriter:
     """Stores packages on the nodes that placement chooses for them."""
 
-    def __init__(
-        self, clients: Mapping[str, PutClient], peers: Sequence[Peer], copies: int
-    ) -> None:
+    def __init__(self, clients: Mapping[str, PutClient], placements: Placements) -> None:
         self._clients = clients
-        self._peers = peers
-        self._keys = {peer.name: VerifyKey.from_hex(peer.verify_key) for peer in peers}
-        self.copies = copies
+        self._placements = placements
+        self._keys = {peer.name: VerifyKey.from_hex(peer.verify_key) for peer in placements.peers}
+
+    @property
+    def copies(self) -> int:
+        """How many of each package."""
+        return self._placements.copies
 
     async def store(self, package: PackageToStore) -> None:
         """Return when N of N nodes have proven their copies.
 
-        Waits for nodes as long as it takes; cancelling loses nothing, and storing the same order
-        again resumes. Raises StoreRefused (in an ExceptionGroup) when a node says never, and
-        TooFewDomains.
+        Waits for nodes as long as it takes; where another layout is heeded meanwhile, for the
+        nodes of that one. Cancelling loses nothing, and storing the same order again resumes.
+        Raises StoreRefused (in an ExceptionGroup) when a node says never, and TooFewDomains.
         """
-        package = await _read_once(package, self.copies)
-        object_id = package.order.object_id
-        peers = place(object_id, self._peers, self.copies, package.holders)
-        written = dict.fromkeys((peer.name for peer in peers), 0)
+        package = await _read_once(package, self._placements.copies)
+        async with asyncio.TaskGroup() as nodes:
+            await self._store_on_all(package, nodes)
 
-        def noting(peer: Peer) -> Progress:
+    async def _store_on_all(self, package: PackageToStore, nodes: asyncio.TaskGroup) -> None:
+        storing: dict[str, asyncio.Task[None]] = {}
+        written: dict[str, int] = {}
+
+        def noting(name: str) -> Progress:
             def note(written_bytes: int) -> None:
-                written[peer.name] = written_bytes
+                written[name] = written_bytes
                 package.progress(min(written.values()))
 
             return note
 
-        async with asyncio.TaskGroup() as nodes:
-            for peer in peers:
-                nodes.create_task(self._store_on(peer, package, noting(peer)))
+        while True:
+            version = self._placements.version
+            proven = {name for name, task in storing.items() if task.done()}
+            wanted = self._placements.choose(package.order.object_id, package.holders, proven)
+            written = {peer.name: written.get(peer.name, 0) for peer in wanted}
+            for name in storing.keys() - written.keys() - proven:
+                storing.pop(name).cancel()
+            for peer in wanted:
+                if peer.name not in storing:
+                    work = self._store_on(peer, package, noting(peer.name))
+                    storing[peer.name] = nodes.create_task(work)
+            if written.keys() <= proven:
+                return
+            changed = nodes.create_task(self._placements.changed(version))
+            under_way = {task for task in storing.values() if not task.done()}
+            await asyncio.wait({changed, *under_way}, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
 
     async def _store_on(self, peer: Peer, package: PackageToStore, progress: Progress) -> None:
         delay_s = RETRY_S_MIN

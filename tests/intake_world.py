@@ -34,6 +34,7 @@ from monitoring.metrics import NotaryMetrics, new_registry
 from replication.inventory_fetch import InventoryFetch
 from replication.messages import WireRefusal
 from replication.peers import Peer
+from replication.placements import Placements
 from replication.put_writer import Progress, PutSource
 from replication.writer import CopyWriter
 from storage.catalogue import transfer_lists
@@ -197,7 +198,9 @@ class IntakeWorld:
             BACKLOG: DropFolder(self.bulk, self.folder / "bulk.json", self.rule),
         }
         clients = {node.name: node for node in self.nodes}
-        writer = CopyWriter(clients, [node.peer for node in self.nodes], len(self.nodes))
+        writer = CopyWriter(
+            clients, Placements([node.peer for node in self.nodes], len(self.nodes))
+        )
         later = LaterVersions(self.catalogue, InventoryFetch(clients), self.versions_from)
         places = Places(waiting_max=256)
         tools = IntakeTools(

@@ -45,7 +45,7 @@ VERBS = {
     "report": ("daemon.cli.report:report", "The signed fixity report. 固定性检查报告"),
     "audit": ("daemon.cli.audit:audit", "Have all holders prove that they read. 抽查审计"),
     "salvage": ("daemon.cli.salvage:salvage", "What is still good of a damaged file. 抢救"),
-    "node": ("daemon.cli.node:node", "Make the volume of this host's node. 存储节点"),
+    "node": ("daemon.cli.node:node", "Make a volume; add, drain, give up nodes. 存储节点"),
     "keys": ("daemon.cli.keys:keys", "Make and show a role's keys. 密钥"),
     "config": ("daemon.cli.config:config", "Print an example, or judge a file. 配置"),
     "block-loop": ("daemon.cli.block_loop:block_loop", ""),

@@ -1,4 +1,4 @@
-"""`lantai node create|self-test|away|back`: make and test a volume; say who is away by plan.
+"""`lantai node …`: make and test a volume; say who is away by plan; who belongs (node_membership.py).
 
 Making is apart from `run node`, which never makes a volume: a disk that is not mounted looks like
 an empty one, and must be refused. `away` and `back` are orders to the keeper. Exit codes: 0 done;
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.node_membership import MEMBERSHIP
 from daemon.cli.options import config_option, json_option, socket_of
 from daemon.cli.output import print_json, shown
 from daemon.config import load_config, required
@@ -25,7 +26,11 @@ SELF_TEST_S_MAX = 300
 
 @click.group()
 def node() -> None:
-    """The storage node of this host, and nodes away by plan. 存储节点"""
+    """The storage node of this host, and who belongs to the archive. 存储节点与成员"""
+
+
+for _command in MEMBERSHIP:
+    node.add_command(_command)
 
 
 @node.command()

@@ -18,15 +18,19 @@ from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.catalogue_guard import CatalogueGuard
 from daemon.roles.keeper_absences import KeeperAbsences
 from daemon.roles.keeper_audits import KeeperAudits
+from daemon.roles.keeper_membership import KeeperMembership, MembershipTools
 from daemon.roles.keeper_reports import KeeperReports, Maker
 from daemon.roles.openings import holder_name, open_clients, open_writer, utc_now
 from daemon.roles.records import Records
 from monitoring.account_metrics import KeeperAccountMetrics
 from monitoring.catalogue_metrics import CatalogueMetrics, TellingMetrics
+from monitoring.membership_metrics import MembershipMetrics
 from monitoring.metrics import AuditMetrics, KeeperMetrics, Totals, new_registry
 from replication.comparison import Comparison
 from replication.hearing import Hearing
 from replication.keeper import Keeper, plan_sentence
+from replication.layout_keeping import LayoutKeeping
+from replication.moving import MoveLimits, Mover
 from replication.node_client import NodeClient
 from replication.repair import Repair, RepairLimits
 from replication.repair_plan import RepairPlan, StormLimits
@@ -36,6 +40,7 @@ from storage.catalogue import figures, orders
 from storage.catalogue.model import Actor
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
+from storage.signing import SigningKey
 from storage.sweep.model import SweepStatus
 
 ROLE = "keeper"
@@ -48,7 +53,17 @@ _UNSETTLED_REST = 10
 _TELLING_S = 2.0
 # What goes on while the catalogue may not be written (catalogue_guard.py).
 READING = frozenset(
-    {"figures", "status", "sweep-status", "audit-status", "audit-order", "findings", "events"}
+    {
+        "figures",
+        "status",
+        "sweep-status",
+        "audit-status",
+        "audit-order",
+        "findings",
+        "events",
+        "nodes",
+        "node-show",
+    }
 )
 
 
@@ -81,10 +96,28 @@ def build(config: Config) -> Role:
         reports = KeeperReports(
             maker, settings, catalogue, hearing, account_metrics, lambda: keeper.leads
         )
+        work = running.work(audits, reports)
+        members = _membership(config, settings, tools, key, MembershipMetrics(registry))
+        work = Work((*work.parts, *members.parts()), {**work.verbs, **members.verbs()})
         guard = CatalogueGuard(catalogue, clients, CatalogueMetrics(registry))
-        return guard.hold(running.work(audits, reports), READING)
+        return guard.hold(work, READING)
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
+
+
+def _membership(
+    config: Config,
+    settings: KeeperSettings,
+    tools: "Tools",
+    key: SigningKey,
+    metrics: MembershipMetrics,
+) -> KeeperMembership:
+    catalogue, clients = tools.catalogue, tools.clients
+    limits = MoveLimits(settings.moves_in_flight, settings.min_part_hours)
+    keeping = LayoutKeeping(catalogue, clients, key, config.site.copies, utc_now)
+    mover = Mover(catalogue, clients, tools.repair.orders, limits, utc_now)
+    of_members = MembershipTools(catalogue, clients, tools.keeper, keeping, tools.repair, mover)
+    return KeeperMembership(settings, of_members, metrics)
 
 
 def storm_limits(settings: KeeperSettings) -> StormLimits:

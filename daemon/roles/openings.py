@@ -56,7 +56,14 @@ def open_wire(opening: Opening) -> Wire:
 def peers_of(config: Config) -> tuple[Peer, ...]:
     """The nodes, as the wire knows them."""
     return tuple(
-        Peer(peer.name, peer.endpoint, peer.curve_public_key, peer.verify_key, peer.domain)
+        Peer(
+            peer.name,
+            peer.endpoint,
+            peer.curve_public_key,
+            peer.verify_key,
+            peer.domain,
+            peer.weight,
+        )
         for peer in config.peers
     )
 

@@ -6,7 +6,7 @@ first. What a verb means is the keeper's affair.
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from storage.catalogue import events
 from storage.catalogue.errors import IllegalTransition, NoSuchTransfer
@@ -16,22 +16,25 @@ from storage.catalogue.schema import orders
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Which orders one part of the keeper takes: those that begin with its word, or all others.
+    """Which orders one part of the keeper takes: those that begin with a word, or all others.
 
     So an order that takes hours keeps none waiting that takes a moment.
     """
 
-    word: str
+    words: tuple[str, ...]
     is_all_others: bool = False
 
     def condition(self) -> ColumnElement[bool]:
         """As SQL."""
-        begins = orders.c.verb.startswith(f"{self.word}.", autoescape=True)
+        begins = or_(
+            *(orders.c.verb.startswith(f"{word}.", autoescape=True) for word in self.words)
+        )
         return ~begins if self.is_all_others else begins
 
 
-AUDITS = Duty("audit")
-ALL_OTHERS = Duty("audit", is_all_others=True)
+AUDITS = Duty(("audit",))
+NODES = Duty(("node",))
+ALL_OTHERS = Duty(("audit", "node"), is_all_others=True)
 
 
 def place(connection: Connection, verb: str, arguments: str, actor: Actor, at: str) -> Order:

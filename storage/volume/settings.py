@@ -66,6 +66,11 @@ class VolumeSettings:
         return self.beside / "sweep"
 
     @property
+    def layouts(self) -> Path:
+        """Who belongs to the archive, as the keeper told it; kept for ever."""
+        return self.beside / "layout"
+
+    @property
     def journal(self) -> Path:
         """The journal's segments."""
         return self.beside / "journal"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from replication.peers import Peer
+from replication.placements import Placements
 from replication.put_writer import Progress, PutRefused, PutSource
 from replication.staged_source import HeldSource, HeldStream, StagingChanged
 from replication.writer import CopyWriter, PackageToStore, ProvenCopy, StoreRefused
@@ -59,7 +60,7 @@ async def _stored(stream: CountedStream) -> list[ReadingNode]:
 
     package = PackageToStore(order, stream.open, proven, lambda _written: None)
     with pytest.raises(ExceptionGroup) as refused:
-        await CopyWriter(nodes, peers, 3).store(package)
+        await CopyWriter(nodes, Placements(peers, 3)).store(package)
     assert refused.group_contains(StoreRefused)
     return list(nodes.values())
 
