@@ -16,7 +16,8 @@ from replication.node_service import NodeService
 from storage.catalogue.timestamps import to_moment
 from storage.sweep.model import SweepStatus
 from storage.sweep.sweeper import Sweeper
-from storage.volume.volume import Volume, VolumeState
+from storage.volume.state import VolumeState
+from storage.volume.volume import Volume
 
 _DAY_S = 86_400
 _FINDINGS_PAGE = 1000

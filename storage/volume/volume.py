@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -37,7 +37,6 @@ from storage.volume.gate import Gate
 from storage.volume.group import GroupParts, Outcome, commit_group
 from storage.volume.identity import MountGuard, NodeIdentity
 from storage.volume.incoming import Incoming
-from storage.volume.index import NOTHING_REACHED
 from storage.volume.journal import Journal
 from storage.volume.order import KEEPER_SCOPE, StoreOrder
 from storage.volume.publish import Publisher
@@ -58,22 +57,11 @@ from storage.volume.refusals import (
     WriteLost,
 )
 from storage.volume.settings import VolumeSettings
+from storage.volume.state import VolumeState, state_of
 from storage.volume.sweep_book import SweepBook
 from storage.volume.swept_side import SweptSide
 
 log = get_log(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeState:
-    """What an operator, a metric and the keeper are told."""
-
-    state: str  # "ready" or "read-only"
-    message: str
-    free_bytes: int  # beside the reserve
-    total_bytes: int
-    objects: int
-    content_bytes: int
 
 
 class Volume(SweptSide):
@@ -250,27 +238,7 @@ class Volume(SweptSide):
 
     def state(self) -> VolumeState:
         """How it is at this moment."""
-        reason = self._gate.reason
-        try:
-            warnings = self._index.sweep.volume_findings()
-            reached = self._index.reached()
-        except sqlite3.Error as error:
-            reason = reason or f"the index cannot be read: {error}"
-            warnings, reached = [], NOTHING_REACHED
-        try:
-            disk = os.statvfs(self.settings.staging)
-            free_bytes = disk.f_bavail * disk.f_frsize - self.settings.reserve_bytes
-            total_bytes = disk.f_blocks * disk.f_frsize
-        except OSError as error:
-            reason, free_bytes, total_bytes = reason or f"the disk is gone: {error}", 0, 0
-        return VolumeState(
-            "ready" if reason is None else "read-only",
-            reason or "; ".join(f"{each.kind}: {each.detail}" for each in warnings),
-            max(0, free_bytes),
-            total_bytes,
-            reached.objects,
-            reached.content_bytes,
-        )
+        return state_of(self.settings, self._gate, self._index)
 
     def self_test(self) -> None:
         """Test the disk; if it is clean, a volume that took no writes takes them again.
@@ -353,7 +321,7 @@ class Volume(SweptSide):
         self._stack.callback(self._say_closed)
 
     def _renew_index(self, rotten: sqlite3.DatabaseError) -> None:
-        """A page that the opening met first cannot be read: all of them are made from the journal."""
+        """A page that the opening met first cannot be read: all are made from the journal."""
         log.warning("volume.index.replaced", reason=str(rotten))
         self._index.renew(self._journal.records())
 
