@@ -19,6 +19,7 @@ from replication.messages import (
     ObjectId,
     Sha256,
 )
+from storage.hash_tree.leaf import LeafState
 
 
 class ListedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +31,15 @@ class ListedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_count: Count
     content_bytes: Count
     checked_at: Moment
+
+
+class ListedLeaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of the listing that answers `leaves`."""
+
+    object_id: ObjectId
+    head: Count
+    inventory_sha256: Sha256
+    state: LeafState
 
 
 class ListedFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,10 +55,11 @@ class ListedFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mended_at: Moment | None
 
 
-Entry = TypeVar("Entry", ListedObject, ListedFinding)
+Entry = TypeVar("Entry", ListedObject, ListedLeaf, ListedFinding)
 
 _encoder = msgspec.msgpack.Encoder()
 _objects = msgspec.msgpack.Decoder(Annotated[list[ListedObject], Meta(max_length=LISTING_MAX)])
+_leaves = msgspec.msgpack.Decoder(Annotated[list[ListedLeaf], Meta(max_length=LISTING_MAX)])
 _findings = msgspec.msgpack.Decoder(Annotated[list[ListedFinding], Meta(max_length=LISTING_MAX)])
 
 
@@ -57,12 +68,19 @@ def decode_objects(data: bytes | memoryview) -> list[ListedObject]:
     return _listing(_objects, data)
 
 
+def decode_leaves(data: bytes | memoryview) -> list[ListedLeaf]:
+    """The data frame of a `listing` of leaves. Raises MalformedMessage."""
+    return _listing(_leaves, data)
+
+
 def decode_findings(data: bytes | memoryview) -> list[ListedFinding]:
     """The data frame of a `listing` of findings. Raises MalformedMessage."""
     return _listing(_findings, data)
 
 
-def encode_listing(entries: Sequence[ListedObject] | Sequence[ListedFinding]) -> bytes:
+def encode_listing(
+    entries: Sequence[ListedObject] | Sequence[ListedLeaf] | Sequence[ListedFinding],
+) -> bytes:
     return _encoder.encode(entries)
 
 

@@ -12,6 +12,8 @@ from msgspec import Meta
 from replication.sweep_account import Ages, Cycles, Forecasts
 from storage.audit.framing import BLOCKS_MAX
 from storage.errors import Refusal
+from storage.hash_tree.branch import BRANCHES_MAX, LEVELS
+from storage.hash_tree.leaf import PARTITIONS
 from storage.model import BLOCK_BYTES
 
 PROTOCOL = 1
@@ -163,6 +165,25 @@ class Bytes(Message, frozen=True):
 
 class Objects(Message, frozen=True):
     request: Count
+    after: Annotated[str, Meta(max_length=512)]
+    limit: Annotated[int, Meta(ge=1, le=LISTING_MAX)]
+
+
+class Tree(Message, frozen=True):
+    request: Count
+    level: Annotated[int, Meta(ge=0, lt=LEVELS)]
+    index: Annotated[int, Meta(ge=0, lt=BRANCHES_MAX)]
+
+
+class Branch(Message, frozen=True):
+    carries_data = "always"
+
+    request: Count
+
+
+class Leaves(Message, frozen=True):
+    request: Count
+    partition: Annotated[int, Meta(ge=0, lt=PARTITIONS)]
     after: Annotated[str, Meta(max_length=512)]
     limit: Annotated[int, Meta(ge=1, le=LISTING_MAX)]
 
@@ -326,13 +347,14 @@ class Refused(Message, frozen=True):
     retry: bool
 
 
-Look = Stat | Read | Blocks | Objects | Findings | Account | Status
+Look = Stat | Read | Blocks | Objects | Tree | Leaves | Findings | Account | Status
 Request = Look | Sweep | Mend | Fetch | Audit | Recheck | Layout
 ToNode = Hello | Ping | Put | Chunk | Request
 Answer = (
     Object
     | Bytes
     | Listing
+    | Branch
     | Sweeping
     | Accounted
     | Mended

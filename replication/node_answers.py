@@ -5,6 +5,7 @@ docs/wire/README.md. Nothing here is verified yet; whoever asked does that.
 
 from dataclasses import dataclass
 
+from storage.hash_tree.leaf import Leaf
 from storage.model import StoredObject
 from storage.volume.findings import Finding
 
@@ -20,6 +21,12 @@ class FilePart:
 @dataclass(frozen=True, slots=True)
 class ObjectPage:
     objects: tuple[StoredObject, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeafPage:
+    leaves: tuple[Leaf, ...]
     more: bool
 
 

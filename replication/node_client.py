@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from replication.endpoints import CurveKeys, PeerGone
-from replication.listings import decode_findings, decode_objects
+from replication.listings import decode_findings, decode_leaves, decode_objects
 from replication.messages import (
     Account,
     Accounted,
@@ -20,6 +20,7 @@ from replication.messages import (
     Audit,
     Audited,
     Blocks,
+    Branch,
     Bytes,
     Committed,
     Fetch,
@@ -27,7 +28,9 @@ from replication.messages import (
     FromNode,
     Laid,
     Layout,
+    Leaves,
     Listing,
+    MalformedMessage,
     Mend,
     Mended,
     Object,
@@ -45,10 +48,11 @@ from replication.messages import (
     Status,
     Sweep,
     Sweeping,
+    Tree,
     Welcome,
     WireRefusal,
 )
-from replication.node_answers import FilePart, FindingPage, NodeState, ObjectPage
+from replication.node_answers import FilePart, FindingPage, LeafPage, NodeState, ObjectPage
 from replication.node_volume import MendOutcome
 from replication.peer_link import Caller, LinkCounts, LinkPatience, PeerLink
 from replication.peers import Peer
@@ -58,6 +62,8 @@ from replication.sweep_actions import STATUS, SweepAction
 from replication.tickets import MendOrder
 from replication.transport import Wire
 from storage.audit.framing import Question
+from storage.hash_tree.branch import Subtree, decode_branch
+from storage.hash_tree.leaf import Leaf
 from storage.model import SignedAnswer, StoredObject
 from storage.signing import SIGNATURE_BYTES, VerifyKey
 from storage.sweep.account import SweepAccount
@@ -227,6 +233,20 @@ class NodeClient:
         heard, data = await self._ask(Objects(self._next(), after, limit), Listing)
         listed = [StoredObject(**msgspec.structs.asdict(each)) for each in decode_objects(data)]
         return ObjectPage(tuple(listed), heard.more)
+
+    async def tree(self, level: int, index: int) -> list[Subtree]:
+        """The 16 children of one inner node of this node's hash tree."""
+        _, data = await self._ask(Tree(self._next(), level, index), Branch)
+        try:
+            return decode_branch(data)
+        except ValueError as error:
+            raise MalformedMessage(f"{self.peer.name}: {error}") from error
+
+    async def leaves(self, partition: int, after: str = "", limit: int = 1000) -> LeafPage:
+        """What this node keeps in one partition, of objects whose ids sort after `after`."""
+        heard, data = await self._ask(Leaves(self._next(), partition, after, limit), Listing)
+        listed = [Leaf(**msgspec.structs.asdict(each)) for each in decode_leaves(data)]
+        return LeafPage(tuple(listed), heard.more)
 
     async def findings(self, after: int = 0, limit: int = 1000) -> FindingPage:
         """Findings with a greater sequence than `after`."""

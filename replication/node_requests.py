@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from replication.listings import ListedFinding, ListedObject, encode_listing
+from replication.listings import ListedFinding, ListedLeaf, ListedObject, encode_listing
 from replication.message_codec import shortened
 from replication.messages import (
     DATA_BYTES_MAX,
@@ -19,11 +19,13 @@ from replication.messages import (
     Audit,
     Audited,
     Blocks,
+    Branch,
     Bytes,
     Fetch,
     Findings,
     Laid,
     Layout,
+    Leaves,
     Listing,
     Mend,
     Mended,
@@ -38,12 +40,14 @@ from replication.messages import (
     Status,
     Sweep,
     Sweeping,
+    Tree,
     WireRefusal,
 )
 from replication.node_volume import DiskThreads, NodeParts
 from replication.roles import Authority
 from replication.sweep_account import CYCLES_MAX, to_cycles, to_forecasts
 from storage.audit.framing import Question
+from storage.hash_tree.branch import FANOUT, encode_branch
 from storage.sweep.model import PassKind, PassOrder, PassScope
 
 
@@ -87,12 +91,16 @@ class RequestDesk:
             case _:
                 return await self._disk.read(self._look_up, request)
 
-    def _look_up(self, request: Stat | Objects | Findings | Status) -> Reply:
+    def _look_up(self, request: Stat | Objects | Tree | Leaves | Findings | Status) -> Reply:
         match request:
             case Stat():
                 return self._stat(request)
             case Objects():
                 return self._objects(request)
+            case Tree():
+                return self._tree(request)
+            case Leaves():
+                return self._leaves(request)
             case Findings():
                 return self._findings(request)
             case Status():
@@ -125,6 +133,19 @@ class RequestDesk:
         found = self._volume.objects(request.after, request.limit + 1)
         return _listing(
             request.request, request.limit, [ListedObject(**asdict(each)) for each in found]
+        )
+
+    def _tree(self, request: Tree) -> Reply:
+        if request.index >= FANOUT**request.level:
+            text = f"level {request.level} of the tree has no node {request.index}"
+            raise WireRefusal(text, "branch-unknown")
+        children = self._volume.tree_branch(request.level, request.index)
+        return Reply(Branch(request.request), encode_branch(children))
+
+    def _leaves(self, request: Leaves) -> Reply:
+        found = self._volume.leaves(request.partition, request.after, request.limit + 1)
+        return _listing(
+            request.request, request.limit, [ListedLeaf(**asdict(each)) for each in found]
         )
 
     def _findings(self, request: Findings) -> Reply:
@@ -218,7 +239,9 @@ class RequestDesk:
 
 
 def _listing(
-    request: int, limit: int, entries: Sequence[ListedObject] | Sequence[ListedFinding]
+    request: int,
+    limit: int,
+    entries: Sequence[ListedObject] | Sequence[ListedLeaf] | Sequence[ListedFinding],
 ) -> Reply:
     """As many entries as were asked for and fit into a data frame."""
     count = min(limit, len(entries))

@@ -19,6 +19,7 @@ from replication.messages import (
     Findings,
     Hello,
     Layout,
+    Leaves,
     Mend,
     Objects,
     Ping,
@@ -29,6 +30,7 @@ from replication.messages import (
     Status,
     Sweep,
     ToNode,
+    Tree,
 )
 
 
@@ -66,6 +68,8 @@ MAY_SAY: dict[type[ToNode], frozenset[Role]] = {
     Objects: frozenset({Role.KEEPER, Role.API}),
     Sweep: frozenset({Role.KEEPER}),
     Account: frozenset({Role.KEEPER, Role.API}),
+    Tree: frozenset({Role.KEEPER}),
+    Leaves: frozenset({Role.KEEPER}),
     Findings: frozenset({Role.KEEPER}),
     Mend: frozenset({Role.KEEPER}),
     Layout: frozenset({Role.KEEPER}),

@@ -13,11 +13,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from storage.crash_point import crash_point
+from storage.hash_tree.branch import Subtree
+from storage.hash_tree.leaf import Leaf, partition_of
 from storage.model import StoredObject
 from storage.ocfl.layout import object_folder
+from storage.volume import index_tree
 from storage.volume.boot_facts import BootFacts, LastOpening
 from storage.volume.index_records import take_in
-from storage.volume.index_schema import SCHEMA, SCHEMA_VERSION
+from storage.volume.index_schema import FROM_VERSION_2, SCHEMA, SCHEMA_VERSION
 from storage.volume.index_sweep import SweepIndex
 from storage.volume.journal_records import Record
 from storage.volume.publish import decoded_folder_name
@@ -26,6 +29,7 @@ from storage.volume.refusals import IndexUnwritable, VolumeFull
 # Everything that comes from the journal.
 _TABLES = (
     "objects",
+    "tree",
     "sources",
     "operations",
     "findings",
@@ -175,6 +179,16 @@ class Index:
         )
         return [StoredObject(*row) for row in self._all(statement, (after, limit))]
 
+    def tree_branch(self, level: int, index: int) -> list[Subtree]:
+        """The 16 children of one inner node of the hash tree."""
+        with self._lock:
+            return index_tree.branch(self._database, level, index)
+
+    def leaves(self, partition: int, after: str, limit: int) -> list[Leaf]:
+        """Up to `limit` leaves of a partition of the hash tree, by id from behind `after` on."""
+        with self._lock:
+            return index_tree.leaves(self._database, partition, after, limit)
+
     def objects_behind(self, segment: int, offset: int, limit: int) -> list[str]:
         """Ids of objects whose record stands at this place of the journal or behind it."""
         statement = (
@@ -225,9 +239,21 @@ class Index:
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
             if version == SCHEMA_VERSION:
                 return
+            if version == SCHEMA_VERSION - 1:
+                self._bring_up()
+                return
             if version != 0:
                 raise sqlite3.DatabaseError(f"index of version {version}")
             self._database.executescript(SCHEMA)
+
+    def _bring_up(self) -> None:
+        """From the version before this one: what is kept here alone stays."""
+        self._database.create_function("partition_of", 1, partition_of, deterministic=True)
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for statement in FROM_VERSION_2.split(";"):
+                self._database.execute(statement)
+            index_tree.count_all(self._database)
 
     def _one(self, statement: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
         with self._lock:

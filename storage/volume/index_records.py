@@ -8,9 +8,11 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import fields
 
+from storage.hash_tree.leaf import partition_of
 from storage.model import source_of
 from storage.ocfl.layout import object_folder
 from storage.sweep.model import SweepCycle
+from storage.volume.index_tree import counting
 from storage.volume.journal_records import Record
 from storage.volume.publish import decoded_folder_name
 
@@ -18,7 +20,9 @@ from storage.volume.publish import decoded_folder_name
 def take_in(database: sqlite3.Connection, record: Record) -> None:
     """Change the rows as the record says; records of kinds unknown here change nothing."""
     taker = _TAKERS.get(record.kind)
-    if taker is not None:
+    if taker is None:
+        return
+    with counting(database, str(record.members.get("object_id") or "")):
         taker(database, record)
 
 
@@ -52,7 +56,7 @@ def _take_copy(database: sqlite3.Connection, record: Record) -> None:
     )
     source = source_of(str(object_id))
     database.execute(
-        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             object_id,
             source,
@@ -65,6 +69,7 @@ def _take_copy(database: sqlite3.Connection, record: Record) -> None:
             *place,
             _cut_folder(str(object_id)),
             sweeps,
+            partition_of(str(object_id)),
         ),
     )
     known_files, known_bytes = known[:2] if known else (0, 0)

@@ -5,7 +5,7 @@ checking in `objects` and how far the passes in `sweep_cycles` are.
 Holds no queries.
 """
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 BEGIN;
@@ -31,10 +31,12 @@ CREATE TABLE objects (
     folder           TEXT,
     -- Sweeps that read it whole and found it intact since it was committed here. Not in the
     -- journal: after a rebuild it is 0, as if none had, which is safe.
-    sweeps           INTEGER NOT NULL DEFAULT 0
+    sweeps           INTEGER NOT NULL DEFAULT 0,
+    partition        INTEGER NOT NULL DEFAULT 0  -- of the hash tree, from its object id
 ) WITHOUT ROWID;
 CREATE INDEX objects_by_age ON objects (source, checked_at, object_id);
 CREATE INDEX objects_never_swept ON objects (checked_at) WHERE sweeps = 0;
+CREATE INDEX objects_by_partition ON objects (partition, object_id);
 CREATE UNIQUE INDEX objects_by_cut_folder ON objects (folder) WHERE folder IS NOT NULL;
 
 -- Totals of `objects` by source, so that a class of sources is known without counting.
@@ -44,6 +46,13 @@ CREATE TABLE sources (
     files         INTEGER NOT NULL,
     content_bytes INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- One row for each partition of the hash tree that ever had a leaf (docs/wire/tree.md).
+CREATE TABLE tree (
+    partition INTEGER PRIMARY KEY,
+    objects   INTEGER NOT NULL,         -- leaves in it
+    sum       BLOB NOT NULL             -- over them, 512 bytes
+);
 
 -- One row for each operation that was answered, so that asking again gets the same answer.
 CREATE TABLE operations (
@@ -131,6 +140,19 @@ CREATE TABLE reached (
 );
 INSERT INTO reached VALUES (1, 0, 1, 0, 0, 0);
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 COMMIT;
+"""
+
+# From version 2, whose objects were in no partition.
+FROM_VERSION_2 = """
+ALTER TABLE objects ADD COLUMN partition INTEGER NOT NULL DEFAULT 0;
+UPDATE objects SET partition=partition_of(object_id);
+CREATE INDEX objects_by_partition ON objects (partition, object_id);
+CREATE TABLE tree (
+    partition INTEGER PRIMARY KEY,
+    objects   INTEGER NOT NULL,
+    sum       BLOB NOT NULL
+);
+PRAGMA user_version = 3;
 """

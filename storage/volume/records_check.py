@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from storage.sweep.model import Damage, DamageKind
+from storage.volume import index_tree
 from storage.volume.index_records import object_totals
 from storage.volume.journal_records import FIRST_CHAIN, Bad, Record, read_records, record_at
 from storage.volume.refusals import JournalRotten
@@ -42,6 +43,8 @@ class RecordsCheck:
         try:
             with closing(sqlite3.connect(f"file:{self.index}?mode=ro", uri=True)) as database:
                 found += self._follow(pace, None if found else database)
+                if not found and (wrong := index_tree.disagreement(database)):
+                    found.append(_index_damage(wrong))
         except sqlite3.Error as error:
             found = [_index_damage(str(error)), *self._follow(pace, None)]
         return found

@@ -23,6 +23,9 @@ from replication.peers import Peer
 from replication.roles import Authority, Role, RoleTable
 from replication.selftest import PERIOD_S
 from replication.transport import NodeListener, Wire, generate_keys
+from storage.hash_tree.branch import Subtree, children_of, partitions_below
+from storage.hash_tree.leaf import PARTITIONS, Leaf, LeafState, leaf_digest, partition_of
+from storage.hash_tree.set_sum import SetSum
 from storage.model import SignedAnswer, StoredObject
 from storage.signing import SigningKey
 from storage.volume.findings import Finding
@@ -133,6 +136,30 @@ class MemoryVolume:
     def objects(self, after: str, limit: int) -> list[StoredObject]:
         found = [self.stat(name) for name in sorted(self.kept) if name > after]
         return [each for each in found[:limit] if each is not None]
+
+    def tree_branch(self, level: int, index: int) -> list[Subtree]:
+        sums = [SetSum() for _ in range(PARTITIONS)]
+        for leaf in self._leaves():
+            partition = partition_of(leaf.object_id)
+            sums[partition] = sums[partition].changed([], [leaf_digest(leaf)])
+        below = partitions_below(level, index)
+        return children_of(level, [sums[each].subtree() for each in below])
+
+    def leaves(self, partition: int, after: str, limit: int) -> list[Leaf]:
+        found = [
+            leaf
+            for leaf in self._leaves()
+            if partition_of(leaf.object_id) == partition and leaf.object_id > after
+        ]
+        return found[:limit]
+
+    def _leaves(self) -> list[Leaf]:
+        kept = [self.stat(name) for name in sorted(self.kept)]
+        return [
+            Leaf(each.object_id, each.head, each.inventory_sha256, LeafState.STORED)
+            for each in kept
+            if each is not None
+        ]
 
     def findings(self, after: int, limit: int) -> list[Finding]:
         return [each for each in self.damage if each.sequence > after][:limit]

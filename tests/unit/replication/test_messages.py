@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from replication.listings import (
     ListedObject,
     decode_findings,
+    decode_leaves,
     decode_objects,
     encode_listing,
 )
@@ -129,7 +130,7 @@ def test_a_header_with_one_byte_changed_is_a_message_or_a_refusal(
 
 @given(st.binary(max_size=300))
 def test_no_listing_raises_anything_but_a_refusal(data: bytes) -> None:
-    for decode in (decode_objects, decode_findings):
+    for decode in (decode_objects, decode_leaves, decode_findings):
         with suppress(MalformedMessage):
             decode(data)
 
