@@ -13,12 +13,17 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from inspect import isawaitable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from daemon.demo.ports import own_ports
 
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
+
 PROJECT = Path(__file__).parents[1]
+POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")
 CLAMD_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 LACKS = "this machine lacks: "
 IN_CI = os.environ.get("CI") == "true"
@@ -63,6 +68,11 @@ def _lack_of_clamd() -> str | None:
     return None if found else "clamd (Debian package clamav-daemon)"
 
 
+def _lack_of_postgres() -> str | None:
+    found = (POSTGRES_BINARIES / "initdb").exists()
+    return None if found else "a PostgreSQL 15 server (Debian package postgresql)"
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "needs_root": _lack_of_root,
     "needs_fuse": _lack_of_fuse,
@@ -70,6 +80,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "needs_corpora": _lack_of_corpora,
     "needs_prometheus": _lack_of_prometheus,
     "needs_clamd": _lack_of_clamd,
+    "needs_postgres": _lack_of_postgres,
 }
 
 
@@ -131,6 +142,16 @@ def wait_until() -> WaitUntil:
             await asyncio.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["PostgresServer"]:
+    """A PostgreSQL server for all tests of one worker; mark the test `needs_postgres`."""
+    # Alembic takes a second to import; only workers with such tests pay it.
+    from tests.postgres_server import running_postgres
+
+    with running_postgres(POSTGRES_BINARIES) as server:
+        yield server
 
 
 @pytest.fixture

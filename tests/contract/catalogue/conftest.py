@@ -1,9 +1,5 @@
-"""The catalogue's contract runs on every database it may live in.
+"""The catalogue's contract runs on every database it may live in: SQLite and PostgreSQL."""
 
-SQLite always; PostgreSQL when LANTAI_TEST_POSTGRES_URL names an empty database for tests.
-"""
-
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,22 +8,40 @@ import pytest
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.migration import upgrade
 from tests.contract.catalogue.story import Story
+from tests.postgres_server import EMPTY, PostgresServer
 
-POSTGRES_URL = os.environ.get("LANTAI_TEST_POSTGRES_URL")
-DATABASES = ["sqlite", "postgresql"] if POSTGRES_URL else ["sqlite"]
+SQLITE = "sqlite"
+DATABASES = [SQLITE, pytest.param("postgresql", marks=pytest.mark.needs_postgres)]
 
 
 @pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgresql":
-        assert POSTGRES_URL
-        return POSTGRES_URL
-    return f"sqlite:///{tmp_path}/catalogue.sqlite"
+def database(request: pytest.FixtureRequest) -> str:
+    """Which kind of database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without tables."""
+    if database == SQLITE:
+        return f"sqlite:///{tmp_path}/catalogue.sqlite"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database(EMPTY)
+
+
+@pytest.fixture
+def url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with the tables of this program."""
+    if database == SQLITE:
+        url = f"sqlite:///{tmp_path}/catalogue.sqlite"
+        upgrade(url)
+        return url
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.emptied_database()
 
 
 @pytest.fixture
 def catalogue(url: str) -> Iterator[Catalogue]:
-    upgrade(url)
     opened = Catalogue.open(url)
     yield opened
     opened.close()

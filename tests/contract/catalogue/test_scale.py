@@ -32,6 +32,8 @@ from tests.contract.catalogue.test_keeping import PERSON, finding
 # Small for ever: a row per source and day, and a row per lease.
 SMALL = {"tallies", "leases"}
 
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 
 @contextmanager
 def statements_of(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
@@ -109,9 +111,8 @@ _LOOKS: list[Callable[[Connection], object]] = [
 ]
 
 
-def test_every_query_finds_its_rows_by_an_index(catalogue: Catalogue, url: str) -> None:
-    if not url.startswith("sqlite"):
-        pytest.skip("reads SQLite's query plans")
+@on_sqlite
+def test_every_query_finds_its_rows_by_an_index(catalogue: Catalogue) -> None:
     with statements_of(catalogue) as seen:
         catalogue.act(_everything)
     assert len(seen) > 40
@@ -138,10 +139,9 @@ def _reads_all(detail: str, statement: str) -> bool:
     return "USE TEMP B-TREE FOR ORDER BY" in detail and not few
 
 
-def test_what_is_open_is_found_among_the_open_ones_only(catalogue: Catalogue, url: str) -> None:
+@on_sqlite
+def test_what_is_open_is_found_among_the_open_ones_only(catalogue: Catalogue) -> None:
     """Not by way of the hundred million that are stored and closed."""
-    if not url.startswith("sqlite"):
-        pytest.skip("reads SQLite's query plans")
     with statements_of(catalogue) as seen:
         catalogue.act(_everything)
     used = set()
@@ -156,9 +156,8 @@ def test_what_is_open_is_found_among_the_open_ones_only(catalogue: Catalogue, ur
     assert not [one for one in used - {by_working_state} if "_open" not in one]
 
 
-def test_the_check_itself_notices_a_scan(catalogue: Catalogue, url: str) -> None:
-    if not url.startswith("sqlite"):
-        pytest.skip("reads SQLite's query plans")
+@on_sqlite
+def test_the_check_itself_notices_a_scan(catalogue: Catalogue) -> None:
     query = "SELECT * FROM packages WHERE op_id = 'x'"
     with catalogue.reading() as connection:
         plan = connection.execute(text("EXPLAIN QUERY PLAN " + query))

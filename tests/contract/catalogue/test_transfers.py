@@ -224,7 +224,7 @@ def test_an_expired_claim_is_taken_over_and_its_late_holder_is_refused(story: St
     ):
         with pytest.raises(ClaimLost, match="ingest@two under epoch 2"):
             late()
-    assert transfers.take_over(story.connection, seen, tenure("three"), moment(9999)) is None
+    assert transfers.take_over(story.connection, seen, tenure("three"), moment(3000)) is None
 
 
 def test_after_a_restart_the_holder_takes_its_own_transfers_over_at_once(story: Story) -> None:

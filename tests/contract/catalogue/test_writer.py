@@ -71,12 +71,11 @@ async def test_a_broken_act_takes_no_other_of_its_group_with_it(catalogue: Catal
     assert _outcomes(catalogue) == [1, 2]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_a_group_that_cannot_be_committed_is_refused_whole_and_the_next_one_goes_on(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
     """Another process holds the write lock beyond our patience."""
-    if not (tmp_path / "catalogue.sqlite").exists():
-        pytest.skip("only SQLite has one write lock for the whole database")
     event.listen(catalogue._engine, "checkout", _impatient)
     blocker = sqlite3.connect(tmp_path / "catalogue.sqlite", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
