@@ -17,8 +17,8 @@ from storage.catalogue.statements import insert_new
 
 # A longer body is kept in pieces: SQLite holds a value three times while it is written, and writes
 # the whole row again when another column changes.
-_ROW_BYTES_MAX = 64 * 1024
-_PIECE_BYTES = 1024 * 1024
+ROW_BYTES_MAX = 64 * 1024
+PIECE_BYTES = 1024 * 1024
 
 _COLUMNS = (*answers.c, transfers.c.source, transfers.c.name, transfers.c.name_raw)
 _JOINED = select(*_COLUMNS).join(transfers, transfers.c.id == answers.c.transfer_id)
@@ -55,11 +55,11 @@ def give(connection: Connection, transfer_id: int, answer: NewAnswer, at: str) -
     Raises AnswerConflict if there is one with another body.
     """
     body = answer.body
-    is_long = body is not None and len(body) > _ROW_BYTES_MAX
+    is_long = body is not None and len(body) > ROW_BYTES_MAX
     new = _insert(connection, transfer_id, replace(answer, body=None) if is_long else answer, at)
     if new is not None and is_long and body is not None:
-        for number, begun in enumerate(range(0, len(body), _PIECE_BYTES)):
-            piece = body[begun : begun + _PIECE_BYTES]
+        for number, begun in enumerate(range(0, len(body), PIECE_BYTES)):
+            piece = body[begun : begun + PIECE_BYTES]
             values = {"answer_id": new, "number": number, "piece": piece}
             connection.execute(insert(answer_pieces), values)
 

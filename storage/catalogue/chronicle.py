@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, Table, func, insert, select, text, update
 
+from storage.catalogue.layouts import LAYOUT_MADE
 from storage.catalogue.model import Lease
 from storage.catalogue.row_images import image_of
 from storage.catalogue.schema import (
@@ -19,6 +20,7 @@ from storage.catalogue.schema import (
     answers,
     copies,
     events,
+    layouts,
     leases,
     packages,
     told,
@@ -208,6 +210,9 @@ class _EventRows:
         of_them = copies.c.package_id.in_([package["id"] for package in concerned])
         for row in _rows(connection, select(copies).where(of_them)):
             yield image_of(copies, row)
+        made = layouts.c.made_at.in_([row["at"] for row in done if row["act"] == LAYOUT_MADE])
+        for row in _rows(connection, select(layouts).where(made).order_by(layouts.c.version)):
+            yield image_of(layouts, row)
         yield from (image_of(events, row) for row in done)
 
 

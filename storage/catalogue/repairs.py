@@ -14,6 +14,9 @@ from storage.catalogue import findings as found_damage
 from storage.catalogue.model import Actor, Copy, CopyState, NewEvent, NodeFinding
 from storage.catalogue.schema import findings, mends
 
+# What became of a finding, in words.
+MENDED_FROM = "mended from {}"
+
 
 @dataclass(frozen=True, slots=True)
 class FailedMend:
@@ -85,7 +88,7 @@ def record_mended(
             findings.c.object_id == object_id,
             findings.c.mended_at.is_(None),
         )
-        .values(mended_at=at, outcome=f"mended from {source}")
+        .values(mended_at=at, outcome=MENDED_FROM.format(source))
         .returning(findings.c.sequence)
     )
     closed = sorted(connection.scalars(closing))

@@ -15,6 +15,8 @@ from storage.catalogue.schema import sweeps
 from storage.catalogue.statements import insert_new
 
 CLEAN, DAMAGED = "clean", "damaged"
+# What an event of a sweep tells of it, besides which one it is.
+TOLD = ("started_at", "finished_at", "checked_objects", "read_bytes", "damaged_objects")
 
 
 def record(connection: Connection, sweep: NodeSweep) -> None:

@@ -15,7 +15,7 @@ from storage.catalogue.model import Actor, NewEvent
 from storage.catalogue.schema import findings, volumes
 
 VOLUME_REPLACED = "node.volume-replaced"
-_GONE = "the disk it was on was replaced"
+GONE = "the disk it was on was replaced"
 _REASON = "another volume ({}) stands under its name: confirm that its disk was replaced"
 
 
@@ -61,7 +61,7 @@ def meet(connection: Connection, node: str, node_uuid: str, actor: Actor, at: st
             findings.c.object_id.is_(None),
             findings.c.mended_at.is_(None),
         )
-        .values(mended_at=at, outcome=_GONE)
+        .values(mended_at=at, outcome=GONE)
     )
     evidence = {
         "was": before.node_uuid,

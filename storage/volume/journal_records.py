@@ -71,7 +71,7 @@ def read_records(
     with path.open("rb") as stream:
         stream.seek(offset)
         while line := stream.readline(_LINE_BYTES_MAX):
-            record = _parse(line, segment, offset)
+            record = parse(line, segment, offset)
             if record is None or not _fits(record, line, previous, sequence):
                 yield Bad(offset, is_rot=_records_follow(path, offset))
                 return
@@ -83,13 +83,14 @@ def record_at(path: Path, segment: int, offset: int) -> Record:
     """The record that begins at `offset`. Raises JournalRotten if its line is not one."""
     with path.open("rb") as stream:
         stream.seek(offset)
-        record = _parse(stream.readline(_LINE_BYTES_MAX), segment, offset)
+        record = parse(stream.readline(_LINE_BYTES_MAX), segment, offset)
     if record is None:
         raise JournalRotten(f"{path} holds no record at byte {offset}")
     return record
 
 
-def _parse(line: bytes, segment: int, offset: int) -> Record | None:
+def parse(line: bytes, segment: int, offset: int) -> Record | None:
+    """The record that a line is, its chain unchecked; None if it is none."""
     if not line.endswith(b"\n") or line[_CHAIN_DIGITS : _CHAIN_DIGITS + 1] != b" ":
         return None
     try:
