@@ -1,14 +1,16 @@
 """Leases: who acts for the whole in one scope, with an epoch that only rises.
 
 The epoch goes with every order to a node, and a node that has seen a higher one refuses: so a
-keeper that was frozen and wakes up can do no harm. Clocks only decide when a standby may try.
+keeper that was frozen and wakes up can do no harm. Clocks only decide when a standby may try
+(docs/decisions/0016).
 """
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, select, true, update
 
 from storage.catalogue.model import Lease, Tenure
 from storage.catalogue.schema import leases
 from storage.catalogue.statements import insert_new
+from storage.catalogue.timestamps import is_over
 
 
 def acquire(connection: Connection, scope: str, tenure: Tenure, at: str) -> Lease | None:
@@ -20,10 +22,15 @@ def acquire(connection: Connection, scope: str, tenure: Tenure, at: str) -> Leas
     held = get(connection, scope)
     if held is None:
         return _first(connection, scope, tenure)
-    free = or_(leases.c.holder == tenure.holder, leases.c.expires_at < at)
+    if held.holder == tenure.holder:
+        unrenewed: ColumnElement[bool] = true()
+    elif is_over(held.expires_at, tenure.expires_at, at):
+        unrenewed = leases.c.expires_at == held.expires_at
+    else:
+        return None
     return _update(
         connection,
-        (leases.c.scope == scope, leases.c.epoch == held.epoch, free),
+        (leases.c.scope == scope, leases.c.epoch == held.epoch, unrenewed),
         {
             "holder": tenure.holder,
             "epoch": held.epoch + 1,

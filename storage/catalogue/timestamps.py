@@ -6,6 +6,10 @@ equal to what stands in signed answers. Reads no clock: callers hand the moment 
 
 from datetime import UTC, datetime
 
+# Tenures are all about as long, and clocks differ by less than that: what reaches so many times as
+# far as ours was written by a clock that had jumped.
+_TOO_FAR = 10
+
 
 def to_text(moment: datetime) -> str:
     """Write `moment`, which must know its time zone."""
@@ -26,3 +30,13 @@ def to_moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     assert moment.tzinfo is not None, text
     return moment
+
+
+def is_over(expires_at: str, ours: str, at: str) -> bool:
+    """Whether a tenure until `expires_at` is over at `at`; `ours` is how long we would have it.
+
+    One that reaches far beyond ours binds nobody: its holder's clock was wrong, or ours is. Who is
+    taken for gone and is not does no harm, because every order carries its epoch.
+    """
+    moment = to_moment(at)
+    return expires_at < at or to_moment(expires_at) - moment > _TOO_FAR * (to_moment(ours) - moment)

@@ -26,6 +26,7 @@ from storage.catalogue.model import (
 )
 from storage.catalogue.schema import transfers
 from storage.catalogue.statements import RowChange, columns_of, insert_new
+from storage.catalogue.timestamps import is_over
 from storage.catalogue.transitions import BY_A_PERSON, FINAL, WORKING, sources_of
 
 _RESTS = FINAL | {
@@ -114,10 +115,11 @@ def take_over(connection: Connection, seen: Transfer, tenure: Tenure, at: str) -
 
     The state stays: the caller resumes from it, or steps back to `claimed`.
     """
-    expired = seen.claim_expires_at is None or seen.claim_expires_at < at
+    until = seen.claim_expires_at
+    expired = until is None or is_over(until, tenure.expires_at, at)
     if seen.claim_holder not in (None, tenure.holder) and not expired:
         return None
-    unrenewed = {"expiry": seen.claim_expires_at} if seen.claim_expires_at else {}
+    unrenewed = {"expiry": until} if until else {}
     return _take(connection, seen, tenure, at, unrenewed | {"states": list(WORKING)}, {})
 
 

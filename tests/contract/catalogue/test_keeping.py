@@ -85,6 +85,19 @@ def test_a_lease_goes_to_one_holder_until_it_expires(story: Story) -> None:
     assert leases.renew(story.connection, second, moment(90)) is not None
 
 
+def test_a_lease_that_a_wrong_clock_wrote_binds_nobody(story: Story) -> None:
+    """1. A keeper takes it with its clock an hour ahead, and dies. 2. Another stands by."""
+    leases.acquire(story.connection, "keeper", tenure("keeper@one", 3590), moment(3560))
+    second = leases.acquire(story.connection, "keeper", tenure("keeper@two", 30), moment(0))
+    assert second is not None
+    assert (second.holder, second.epoch) == ("keeper@two", 2)
+
+
+def test_a_lease_of_a_clock_that_is_a_little_ahead_is_kept(story: Story) -> None:
+    leases.acquire(story.connection, "keeper", tenure("keeper@one", 250), moment(220))
+    assert leases.acquire(story.connection, "keeper", tenure("keeper@two", 30), moment(0)) is None
+
+
 def test_a_holder_that_restarts_gets_a_new_epoch(story: Story) -> None:
     leases.acquire(story.connection, "keeper", tenure("keeper@one", 30), moment(0))
     again = leases.acquire(story.connection, "keeper", tenure("keeper@one", 40), moment(5))
