@@ -263,15 +263,21 @@ class NodeSession:
         operation = self._operations.get(put.op_id)
         if operation is None:
             return self._put_anew(put)
-        if msgspec.structs.replace(put, attempt=operation.put.attempt) != operation.put:
+        known = operation.put
+        if msgspec.structs.replace(put, attempt=known.attempt, epoch=known.epoch) != known:
             text = "this op_id was announced with other lengths or digests"
             return [Say(_refused("op-conflict", text, None, put.op_id, False))]
-        if put.attempt <= operation.put.attempt:
+        if put.epoch < known.epoch:
+            text = f"epoch {put.epoch} is over: {known.epoch} has begun"
+            return [Say(_refused("stale-epoch", text, None, put.op_id, False))]
+        # A peer that took its own transfer over again counts its attempts from 1.
+        takes_over = put.epoch > known.epoch
+        if put.attempt <= known.attempt and not takes_over:
             return []
         operation.put = put
         if operation.phase is PutPhase.COMMITTING:
             return [self._proceed(operation, now)]
-        if operation.phase is PutPhase.OPENING:
+        if operation.phase is PutPhase.OPENING and not takes_over:
             return []
         operation.phase = PutPhase.OPENING
         return [Begin(put)]

@@ -23,7 +23,5 @@ class SimulatedClient(NodeClient):
         self._role = role
 
     async def connect(self) -> None:
-        link: Any = SimulatedLink(
-            self._network, self._process, self.peer.name, self._role, self
-        )
+        link: Any = SimulatedLink(self._network, self._process, self.peer.name, self._role, self)
         self._link = cast(PeerLink, link)

@@ -50,8 +50,8 @@ from tests.simulation.package import SimulatedPackage, sha256
 from tests.simulation.scheduler import Process
 
 SOURCE = "gov"
-_SCAN_S = 4.0
-_CLAIM_S = 20.0
+_SCAN_S = 6.0
+_CLAIM_S = 30.0
 _GIVES_UP = (ClaimLost, PackageExists, IllegalTransition, CopiesMissing, CatalogueUnavailable)
 
 
@@ -142,15 +142,15 @@ class SimulatedIntake:
         for seen in await self._catalogue.look(transfer_lists.unfinished):
             if seen.id in self._leading:
                 continue
-            taken = await self._catalogue.do(
-                transfers.take_over, seen, self._tenure(), self._now()
-            )
+            taken = await self._catalogue.do(transfers.take_over, seen, self._tenure(), self._now())
             if taken is not None:
                 self._lead(taken)
 
     async def _renew(self) -> None:
         while True:
             await self._process.rest(_CLAIM_S / 4)
+            if not self._leading:
+                continue
             with suppress(CatalogueUnavailable):
                 for transfer in await self._catalogue.look(transfer_lists.unfinished):
                     if transfer.id in self._leading and transfer.claim_holder == self._holder:
@@ -186,9 +186,7 @@ class SimulatedIntake:
             if same is None or same.transfer_id == transfer.id:
                 break
             if same.state is PackageState.STORED:
-                await self._catalogue.do(
-                    packages.finish_duplicate, claim, same.id, self._now()
-                )
+                await self._catalogue.do(packages.finish_duplicate, claim, same.id, self._now())
                 return
             await self._process.rest(1.0)
         begun = await self._begin(claim, package)
@@ -212,9 +210,7 @@ class SimulatedIntake:
         elif transfer.state is TransferState.WRITING:
             path = []
         for state in path:
-            transfer = await self._catalogue.do(
-                transfers.move, claim, Step(state), self._now()
-            )
+            transfer = await self._catalogue.do(transfers.move, claim, Step(state), self._now())
         return transfer
 
     async def _begin(self, claim: Claim, package: SimulatedPackage) -> Package:
@@ -249,9 +245,7 @@ class SimulatedIntake:
         await self._writer.store(to_store)
         receipt = self._tools.notary.signed(self._body(transfer, package, begun, proven))
         kept = [_copy(begun.id, copy) for copy in proven]
-        await self._catalogue.do(
-            packages.finish, claim, begun.id, receipt, self._now(), kept
-        )
+        await self._catalogue.do(packages.finish, claim, begun.id, receipt, self._now(), kept)
 
     def _body(
         self,
@@ -319,5 +313,3 @@ def _copy(package_id: int, copy: ProvenCopy) -> Copy:
         package_id, copy.peer.name, copy.peer.domain, CopyState.COMMITTED,
         copy.said.verify_mode, copy.said.committed_at, None, copy.answer,
     )  # fmt: skip
-
-

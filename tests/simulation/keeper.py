@@ -20,8 +20,8 @@ from storage.signing import SigningKey
 from tests.simulation.catalogue import SimulatedCatalogue
 from tests.simulation.scheduler import Process
 
-_HEAR_S = 8.0
-_MEND_S = 6.0
+_HEAR_S = 12.0
+_MEND_S = 9.0
 _COMPARE_S = 40.0
 _AUDIT_S = 30.0
 
@@ -47,9 +47,7 @@ class SimulatedKeeper:
         limits = RepairLimits(2, StormLimits(0))
         repair = Repair(catalogue, tools.clients, tools.key, limits, process.now)
         holder = f"keeper@{process.name}"
-        self._keeper = Keeper(
-            catalogue, tools.clients, repair, holder, tools.lease_s, process.now
-        )
+        self._keeper = Keeper(catalogue, tools.clients, repair, holder, tools.lease_s, process.now)
         chance = cast(Any, Random(process.scheduler.chance.getrandbits(64)))
         self._audits = Audits(
             catalogue, tools.clients, AuditSettings(), chance, self._nonce, process.now

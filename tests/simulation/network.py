@@ -64,9 +64,7 @@ class Network:
         self._routes: dict[bytes, Route] = {}
         self._opened = 0
 
-    def open(
-        self, client: Process, node: str, receive: Callable[[list[bytes]], None]
-    ) -> Route:
+    def open(self, client: Process, node: str, receive: Callable[[list[bytes]], None]) -> Route:
         self._opened += 1
         route = Route(client, node, f"{client.name}/{self._opened}".encode(), receive)
         self._routes[route.peer] = route

@@ -92,9 +92,7 @@ class SimulatedNodeService(NodeService):
         self._desk = RequestDesk(self._parts, disk)
         self._group = tasks
         self._puts = NodePuts(self._parts.volume, disk, tasks, process.clock)
-        listener: Any = SimulatedListener(
-            network, process, self._identity.node, self._receive
-        )
+        listener: Any = SimulatedListener(network, process, self._identity.node, self._receive)
         self._listener = listener
         self._network = network
         self._process = process
@@ -202,9 +200,7 @@ class SimulatedMender(CopyMender):
     async def _fetch(self, source: NodeClient, order: Mend, path: str, ticket: bytes) -> bytes:
         content, end = b"", False
         while not end:
-            part = await source.fetch(
-                order.object_id, path, len(content), PIECE_BYTES, ticket
-            )
+            part = await source.fetch(order.object_id, path, len(content), PIECE_BYTES, ticket)
             content += part.data
             end = part.end or not part.data
         return content
@@ -218,9 +214,7 @@ class SimulatedAuditor:
         self._disk = disk
 
     async def audit(self, question: Question) -> AuditAnswer:
-        digest = await self._disk.read(
-            self._volume.audited, question.object_id, question.nonce
-        )
+        digest = await self._disk.read(self._volume.audited, question.object_id, question.nonce)
         return AuditAnswer(digest, 1, 1, 0, VerifyMode.DIRECT)
 
     async def recheck(self, object_id: str) -> Recheck:
@@ -274,5 +268,3 @@ def _files(inventory: bytes) -> list[Listed]:
         return read_inventory(inventory).files
     except msgspec.MsgspecError as error:
         raise WireRefusal(f"the inventory cannot be read: {error}", "source-nonsense") from error
-
-

@@ -57,18 +57,14 @@ class SimulatedPackage:
 
 def make_package(name: str, object_id: str, chance: Random, bytes_max: int) -> SimulatedPackage:
     """Some files of different lengths; none is empty."""
-    bodies = [
-        chance.randbytes(chance.randint(1, bytes_max)) for _ in range(chance.randint(1, 3))
-    ]
+    bodies = [chance.randbytes(chance.randint(1, bytes_max)) for _ in range(chance.randint(1, 3))]
     files = tuple(
         Listed(f"content/{number}", len(body), sha256(body)) for number, body in enumerate(bodies)
     )
     listed = msgspec.json.encode(files)
     inventory = msgspec.json.encode(Inventory(object_id, list(files)))
     identity = sha256(listed)
-    return SimulatedPackage(
-        name, identity, object_id, listed, inventory, b"".join(bodies), files
-    )
+    return SimulatedPackage(name, identity, object_id, listed, inventory, b"".join(bodies), files)
 
 
 def read_inventory(content: bytes) -> Inventory:

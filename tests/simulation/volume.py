@@ -183,9 +183,7 @@ class SimulatedIncoming(Incoming):
         return b"" if reception is None else reception.received()
 
     def _open_syncs(self) -> tuple[SyncDescriptor, ...]:
-        return cast(
-            tuple[SyncDescriptor, ...], (self._sync(self._disk), self._sync(self._disk))
-        )
+        return cast(tuple[SyncDescriptor, ...], (self._sync(self._disk), self._sync(self._disk)))
 
     def _lay_out(self) -> None:
         self._moved_at = self._process.clock()
@@ -308,9 +306,7 @@ class SimulatedVolume:
         index: Any = self.index
         guard: Any = _Guard()
         self._records = Records(journal, index, self._condemn)
-        self._admission = steps.admission(
-            settings, self.gate, guard, self._records, self._failed
-        )
+        self._admission = steps.admission(settings, self.gate, guard, self._records, self._failed)
         self._admission.disk = disk
         self._admission.process = process
         self._admission.sync = steps.sync
@@ -469,4 +465,3 @@ class SimulatedVolume:
 
 def _files_of(inventory: bytes) -> list[Any]:
     return list(msgspec.json.decode(inventory)["files"])
-

@@ -141,9 +141,7 @@ class SimulatedIndex:
         return self.epochs.get(scope, 1)
 
     def has_open_finding(self, object_id: str) -> bool:
-        return any(
-            each.object_id == object_id and each.mended_at is None for each in self.findings
-        )
+        return any(each.object_id == object_id and each.mended_at is None for each in self.findings)
 
     def _take_copy(self, record: Record) -> None:
         said = record.members

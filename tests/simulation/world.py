@@ -96,7 +96,9 @@ class World:
         options = self.options
         names = [f"node-{number}" for number in range(1, options.nodes + 1)]
         domains = [f"room-{number}" for number in range(1, options.copies + 1)]
-        domains += [self.chance.choice([*domains, f"room-{n}"]) for n in range(4, options.nodes + 1)]
+        domains += [
+            self.chance.choice([*domains, f"room-{n}"]) for n in range(4, options.nodes + 1)
+        ]
         peers = []
         for name, domain in zip(names, domains, strict=True):
             disk = WatchedDisk(name, self.chance, self._trouble_of(name), options.power_keeps)
@@ -123,7 +125,9 @@ class World:
     def _drop(self, number: int) -> None:
         """A sender puts a package into the drop folder, some of them twice."""
         object_id = f"lantai:gov/case-{number}"
-        package = make_package(f"case-{number}", object_id, self.chance, self.options.file_bytes_max)
+        package = make_package(
+            f"case-{number}", object_id, self.chance, self.options.file_bytes_max
+        )
         self.truth.packages[object_id] = package
         names = [package.name]
         if number < self.options.duplicates:
@@ -175,9 +179,7 @@ class World:
         volume = SimulatedVolume(truth.disk, process, speaker, self.build.steps)
         machine.volume = volume
         self.truth.opened(machine.name, volume.index.stored)
-        identity = NodeIdentity(
-            machine.name, truth.uuid, truth.domain, lambda: volume.epoch
-        )
+        identity = NodeIdentity(machine.name, truth.uuid, truth.domain, lambda: volume.epoch)
         tools = NodeTools(
             self.network, self.door, TicketOffice(machine.name, verify_key("keeper")), identity,
             self._connect_node, self.build.mender, self.build.service, self.options.sweep_s,
