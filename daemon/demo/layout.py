@@ -17,6 +17,7 @@ from storage.errors import Refusal
 
 _MARK = ".lantai-demo"
 NODES = ("node-1", "node-2", "node-3")
+_ROLES = ("ingest", "notary", "keeper", "view", "api")
 SOURCE = PORTAL.name
 # A Unix socket's path has at most 107 bytes.
 _SOCKET_FOLDER_BYTES_MAX = 80
@@ -43,6 +44,8 @@ class DemoSettings:
     keeper_cycle_s: float = 1.0
     versions: str = "refuse"
     senders: tuple[Sender, ...] = (PORTAL,)
+    nodes: tuple[str, ...] = NODES
+    min_part_hours: float = 24.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class DemoLayout:
     settings: DemoSettings
     addresses: dict[str, str] = field(default_factory=dict)  # metrics, by instance
     api_address: str = ""
+    endpoints: dict[str, str] = field(default_factory=dict)  # of the nodes, on the wire
 
     @property
     def keys(self) -> Path:
@@ -116,8 +120,8 @@ def lay_out(folder: Path, settings: DemoSettings) -> DemoLayout:
     _clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).write_text("An appliance for trying out; `lantai demo` makes it anew.\n")
-    ports = own_ports(2 * len(NODES) + 6)
-    names = (*NODES, "ingest", "notary", "keeper", "view", "api")
+    ports = own_ports(2 * len(settings.nodes) + 6)
+    names = (*settings.nodes, *_ROLES)
     addresses = {name: f"127.0.0.1:{ports.pop()}" for name in names}
     layout = DemoLayout(
         folder, _run_folder(folder), settings, addresses, f"127.0.0.1:{ports.pop()}"
@@ -126,15 +130,23 @@ def lay_out(folder: Path, settings: DemoSettings) -> DemoLayout:
         needed.mkdir(parents=True)
     for sender in settings.senders:
         _make_source(layout, sender)
-    endpoints = {node: f"tcp://127.0.0.1:{ports.pop()}" for node in NODES}
+    for node in settings.nodes:
+        layout.endpoints[node] = f"tcp://127.0.0.1:{ports.pop()}"
+        layout.root(node).parent.mkdir()
     keys = KeyFolder(layout.keys)
     for name in names:
         keys.make(name)
-    for node in NODES:
-        layout.root(node).parent.mkdir()
+    configure(layout, settings.nodes)
+    return layout
+
+
+def configure(layout: DemoLayout, nodes: tuple[str, ...]) -> None:
+    """Write every host's configuration, with these of the demo's nodes among the peers."""
+    keys = KeyFolder(layout.keys)
+    endpoints = {node: layout.endpoints[node] for node in nodes}
+    for node in nodes:
         layout.node_config(node).write_text(_node_text(layout, keys, node, endpoints))
     layout.config.write_text(_roles_text(layout, keys, endpoints))
-    return layout
 
 
 def _clear(folder: Path) -> None:
@@ -189,7 +201,7 @@ verify_key = "{keys.public(node).verify_key}"
 
 
 def _node_text(layout: DemoLayout, keys: KeyFolder, node: str, endpoints: dict[str, str]) -> str:
-    others = {name: "node" for name in NODES if name != node}
+    others = {name: "node" for name in endpoints if name != node}
     roles = {role: role for role in ("ingest", "keeper", "view", "api")} | others
     authorities = (
         f"""
@@ -236,6 +248,7 @@ allow_unproven = {str(settings.allow_unproven).lower()}
 metrics_address = "{at["keeper"]}"
 cycle_s = {settings.keeper_cycle_s}
 mends_per_node_hour_max = {settings.mends_per_node_hour_max}
+min_part_hours = {settings.min_part_hours}
 
 [keeper.audit]
 cycle_s = {5 * settings.keeper_cycle_s}

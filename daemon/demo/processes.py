@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from daemon.control_client import NotRunning, RoleRefused, ask
-from daemon.demo.layout import NODES, DemoLayout
+from daemon.demo.layout import DemoLayout
 from storage.errors import LantaiError
 
 READY_S_MAX = 120.0
@@ -42,7 +42,7 @@ class Instance:
 
 def instances(layout: DemoLayout) -> list[Instance]:
     """Every role of the demo, in starting order."""
-    nodes = [Instance(node, "node", layout.node_config(node)) for node in NODES]
+    nodes = [Instance(node, "node", layout.node_config(node)) for node in layout.settings.nodes]
     roles = ["notary", "ingest", "keeper", "api"]
     if layout.settings.mount:
         roles.append("view")
@@ -69,17 +69,16 @@ class Processes:
 
     def create_nodes(self) -> None:
         """Make the nodes' volumes. Raises DemoFailed with what the command said."""
-        for node in NODES:
-            command = [
-                *lantai(),
-                "node",
-                "create",
-                "--config",
-                str(self.layout.node_config(node)),
-            ]
-            made = subprocess.run(command, capture_output=True, text=True, check=False)
-            if made.returncode != 0:
-                raise DemoFailed(f"{node}: {made.stderr.strip()}")
+        for node in self.layout.settings.nodes:
+            self.create_node(node)
+
+    def create_node(self, node: str) -> None:
+        """Make one node's volume. Raises DemoFailed with what the command said."""
+        config = str(self.layout.node_config(node))
+        command = [*lantai(), "node", "create", "--config", config]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            raise DemoFailed(f"{node}: {made.stderr.strip()}")
 
     def start_all(self, say: Callable[[str], None]) -> None:
         """Start every role and return once all are well."""

@@ -1,0 +1,94 @@
+"""A node is drained while packages arrive and processes die at random (F53). Real processes."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.control_client import NotRunning, RoleRefused, ask
+from daemon.demo.layout import DemoLayout, DemoSettings
+from daemon.demo.processes import Processes
+from tests.appliance import Sender, restart, running_appliance, stored
+from tests.fault_page import record_fault
+from tests.steady_sender import SteadySender, steadily
+
+NODES = ("node-1", "node-2", "node-3", "node-4")
+STAYING = ("node-1", "node-3", "node-4")
+FIRST = 24
+KILLS = int(os.environ.get("LANTAI_DRAIN_KILLS", "4"))
+WaitUntil = Callable[..., Awaitable[None]]
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("heavy")]
+
+
+async def test_a_node_is_drained_under_kills_and_no_package_ever_lacks_a_copy(
+    tmp_path: Path, wait_until: WaitUntil
+) -> None:
+    """1. Packages lie on four nodes. 2. node-2 is drained while more arrive, and the keeper or a
+    node is killed again and again. 3. It becomes removable, and only then; its disk goes."""
+    seed = int(os.environ.get("LANTAI_SEED", "53"))
+    print(f"LANTAI_SEED={seed}")
+    settings = DemoSettings(mount=False, quiet_s=0.1, scan_s=0.2, nodes=NODES)
+    with running_appliance(tmp_path / "a", settings) as processes:
+        layout = processes.layout
+        steady = SteadySender(layout, Sender(layout), NODES, pause_s=0.5)
+        steady.sent += steady.sender.send(FIRST)
+        await wait_until(lambda: stored(layout) == FIRST, 120, "the first receipts")
+        await wait_until(lambda: signed_by_all(layout), 30, "the first layout on every node")
+        began_s = time.monotonic()
+        async with steadily(steady):
+            order(layout, "node-drain", node="node-2", reason="an old disk")
+            await kill_at_random(processes, random.Random(seed))
+            await wait_until(lambda: shown(layout).get("removable") is True, 240, "removable")
+        drained_s = time.monotonic() - began_s
+        await wait_until(steady.answered, 120, "the last receipts")
+        steady.look()
+        assert steady.fewest >= 3, f"{steady.fewest} good copies were left of a package"
+        steady.expect_all_kept(STAYING)
+        processes.stop("node-2")
+        order(layout, "node-lost", node="node-2", reason="removed", uuid=shown(layout)["node_uuid"])
+        assert shown(layout)["to_move"] == 0, "nothing was needed of it any more"
+    record_fault(
+        "F53",
+        observed=f"{KILLS} kills of keeper and nodes in the middle of a drain, {len(steady.sent)}"
+        f" packages, {steady.looks} counts of all copies on the disks: never under 3",
+        figure=f"drained in {drained_s:.0f} s, 0 lost",
+    )
+
+
+async def kill_at_random(processes: Processes, chance: random.Random) -> None:
+    for _ in range(KILLS):
+        await asyncio.sleep(chance.uniform(0.2, 1.0))
+        victim = chance.choice(("keeper", "keeper", *NODES))
+        processes.kill(victim)
+        await asyncio.sleep(chance.uniform(0.0, 0.5))
+        restart(processes, victim)
+        await asyncio.to_thread(processes.wait_until_well, victim)
+
+
+def order(layout: DemoLayout, verb: str, **arguments: str) -> Any:
+    done = ask(layout.socket("keeper"), verb, timeout_s=40, **arguments)
+    assert done["state"] == "done", done
+    return done
+
+
+def shown(layout: DemoLayout) -> dict[str, Any]:
+    """What the keeper says of node-2; nothing while it is not there."""
+    try:
+        said: dict[str, Any] = ask(layout.socket("keeper"), "node-show", node="node-2")
+    except (NotRunning, RoleRefused):
+        return {}
+    return said
+
+
+def signed_by_all(layout: DemoLayout) -> bool:
+    try:
+        said = ask(layout.socket("keeper"), "nodes")
+    except (NotRunning, RoleRefused):
+        return False
+    return all(each["signed_layout"] == said["layout"] for each in said["nodes"])
