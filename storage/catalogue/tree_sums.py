@@ -18,24 +18,30 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     insert,
-    or_,
     select,
     update,
 )
 
 from storage.catalogue.model import CopyState
-from storage.catalogue.schema import copies, packages, tree_changes, tree_sums
+from storage.catalogue.schema import copies, findings, packages, tree_changes, tree_sums
 from storage.hash_tree.branch import Subtree
 from storage.hash_tree.leaf import PARTITIONS, Leaf, LeafState, leaf_digest, partition_of
 from storage.hash_tree.set_sum import SetSum
 
 _NOTHING = SetSum()
-_AS_LEAF = {
-    CopyState.COMMITTED: LeafState.STORED,
-    CopyState.DAMAGED: LeafState.DAMAGED,
-    CopyState.MISSING: None,
-}
+# Whether an open finding says why a copy is not as it should be.
+_EXPLAINED = (
+    exists()
+    .where(
+        findings.c.node == copies.c.node,
+        findings.c.object_id == packages.c.object_id,
+        findings.c.mended_at.is_(None),
+    )
+    .correlate(copies, packages)
+    .label("explained")
+)
 _OLDEST = select(tree_changes.c.id).order_by(tree_changes.c.id).limit(bindparam("by_limit"))
 _TAKE = (
     delete(tree_changes)
@@ -55,6 +61,7 @@ _SUM = select(tree_sums.c.objects, tree_sums.c.sum).where(
     tree_sums.c.node == bindparam("by_node"), tree_sums.c.partition == bindparam("by_partition")
 )
 _LEAF_COLUMNS = (packages.c.object_id, packages.c.version, packages.c.inventory_sha256)
+_COPY_COLUMNS = (copies.c.package_id, copies.c.node, copies.c.state, copies.c.counted)
 
 _Place = tuple[str, int]  # node, partition
 
@@ -109,7 +116,7 @@ def partitions(connection: Connection, node: str) -> list[Subtree]:
 def recount(connection: Connection, node: str, partition: int) -> bool:
     """Make one sum anew from the copies that are counted in it; whether it was wrong.
 
-    Copies that are counted otherwise than their rows demand are noted as changed.
+    All copies there are noted as changed, so that `take_in` looks at each of them again.
     """
     here = and_(packages.c.partition == partition, copies.c.node == node)
     known = _locked_sum(connection, node, partition)
@@ -120,19 +127,10 @@ def recount(connection: Connection, node: str, partition: int) -> bool:
     right = _NOTHING.changed([], (_digest(row, row.counted) for row in rows))
     if right != known:
         _keep(connection, node, partition, right)
-    missing = copies.c.state == CopyState.MISSING
-    damaged = copies.c.state == CopyState.DAMAGED
-    doubtful = or_(
-        and_(copies.c.counted.is_(None), ~missing),
-        and_(copies.c.counted == LeafState.STORED, or_(missing, damaged)),
-        and_(copies.c.counted == LeafState.DAMAGED, ~damaged),
-    )
     again = select(copies.c.node, copies.c.package_id).join(
         packages, packages.c.id == copies.c.package_id
     )
-    connection.execute(
-        insert(tree_changes).from_select(["node", "package_id"], again.where(here, doubtful))
-    )
+    connection.execute(insert(tree_changes).from_select(["node", "package_id"], again.where(here)))
     return right != known
 
 
@@ -142,7 +140,7 @@ def _rows_of_objects(connection: Connection, changes: Sequence[Any]) -> list[Row
         packages.c.id.in_({change.package_id for change in changes})
     )
     query = (
-        select(*_LEAF_COLUMNS, copies.c.package_id, copies.c.node, copies.c.state, copies.c.counted)
+        select(*_LEAF_COLUMNS, *_COPY_COLUMNS, _EXPLAINED)
         .join(copies, copies.c.package_id == packages.c.id)
         .where(
             packages.c.object_id.in_(connection.scalars(of_changes).all()),
@@ -157,8 +155,16 @@ def _to_count(rows: Iterable[Row[Any]]) -> Iterable[tuple[Row[Any], LeafState | 
     """Rows that are counted otherwise than they should be, and how they should be."""
     for _, of_object in groupby(rows, key=lambda row: (row.object_id, row.node)):
         *earlier, newest = of_object
-        demanded = [*((row, None) for row in earlier), (newest, _AS_LEAF[newest.state])]
+        demanded = [*((row, None) for row in earlier), (newest, _as_leaf(newest))]
         yield from ((row, leaf) for row, leaf in demanded if row.counted != leaf)
+
+
+def _as_leaf(row: Row[Any]) -> LeafState | None:
+    """A copy that is gone, and of which nothing is on record yet, should be there."""
+    if row.state is CopyState.DAMAGED:
+        return LeafState.DAMAGED
+    is_on_record = row.state is CopyState.MISSING and row.explained
+    return None if is_on_record else LeafState.STORED
 
 
 def _packages(connection: Connection, numbers: Iterable[int]) -> Iterable[Any]:

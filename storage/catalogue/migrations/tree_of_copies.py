@@ -76,6 +76,15 @@ def _triggers_of_sqlite() -> None:
         "INSERT INTO tree_changes (node, package_id, was) "
         "VALUES (OLD.node, OLD.package_id, OLD.counted); END"
     )
+    of_object = (
+        "INSERT INTO tree_changes (node, package_id) "
+        "SELECT NEW.node, id FROM packages WHERE object_id = NEW.object_id"
+    )
+    op.execute(f"CREATE TRIGGER findings_noted_new AFTER INSERT ON findings BEGIN {of_object}; END")
+    op.execute(
+        "CREATE TRIGGER findings_noted_closed AFTER UPDATE OF mended_at ON findings "
+        f"BEGIN {of_object}; END"
+    )
 
 
 def _triggers_of_postgresql() -> None:
@@ -101,4 +110,14 @@ def _triggers_of_postgresql() -> None:
     op.execute(
         "CREATE TRIGGER copies_noted_changed AFTER UPDATE OF state ON copies FOR EACH ROW "
         "WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION note_copy()"
+    )
+    op.execute(
+        "CREATE FUNCTION note_finding() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO tree_changes (node, package_id) "
+        "SELECT NEW.node, id FROM packages WHERE object_id = NEW.object_id; "
+        "RETURN NULL; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER findings_noted AFTER INSERT OR UPDATE OF mended_at ON findings "
+        "FOR EACH ROW EXECUTE FUNCTION note_finding()"
     )

@@ -6,8 +6,8 @@ from random import Random
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from storage.catalogue import copies, packages, tree_sums
-from storage.catalogue.model import CopyState, NewPackage, Package
+from storage.catalogue import copies, findings, packages, tree_sums
+from storage.catalogue.model import CopyState, NewPackage, NodeFinding, Package
 from storage.catalogue.schema import copies as copy_rows
 from storage.catalogue.schema import packages as package_rows
 from storage.catalogue.schema import tree_sums as sum_rows
@@ -39,13 +39,17 @@ def demanded(story: Story, node: str) -> list[Subtree]:
     newest = {row.object_id: row for row in story.connection.execute(query)}
     sums = [SetSum() for _ in range(PARTITIONS)]
     for row in newest.values():
-        if row.state is CopyState.MISSING:
+        if row.state is CopyState.MISSING and (node, row.object_id) in open_findings(story):
             continue
-        state = LeafState.STORED if row.state is CopyState.COMMITTED else LeafState.DAMAGED
+        state = LeafState.DAMAGED if row.state is CopyState.DAMAGED else LeafState.STORED
         leaf = Leaf(row.object_id, row.version, row.inventory_sha256, state)
         here = partition_of(row.object_id)
         sums[here] = sums[here].changed([], [leaf_digest(leaf)])
     return [each.subtree() for each in sums]
+
+
+def open_findings(story: Story) -> set[tuple[str, str | None]]:
+    return {(each.node, each.object_id) for each in findings.still_open(story.connection)}
 
 
 def version_after(story: Story, package: Package) -> Package:
@@ -66,6 +70,18 @@ def take_away(story: Story, chance: Random, known: list[Package]) -> None:
     """As after a move, or by a hand that knows what it does."""
     here = (copy_rows.c.package_id == chance.choice(known).id, copy_rows.c.node == NODES[0])
     story.connection.execute(delete(copy_rows).where(*here))
+
+
+def find(story: Story, chance: Random, known: list[Package]) -> None:
+    node, number = chance.choice(NODES), story.now_s
+    name = chance.choice(known).object_id
+    found = NodeFinding(node, number, story.tick(), name, "altered", "", "", "")
+    findings.record(story.connection, found, story.tick())
+
+
+def close(story: Story, chance: Random, known: list[Package]) -> None:
+    for each in findings.still_open(story.connection)[:3]:
+        findings.close(story.connection, each.node, each.sequence, "so", story.tick())
 
 
 def mark(story: Story, chance: Random, known: list[Package]) -> None:
@@ -92,7 +108,8 @@ def add_version(story: Story, chance: Random, known: list[Package]) -> None:
 
 
 ACTS: tuple[Callable[[Story, Random, list[Package]], None], ...] = (
-    add, add_version, record, record, record, mark, mark, take_away, forget_one,
+    add, add_version, record, record, record, mark, mark, take_away, forget_one, find, find,
+    close,
 )  # fmt: skip
 
 
