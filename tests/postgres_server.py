@@ -9,15 +9,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any, TypeVar
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from storage.catalogue.migration import upgrade
 from storage.catalogue.schema import metadata
+
+T = TypeVar("T")
 
 ORDINARY_USER = "postgres"  # Debian's package makes it; used only when the tests run as root
 # What the catalogue is in production: the database's owner, and no superuser.
@@ -59,8 +63,13 @@ class PostgresServer:
         """SIGKILL to the server and all its children at once, as a power cut ends processes."""
         first = int((self._data / "postmaster.pid").read_text().splitlines()[0])
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        for process_id in (first, *map(int, children)):
+        killed = [first, *map(int, children)]
+        for process_id in killed:
             os.kill(process_id, signal.SIGKILL)
+        _wait_for(lambda: not any(map(_is_alive, killed)), "the end of the server")
+        # Nobody may have waited for them yet, and their numbers still stand here.
+        for lock in (self._data / "postmaster.pid", *self._folder.glob(".s.PGSQL.*.lock")):
+            lock.unlink()
 
     def prepare(self) -> None:
         """The user that the catalogue belongs to, and the template of new databases."""
@@ -93,12 +102,40 @@ class PostgresServer:
         """What `[catalogue] url` would say."""
         return f"postgresql+psycopg://{user}@/{database}?host={self._folder}"
 
+    @contextmanager
+    def set_to(self, setting: str, value: str) -> Iterator[None]:
+        """Sessions that begin inside find `setting` so."""
+        usual = self.ask(f"SHOW {setting}")
+        try:
+            self._set(setting, value)
+            yield
+        finally:
+            self._set(setting, usual)
+
+    def _set(self, setting: str, value: str) -> None:
+        self.execute(f"ALTER SYSTEM SET {setting} = {value}")
+        self.execute("SELECT pg_reload_conf()")
+        self.wait_for(f"SELECT current_setting('{setting}') = '{value}'")
+
+    def wait_for(self, question: str) -> None:
+        """Return once the answer is yes."""
+        _wait_for(lambda: self.ask(question), question)
+
+    def ask(self, question: str) -> Any:
+        """The one value that answers it, in a session of its own."""
+        return self._in_session(
+            SUPERUSER, lambda session: session.exec_driver_sql(question).scalar()
+        )
+
     def execute(self, statements: str, database: str = SUPERUSER) -> None:
         """What the superuser says, not in a transaction of several messages."""
+        self._in_session(database, lambda session: session.exec_driver_sql(statements))
+
+    def _in_session(self, database: str, act: Callable[[Connection], T]) -> T:
         engine = create_engine(self.url_of(database, SUPERUSER), isolation_level="AUTOCOMMIT")
         try:
-            with engine.connect() as connection:
-                connection.exec_driver_sql(statements)
+            with engine.connect() as session:
+                return act(session)
         finally:
             engine.dispose()
 
@@ -111,6 +148,19 @@ class PostgresServer:
             command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def _wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + _START_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def _is_alive(process_id: int) -> bool:
+    """A process that nobody has waited for yet holds nothing any more."""
+    status = Path(f"/proc/{process_id}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @contextmanager

@@ -3,21 +3,29 @@
 The only module that knows SQLAlchemy's engine. SQLite runs in WAL with synchronous=FULL: WAL with
 NORMAL, a popular default, lost every acknowledged row at a power cut (knowledge, M6). Several
 processes open the same file; a transaction that may write takes the write lock at once
-(`BEGIN IMMEDIATE`), so that nothing it has read can change before it commits.
-
-What a row means is not known here.
+(`BEGIN IMMEDIATE`), so that nothing it has read can change before it commits. On PostgreSQL, whose
+sessions postgres.py sets up, it sees what others commit (READ COMMITTED): there every change of a
+row that was read first is conditional, or locks it. What a row means is not known here.
 """
 
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from storage.catalogue.errors import CatalogueUnavailable, SchemaOutdated
+from storage.catalogue import postgres
+from storage.catalogue.errors import CatalogueUnavailable, SchemaOutdated, TransactionUndone
 from storage.catalogue.schema import REVISION
 
 P = ParamSpec("P")
@@ -25,6 +33,8 @@ T = TypeVar("T")
 
 # How long a writer waits for another process's transaction, which lasts milliseconds.
 BUSY_TIMEOUT_S = 30
+# Times that a transaction is asked for, when others stand in its way.
+ATTEMPTS_MAX = 5
 _BUSY_PAUSE_S = 0.02
 
 _SQLITE_PRAGMAS = (
@@ -42,22 +52,22 @@ class Catalogue:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._reading = _reads(engine)
         self._writing = engine.execution_options(lantai_writes=True)
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Open `url` (`sqlite:////path/catalogue.sqlite`). Does not look at the tables.
+        """Open `url` (`sqlite:////path/catalogue.sqlite`, `postgresql+psycopg://user@host/name`).
+
+        Does not look at the tables.
 
         Raises CatalogueUnavailable if the URL makes no sense; an unreachable database is noticed
         by the first transaction.
         """
         try:
-            engine = create_engine(url)
+            engine = _engine(make_url(url))
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise CatalogueUnavailable(f"the catalogue's url is not usable: {error}") from error
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
         return cls(engine)
 
     @property
@@ -68,7 +78,7 @@ class Catalogue:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent look; what it reads was committed."""
-        with _translated(self.url), self._engine.connect() as connection, connection.begin():
+        with _translated(self.url), self._reading.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -87,7 +97,13 @@ class Catalogue:
     def act(
         self, act: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call `act(connection, …)` in a transaction of its own, durable on return."""
+        """Call `act(connection, …)` in a transaction of its own, durable on return.
+
+        May call it more than once, each time in a new transaction, when others stand in the way.
+        """
+        for _ in range(ATTEMPTS_MAX - 1):
+            with suppress(TransactionUndone), self.writing() as connection:
+                return act(connection, *args, **kwargs)
         with self.writing() as connection:
             return act(connection, *args, **kwargs)
 
@@ -105,14 +121,48 @@ class Catalogue:
         self._engine.dispose()
 
 
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        # What the server offers is shared by all roles of all hosts.
+        engine = create_engine(
+            url, connect_args=postgres.CONNECT_ARGUMENTS, pool_pre_ping=True, pool_timeout=10,
+            pool_size=4, max_overflow=4, hide_parameters=True,
+        )  # fmt: skip
+        event.listen(engine, "connect", postgres.prepare)
+        return engine
+    engine = create_engine(url, hide_parameters=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _reads(engine: Engine) -> Engine:
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return engine
+
+
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise CatalogueUnavailable(
+    except PoolExhausted as error:
+        raise CatalogueUnavailable(f"the catalogue {url} is asked too much at once") from error
+    except DBAPIError as error:
+        if not is_the_databases(error):
+            raise
+        undone = postgres.is_conflict(error.orig)
+        raise (TransactionUndone if undone else CatalogueUnavailable)(
             f"the catalogue {url} did not do it, and nothing was changed: {error.orig}"
         ) from error
+
+
+def is_the_databases(error: DBAPIError) -> bool:
+    """Whether the database, or its state, is the reason: not what it was asked."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return postgres.is_conflict(error.orig) or postgres.is_unavailable(error.orig)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -1,6 +1,7 @@
 """Why the catalogue refused, or could not be asked.
 
 CatalogueUnavailable        the database did not answer; nothing was changed; try again
+  TransactionUndone         another process's transaction was in the way
 CatalogueRefusal            what was asked contradicts what the catalogue knows
   SchemaOutdated            the tables are not those of this program
   NoSuchTransfer            unknown number
@@ -20,6 +21,12 @@ class CatalogueUnavailable(LantaiError):
     """The database could not be reached or written. The transaction left no trace."""
 
     code: ClassVar[str] = "catalogue-unavailable"
+
+
+class TransactionUndone(CatalogueUnavailable):
+    """Another process's transaction was in the way (a deadlock): the same may be asked again."""
+
+    code: ClassVar[str] = "transaction-undone"
 
 
 class CatalogueRefusal(Refusal):

@@ -8,8 +8,12 @@ from importlib.resources import as_file, files
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Connection, func, select
 
 from storage.catalogue.engine import Catalogue
+
+# One number for all programs that change a catalogue's tables: "lantai", as six bytes.
+_TURN = int.from_bytes(b"lantai")
 
 
 def upgrade(url: str) -> None:
@@ -24,7 +28,14 @@ def upgrade(url: str) -> None:
             config = Config()
             config.set_main_option("script_location", str(scripts).replace("%", "%%"))
             with catalogue.writing() as connection:
+                _wait_for_turn(connection)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
     finally:
         catalogue.close()
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """On SQLite whoever may write is alone already; PostgreSQL lets go of it at the end."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_TURN)))

@@ -15,9 +15,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from storage.catalogue.engine import Catalogue
+from storage.catalogue.engine import Catalogue, is_the_databases
 from storage.catalogue.errors import CatalogueUnavailable
 from storage.errors import LantaiError
 
@@ -131,9 +131,11 @@ class CatalogueWriter:
             group[0].future.get_loop().call_soon_threadsafe(_answer, group)
 
     def _transact(self, group: list[_Act], perform: Callable[[Connection, _Act], None]) -> None:
-        with self._catalogue.writing() as connection:
+        def all_of_them(connection: Connection) -> None:
             for act in group:
                 perform(connection, act)
+
+        self._catalogue.act(all_of_them)
 
 
 def _answer(group: list[_Act]) -> None:
@@ -148,7 +150,7 @@ def _answer(group: list[_Act]) -> None:
 
 
 def _perform(connection: Connection, act: _Act) -> None:
-    act.value = act.call(connection)
+    act.value, act.error = act.call(connection), None
 
 
 def _perform_apart(connection: Connection, act: _Act) -> None:
@@ -156,8 +158,10 @@ def _perform_apart(connection: Connection, act: _Act) -> None:
     try:
         with connection.begin_nested():
             _perform(connection, act)
-    except (OperationalError, InterfaceError):
-        raise  # the database itself is in doubt: the whole group is given up
+    except DBAPIError as error:
+        if is_the_databases(error):
+            raise  # it is in doubt: the whole group is given up
+        act.error = error
     except Exception as error:  # noqa: BLE001 - handed to whoever asked, who must deal with it
         act.error = error
 
