@@ -1,5 +1,5 @@
 # The developer's whole interface. `make run` and `make test` are all a newcomer needs.
-.PHONY: setup run test check tidy types fault-page bench lock clean
+.PHONY: setup run test check tidy types faults fault-page bench lock clean
 .DEFAULT_GOAL := run
 
 setup:            ## Debian packages (when root), .venv from the hash-locked set, the `lantai` command
@@ -16,6 +16,9 @@ tidy: setup
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/python -m pytest -q tests/tidy
 types: setup
 	@.venv/bin/mypy
+
+faults: setup     ## each role killed and cut from power at every crash point; goes on where it stopped
+	@.venv/bin/python tests/faults $(ARGUMENTS)
 
 fault-page: setup ## every test that shows a fault, and docs/fault-catalogue.md written from them
 	@.ci/fault-page

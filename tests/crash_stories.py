@@ -1,7 +1,7 @@
-"""What a package may go through, told so that the intake can be killed at a named point of it.
+"""What a package may go through, told so that a role can be killed at a named point of it.
 
 Each story has a source of its kind (`add_sources`), packages of its own, and says how it must end
-however often it was interrupted. Driven by tests/faults/test_intake_crash_points.py.
+however often it was interrupted. Driven by tests/crash_telling.py.
 """
 
 import random
@@ -62,8 +62,9 @@ class Outside:
     layout: DemoLayout
     chance: random.Random
 
-    def new_bag(self, name: str) -> Files:
-        return bag({f"{index}.bin": self.chance.randbytes(600) for index in range(3)}, name)
+    def new_bag(self, name: str, payload: Files | None = None) -> Files:
+        small = {f"{index}.bin": self.chance.randbytes(600) for index in range(3)}
+        return bag(payload or small, name)
 
     def put(self, source: str, name: str, files: Files) -> None:
         """Move a package into the drop folder in whole."""
@@ -95,8 +96,6 @@ class Story:
     source: ClassVar[str] = PLAIN
     before_ends: ClassVar[tuple[str, ...]] = ()  # of the transfers of `before`
     ends: ClassVar[tuple[str, ...]] = ("stored",)  # of all its transfers, oldest first
-    # The intake dies at the point; else only the process that reads the package does.
-    intake_dies: ClassVar[bool] = True
 
     def __init__(self, outside: Outside, name: str) -> None:
         self.outside = outside
@@ -164,7 +163,6 @@ class KillsReaders(Story):
     """A good bag whose readers die of it, each time it is tried."""
 
     ends = ("rejected",)
-    intake_dies = False
 
     def expect(self) -> None:
         self.expect_nothing_kept(self.files)

@@ -1,0 +1,73 @@
+"""What a fault campaign came to, as text: for the terminal, and as docs/fault-campaign.md."""
+
+from statistics import median
+
+from storage.crash_point_names import POINTS_OF_ROLE
+from tests.faults.campaign_state import Kind, State
+
+_MEANINGS = {
+    "kill": "SIGKILL of a role at a named point of an appliance of real processes",
+}
+
+_COLUMNS = (
+    "kind", "cases", "deaths", "points", "fewest hits of one", "receipts judged",
+    "copies judged", "lost", "false", "double", "partial", "other failures", "minutes",
+    "recovery: median, longest",
+)  # fmt: skip
+_HEAD = """# Fault campaign: what was run last, and what came of it
+
+故障演练：最近一次运行的结果。
+Written by `make faults ARGUMENTS=--write-page` from the record of its run.
+"""
+
+
+def summary(state: State) -> str:
+    """A few lines for whoever started it."""
+    lines = [f"seed {state.seed}, begun {state.began_at}, commit {state.commit}"]
+    for name, kind in state.kinds.items():
+        lines.append(
+            f"{name}: {kind.cases} cases, {kind.deaths} deaths at {len(kind.hits)} points, "
+            f"{kind.receipts} receipts and {kind.copies} copies judged; lost {len(kind.lost)}, "
+            f"false {len(kind.false)}, duplicates {len(kind.duplicates)}, "
+            f"partial {len(kind.partial)}, other failures {len(kind.failures)}; "
+            f"{kind.seconds / 60:.1f} min"
+        )
+        lines += [f"  {each}" for each in _wrong(kind)]
+    return "\n".join(lines)
+
+
+def _wrong(kind: Kind) -> list[str]:
+    return [*kind.lost, *kind.false, *kind.duplicates, *kind.partial, *kind.failures]
+
+
+def page_text(state: State) -> str:
+    """The page."""
+    names = list(state.kinds)
+    head = (
+        f"{_HEAD}\nSeed {state.seed}, begun {state.began_at}, at commit {state.commit}.\n\n"
+        f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}\n"
+    )
+    rows = [_row(name, kind) for name, kind in state.kinds.items()]
+    meanings = [f"- `{name}`: {_MEANINGS.get(name, name)}." for name in names]
+    points = ["## Hits of each point", ""]
+    points += [f"| point | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for known in POINTS_OF_ROLE.values():
+        for point in known:
+            hits = (str(state.kinds[name].hits.get(point, 0)) for name in names)
+            points.append(f"| `{point}` | {' | '.join(hits)} |")
+    wrong = [line for kind in state.kinds.values() for line in _wrong(kind)]
+    found = ["## What went wrong", "", *(f"- {line}" for line in wrong or ["nothing"])]
+    parts = ["\n".join(rows), "\n".join(meanings), "\n".join(points), "\n".join(found)]
+    return head + "\n\n".join(parts) + "\n"
+
+
+def _row(name: str, kind: Kind) -> str:
+    recovered = kind.recovered_s
+    shown = f"{median(recovered):.1f} s, {max(recovered):.1f} s" if recovered else "–"
+    fewest = min(kind.hits.values(), default=0)
+    cells = (
+        f"`{name}`", kind.cases, kind.deaths, len(kind.hits), fewest, kind.receipts, kind.copies,
+        len(kind.lost), len(kind.false), len(kind.duplicates), len(kind.partial),
+        len(kind.failures), f"{kind.seconds / 60:.0f}", shown,
+    )  # fmt: skip
+    return f"| {' | '.join(map(str, cells))} |"
