@@ -8,7 +8,6 @@ is mended. 3. They jump again, by an hour back: the same. 4. They are right agai
 leads under the epoch it had, nobody has lost a package, and nothing was called for.
 """
 
-import os
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -49,13 +48,13 @@ class Clocks:
         command = ["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror"]
         subprocess.run([*command, "-o", self._library, LIBRARY_SOURCE], check=True)
         for name in JUMPS[0]:
-            self.jump(name, 0)
+            (folder / name).write_bytes(bytes(8))
 
     def jump(self, name: str, seconds: int) -> None:
         """From now on the clock of `name` is wrong by so much."""
         # Written in place: the process has the file mapped.
-        with (self._folder / name).open("ab+") as file:
-            os.pwrite(file.fileno(), seconds.to_bytes(8, "little", signed=True), 0)
+        with (self._folder / name).open("r+b") as file:
+            file.write(seconds.to_bytes(8, "little", signed=True))
 
     def program(self, name: str) -> tuple[str, ...]:
         """How `lantai` is called for `name`."""
