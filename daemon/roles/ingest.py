@@ -38,6 +38,8 @@ from monitoring.ingest_metrics import IngestMetrics
 from monitoring.log import get_log
 from monitoring.metrics import new_registry
 from replication.inventory_fetch import InventoryFetch
+from replication.layout_watch import LayoutWatch
+from replication.placements import Placements
 from replication.writer import CopyWriter
 from storage.catalogue.model import Actor, Transfer
 from storage.catalogue.timestamps import to_text
@@ -47,6 +49,7 @@ log = get_log(__name__)
 
 ROLE = "ingest"
 _DELIVERY_S = 5.0
+_LAYOUT_S = 2.0
 # After a look at very many files the next one waits so many times as long as this one took.
 _LONG_LOOK_S = 1.0
 _RESTS_AFTER_LOOK = {"daily": 2.0, "backlog": 10.0}
@@ -69,7 +72,10 @@ def build(config: Config) -> Role:
         readers = await open_lanes(settings, opening)
         desk = SigningDesk(settings.notary_socket)
         places = Places(settings.packages_waiting_max)
-        writer = CopyWriter(clients, peers_of(config), config.site.copies)
+        placements = Placements(peers_of(config), config.site.copies)
+        watch = LayoutWatch(catalogue, placements)
+        await watch.look()
+        writer = CopyWriter(clients, placements)
         later = LaterVersions(catalogue, InventoryFetch(clients), _senders_of_versions(settings))
         tools = IntakeTools(
             archive=config.site.name,
@@ -83,9 +89,16 @@ def build(config: Config) -> Role:
             now=_now,
             places=places,
         )
-        return RunningIngest(settings, catalogue, tools, readers, metrics).work()
+        work = RunningIngest(settings, catalogue, tools, readers, metrics).work()
+        return Work((*work.parts, Part("membership", partial(_heed, watch))), work.verbs)
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
+
+
+async def _heed(watch: LayoutWatch, part: Part) -> None:
+    while True:
+        part.beat(await watch.look())
+        await part.pause(_LAYOUT_S)
 
 
 def _senders_of_versions(settings: Ingest) -> frozenset[str]:

@@ -28,6 +28,7 @@ from monitoring.metrics import new_registry
 from replication.auditing import CopyAuditor
 from replication.authentication import Authenticator
 from replication.endpoints import CurveKeys
+from replication.layout_shelf import LayoutShelf
 from replication.mending import CopyMender
 from replication.messages import Source
 from replication.node_client import NodeClient
@@ -40,7 +41,7 @@ from replication.roles import Role as WireRole
 from replication.sweep_actions import Action, SweepAction
 from replication.tickets import TicketOffice
 from replication.transport import Wire
-from storage.signing import VerifyKey
+from storage.signing import SigningKey, VerifyKey
 from storage.sweep.model import PassKind, PassOrder, PassScope, rfc3339
 from storage.sweep.pace import HoursOfDay, Patience
 from storage.sweep.plan import StorageClass, SweepSettings
@@ -210,7 +211,9 @@ async def _open(
     parts = _node_parts(settings, volume, sweeper, wire, keys, opening)
     audits = auditor(volume, volume.settings.canaries, lambda: rfc3339(datetime.now(UTC)))
     opening.stack.callback(audits.close)
-    service = NodeService(replace(parts, auditor=audits), identity, authenticator)
+    layouts = await asyncio.to_thread(_layouts, settings, volume, key)
+    parts = replace(parts, auditor=audits, layouts=layouts)
+    service = NodeService(parts, identity, authenticator)
     opening.stack.callback(service.close)
     gauges = NodeGauges(registry, volume, sweeper, service, authenticator, settings.sweep)
     door = await open_door(opening, wire, authenticator, service, settings.bind, keys)
@@ -249,6 +252,14 @@ def _node_parts(
     pulls = volume.settings.beside / "pulls"
     mender = CopyMender(volume, disk, office, connect, pulls)
     return NodeParts(volume, sweeper, mender, office)
+
+
+def _layouts(settings: Node, volume: Volume, key: SigningKey) -> LayoutShelf | None:
+    """What the keeper tells of who belongs, beside the root; None where its key is not known."""
+    if settings.keeper_verify_key is None:
+        return None
+    keeper, identity = VerifyKey.from_hex(settings.keeper_verify_key), volume.identity
+    return LayoutShelf(volume.settings.layouts, settings.name, identity.node_uuid, key, keeper)
 
 
 @dataclass(frozen=True, slots=True)
