@@ -1,7 +1,7 @@
 """The k-th system call on files below a folder fails, whoever makes it: Python, ctypes, SQLite.
 
-`tests/faults/failing_calls.c` is built with gcc when a test asks for it and preloaded into a process
-of the test's own; that process then says here which call is to fail, and how.
+`tests/faults/failing_calls.c` is built with gcc when a test asks for it, and preloaded into a
+process of the test's own; that process then says here which call is to fail, and how.
 """
 
 import ctypes

@@ -128,6 +128,7 @@ def settings_for(beside: Path, **changes: object) -> VolumeSettings:
         domain="room-a",
         reserve_bytes=0,
         allow_unproven=True,  # wherever the tests happen to run; tests of the medium say no
+        self_test_bytes=1024 * 1024,
         read_back_processes=0,
     )
     # The checker cannot know which setting has which type.

@@ -8,7 +8,6 @@ import os
 
 from storage.volume.identity import MountGuard
 from storage.volume.refusals import DiskChanged, VolumeRefusal, WriteLost
-from storage.volume.selftest import TEST_BYTES
 from storage.volume.settings import VolumeSettings
 
 # A recovery makes folders and files of its own.
@@ -34,4 +33,4 @@ def has_room(settings: VolumeSettings) -> bool:
     state = os.statvfs(settings.staging)
     names_are_left = state.f_files == 0 or state.f_favail >= _NAMES_MIN
     usable_bytes = state.f_bavail * state.f_frsize - settings.reserve_bytes
-    return names_are_left and usable_bytes >= TEST_BYTES
+    return names_are_left and usable_bytes >= settings.self_test_bytes

@@ -56,7 +56,7 @@ def recognise(settings: VolumeSettings, key: VerifyKey) -> tuple[NodeIdentity, M
 
 def prove(settings: VolumeSettings) -> VerifyMode:
     """How this disk is read back. Raises MediumFaulty, or MediumUnproven unless allowed."""
-    mode = prove_medium(settings.staging)
+    mode = prove_medium(settings.staging, settings.self_test_bytes)
     if mode is VerifyMode.UNPROVEN and not settings.allow_unproven:
         raise MediumUnproven(
             f"{settings.root}: this file system reads from memory whatever is asked of it "

@@ -14,22 +14,22 @@ from storage.durable import SyncDescriptor, write_all
 from storage.medium import MediumReader, StillCachedError, resident_pages
 from storage.model import VerifyMode
 from storage.volume.refusals import MediumFaulty
+from storage.volume.settings import SELF_TEST_BYTES
 
-TEST_BYTES = 16 * 1024 * 1024
 TEST_NAME = "self-test"
 
 _PIECE_BYTES = 1024 * 1024
 
 
-def prove_medium(folder: Path) -> VerifyMode:
+def prove_medium(folder: Path, test_bytes: int = SELF_TEST_BYTES) -> VerifyMode:
     """The mode in which files on this file system can be read back from the medium.
 
-    UNPROVEN when neither can be shown. Raises MediumFaulty if the bytes could not be written, or
-    were read back as others.
+    Writes `test_bytes`, whole MiB, for it. UNPROVEN when neither mode can be shown. Raises
+    MediumFaulty if the bytes could not be written, or were read back as others.
     """
     path = folder / f"{TEST_NAME}-{secrets.token_hex(8)}"
     try:
-        expected = _write(path)
+        expected = _write(path, test_bytes)
         for mode, possible in _MODES:
             if not possible(path):
                 continue
@@ -47,9 +47,9 @@ def prove_medium(folder: Path) -> VerifyMode:
     return VerifyMode.UNPROVEN
 
 
-def _write(path: Path) -> str:
+def _write(path: Path, test_bytes: int) -> str:
     """Write random bytes by the same calls as a group of packages; return their SHA-256."""
-    pieces = [secrets.token_bytes(_PIECE_BYTES)] * (TEST_BYTES // _PIECE_BYTES)
+    pieces = [secrets.token_bytes(_PIECE_BYTES)] * (test_bytes // _PIECE_BYTES)
     with SyncDescriptor(path.parent) as sync:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o600)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 GIBIBYTE = 1024**3
 MEBIBYTE = 1024**2
+SELF_TEST_BYTES = 16 * MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class VolumeSettings:
     domain: str  # failure domain
     reserve_bytes: int = GIBIBYTE  # stays free, whatever arrives
     allow_unproven: bool = False
+    self_test_bytes: int = SELF_TEST_BYTES  # written and read back at every opening
     group_packages_max: int = 64
     group_bytes_max: int = 512 * MEBIBYTE
     # How long a group waits for company. A group in work is waited for anyway.
