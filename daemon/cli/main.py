@@ -17,12 +17,14 @@ import click
 from storage.errors import LantaiError
 
 EXIT_NO = 1
+EXIT_NOT_JUDGED = 3
 EXIT_NOT_RUNNING = 69
 EXIT_INTERNAL = 70
 EXIT_CONFIGURATION = 78
 EXIT_CODES = {
     "not-running": EXIT_NOT_RUNNING,
     "configuration-refused": EXIT_CONFIGURATION,
+    "too-few-nodes": EXIT_NOT_JUDGED,
     "no-such-crash-point": EXIT_CONFIGURATION,
 }
 
@@ -46,6 +48,7 @@ VERBS = {
     "audit": ("daemon.cli.audit:audit", "Have all holders prove that they read. 抽查审计"),
     "salvage": ("daemon.cli.salvage:salvage", "What is still good of a damaged file. 抢救"),
     "node": ("daemon.cli.node:node", "Make a volume; add, drain, give up nodes. 存储节点"),
+    "catalogue": ("daemon.cli.catalogue:catalogue", "Rebuild or check the catalogue. 目录库"),
     "keys": ("daemon.cli.keys:keys", "Make and show a role's keys. 密钥"),
     "config": ("daemon.cli.config:config", "Print an example, or judge a file. 配置"),
     "block-loop": ("daemon.cli.block_loop:block_loop", ""),

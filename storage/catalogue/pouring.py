@@ -22,7 +22,7 @@ TABLES = (
     "tallies", "layouts",
 )  # fmt: skip
 # What is made anew on the way: bookkeeping of others, and numbers that nobody refers to.
-DERIVED = frozenset({("copies", "counted"), ("findings", "id")})
+DERIVED = frozenset({("copies", "counted"), ("packages", "partition"), ("findings", "id")})
 # Where the number of a row is not its name.
 _NAMED_BY = {"findings": ("node", "sequence")}
 # Of rows that are there already, what may be taken over; all of it where nothing is said.

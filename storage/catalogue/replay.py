@@ -36,6 +36,16 @@ class JournalRecord:
     members: Mapping[str, str | int | bool | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Where nodes, or a node and the ledger, say different things of one object or act."""
+
+    subject: str
+    node: str
+    code: str
+    detail: str
+
+
 class _Answer(msgspec.Struct, frozen=True):
     """Of a node's answer, what the catalogue keeps in columns."""
 
@@ -96,6 +106,14 @@ def disagree(connection: Connection, subject: str, node: str, code: str, detail:
     """Note that nodes, or a node and the ledger, say different things."""
     values = {"subject": subject, "node": node, "code": code, "detail": detail}
     connection.execute(insert(scratch.disagreements), values)
+
+
+def disagreements_of(target: Scratch) -> list[Disagreement]:
+    """All of them, in the order of finding."""
+    table = scratch.disagreements
+    query = select(table.c.subject, table.c.node, table.c.code, table.c.detail).order_by(table.c.id)
+    with target.catalogue.reading() as connection:
+        return [Disagreement(*row) for row in connection.execute(query)]
 
 
 def _take_page(connection: Connection, node: str, record: JournalRecord) -> None:
