@@ -25,7 +25,12 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from storage.catalogue import postgres
-from storage.catalogue.errors import CatalogueUnavailable, SchemaOutdated, TransactionUndone
+from storage.catalogue.errors import (
+    CatalogueDamaged,
+    CatalogueUnavailable,
+    SchemaOutdated,
+    TransactionUndone,
+)
 from storage.catalogue.schema import REVISION
 
 P = ParamSpec("P")
@@ -37,6 +42,12 @@ BUSY_TIMEOUT_S = 30
 ATTEMPTS_MAX = 5
 _BUSY_PAUSE_S = 0.02
 
+# About a second of reading at a start.
+_QUICK_CHECK_BYTES_MAX = 256 * 1024 * 1024
+_DAMAGED = (
+    "the catalogue {} is damaged ({}): put its files aside, then `lantai catalogue rebuild` makes "
+    "it anew from the nodes (docs/operations/catalogue-lost.md) 目录库已损坏,请移开后重建"
+)
 _SQLITE_PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}",
     "PRAGMA synchronous = FULL",
@@ -116,6 +127,22 @@ class Catalogue:
                 f"needs {REVISION}; a role of the newer program brings it up to date when it starts"
             )
 
+    def require_intact(self) -> None:
+        """Raise CatalogueDamaged if SQLite finds its file damaged; large files are not read whole.
+
+        What is not found so is found by whoever meets it: an error then, never a wrong row.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self.reading() as connection:
+            pages = connection.scalar(text("PRAGMA page_count")) or 0
+            page_bytes = connection.scalar(text("PRAGMA page_size")) or 0
+            if pages * page_bytes > _QUICK_CHECK_BYTES_MAX:
+                return
+            found = connection.scalar(text("PRAGMA quick_check(1)"))
+        if found != "ok":
+            raise CatalogueDamaged(_DAMAGED.format(self.url, found))
+
     def close(self) -> None:
         """Give all connections back. The catalogue may not be used afterwards."""
         self._engine.dispose()
@@ -149,13 +176,20 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except PoolExhausted as error:
         raise CatalogueUnavailable(f"the catalogue {url} is asked too much at once") from error
-    except DBAPIError as error:
-        if not is_the_databases(error):
+    except (DBAPIError, sqlite3.DatabaseError) as error:
+        if _is_damage(getattr(error, "orig", error)):
+            raise CatalogueDamaged(_DAMAGED.format(url, getattr(error, "orig", error))) from error
+        if not isinstance(error, DBAPIError) or not is_the_databases(error):
             raise
         undone = postgres.is_conflict(error.orig)
         raise (TransactionUndone if undone else CatalogueUnavailable)(
             f"the catalogue {url} did not do it, and nothing was changed: {error.orig}"
         ) from error
+
+
+def _is_damage(error: object) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the details of extended codes
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def is_the_databases(error: DBAPIError) -> bool:

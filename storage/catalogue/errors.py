@@ -4,6 +4,7 @@ CatalogueUnavailable        the database did not answer; nothing was changed; tr
   TransactionUndone         another process's transaction was in the way
 CatalogueRefusal            what was asked contradicts what the catalogue knows
   SchemaOutdated            the tables are not those of this program
+  CatalogueDamaged          the database's file is rotten or cut off
   NoSuchTransfer            unknown number
   IllegalTransition         the state machine has no such step
   ClaimLost                 another process took the transfer over (its epoch is higher)
@@ -39,6 +40,12 @@ class SchemaOutdated(CatalogueRefusal):
     """The tables in the database are not those this program was written for."""
 
     code: ClassVar[str] = "catalogue-schema"
+
+
+class CatalogueDamaged(CatalogueRefusal):
+    """The database's file is not what was written to it. The nodes give it back."""
+
+    code: ClassVar[str] = "catalogue-damaged"
 
 
 class NoSuchTransfer(CatalogueRefusal):
