@@ -222,7 +222,7 @@ class Keeper(Section, frozen=True):
     report_folder: Path | None = None  # where they are filed; without one, only when asked for
     mends_per_node_hour_max: Count = 10  # more damage on one node: stop mending there and call
     damaged_share_per_node_hour_max: Annotated[float, Meta(ge=0, lt=1)] = 0  # likewise; 0: off
-    compare_hours: Duration = 24  # the catalogue is held against all nodes so often
+    compare_minutes: Duration = 10  # the catalogue is held against all nodes so often
     damaged_nodes_per_hour_max: ByteCount = 0  # damage on more nodes stops all of them; 0: off
     audit: AuditSettings = AuditSettings()
 

@@ -1,26 +1,43 @@
-"""Hold the catalogue against what every node says it keeps, object by object.
+"""Hold the catalogue against what every node says it keeps, by their hash trees.
 
-docs/operations/repair.md, `repair.catalogue_disagrees` and "Forgotten copies". Proves that sets and
-digests agree, never that bits do: that is the sweep's and the audit's. Pages through both sides in
-the order of ids, so memory is flat. What a node should list and does not is a doubt, looked into by
-forgotten.py; here nothing is changed.
+docs/wire/tree.md, docs/operations/comparison.md. Proves that sets and digests agree, never that
+bits do: that is the sweep's and the audit's. Only partitions that differ are gone through
+(partition_walk.py), and those that differ as they did last time not again.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from replication.forgotten import Fate
+from monitoring.log import get_log
+from replication.descent import Descent
+from replication.doubts import Doubts
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
-from storage.catalogue import copies, held, packages
-from storage.catalogue.model import CopyState, Package
+from replication.partition_walk import PAGE, PartitionWalk, Walked
+from storage.catalogue import tree_sums
 from storage.catalogue.writer import CatalogueWriter
+from storage.hash_tree.branch import Subtree
+from storage.hash_tree.leaf import PARTITIONS
 
-# Looks into the doubt whether a node still keeps what it signed for.
-Doubt = Callable[[Package, str], Awaitable[Fate]]
+log = get_log(__name__)
 
-PAGE = 500
 _SHOWN_MAX = 1000
+_CHANGES_AT_ONCE = 500
+# The catalogue's own sums are counted anew, a few with each comparison: all of them in a week.
+_RECOUNTED_PARTITIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a comparison took."""
+
+    nodes: int = 0  # whose trees were heard
+    partitions: int = 0  # that differ on any of them
+    walked: int = 0  # of these, gone through now; the others differ as they did last time
+    messages: int = 0  # asked of the nodes, for trees and leaves
+    is_settled: bool = True  # nothing stayed in doubt that another look soon may settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,9 @@ class Comparison:
     unknown: tuple[str, ...]  # on at least two nodes, and in no row of the catalogue
     away: tuple[str, ...]  # nodes that did not answer, or of which something stayed in doubt
     forgotten: int = 0  # copies that their nodes no longer keep; each is on record as missing
+    damaged: int = 0  # copies bad by their nodes' own word, not heard before; on record now
+    verified: int = 0  # copies that did not count, were read again, and count
+    effort: Effort = field(default=Effort(), compare=False)
 
     @property
     def catalogue_is_alone(self) -> tuple[str, ...]:
@@ -38,119 +58,128 @@ class Comparison:
         return self.disagreements + self.unknown
 
 
-class _Listing:
-    """One side, read page by page in the order of object ids."""
-
-    def __init__(self, node: str, client: NodeClient, limit: int) -> None:
-        self.node = node
-        self._limit = limit
-        self._client = client
-        self._page: dict[str, str] = {}
-        self._reached = ""
-        self._more = True
-
-    async def upto(self, last: str | None) -> dict[str, str]:
-        """Object id → inventory digest, of all ids up to `last` (None: to the end)."""
-        while self._more and (last is None or self._reached < last):
-            page = await self._client.objects(self._reached, self._limit)
-            self._page |= {each.object_id: each.inventory_sha256 for each in page.objects}
-            self._more = page.more
-            if page.objects:
-                self._reached = page.objects[-1].object_id
-        taken = {
-            name: digest for name, digest in self._page.items() if last is None or name <= last
-        }
-        self._page = {name: each for name, each in self._page.items() if name not in taken}
-        return taken
+# How a node and the catalogue differ in a partition: both digests.
+_Difference = tuple[bytes, bytes]
 
 
-async def compare(
-    catalogue: CatalogueWriter, clients: Mapping[str, NodeClient], doubt: Doubt, page: int = PAGE
-) -> Comparison:
-    """One pass over everything. A node that stops answering is left out from there on."""
-    listings = [_Listing(name, client, page) for name, client in clients.items()]
-    return await _Pass(catalogue, listings, doubt).run(page)
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """One node's tree, as far as it was descended."""
+
+    node: str
+    differing: Mapping[int, _Difference]
+    messages: int
 
 
-class _Pass:
-    """One comparison: both sides side by side, and what was found so far."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A partition that was gone through, and how all sides were then."""
 
-    def __init__(self, catalogue: CatalogueWriter, listings: list[_Listing], doubt: Doubt) -> None:
+    differences: Mapping[str, _Difference]  # by node
+    nodes: frozenset[str]  # that were heard
+    walked: Walked
+
+
+class Comparing:
+    """Compares again and again. One instance for each keeper process."""
+
+    def __init__(self, catalogue: CatalogueWriter, doubts: Doubts, page: int = PAGE) -> None:
         self._catalogue = catalogue
-        self._doubt = doubt
-        self._listings = listings
-        self._away: list[str] = []
-        self._disagreements: list[str] = []
-        self._unknown: list[str] = []
-        self._forgotten = 0
+        self._doubts = doubts
+        self._page = page
+        self._seen: dict[int, _Seen] = {}
+        self._recounted = 0
 
-    async def run(self, page: int) -> Comparison:
-        after, more = "", True
-        while more:
-            rows: list[Package] = await self._catalogue.look(held.stored_after, after, None, page)
-            more = len(rows) == page
-            last = rows[-1].object_id if more else None
-            said = await self._said(last)
-            await self._look_for_unknown(said.keys() - {row.object_id for row in rows}, said)
-            await self._look_at(rows, said)
-            after = last or after
-        return Comparison(
-            tuple(self._disagreements[:_SHOWN_MAX]),
-            tuple(self._unknown[:_SHOWN_MAX]),
-            tuple(dict.fromkeys(self._away)),
-            self._forgotten,
+    async def compare(self, clients: Mapping[str, NodeClient]) -> Comparison:
+        """One comparison with these nodes. One that stops answering is left out from there on."""
+        await self._bring_sums_up(clients)
+        answers = await asyncio.gather(*(self._hear(*each) for each in clients.items()))
+        trees = [tree for tree in answers if tree is not None]
+        heard = {tree.node: clients[tree.node] for tree in trees}
+        differing: dict[int, dict[str, _Difference]] = defaultdict(dict)
+        for tree in trees:
+            for partition, difference in tree.differing.items():
+                differing[partition][tree.node] = difference
+        self._seen = {number: seen for number, seen in self._seen.items() if number in differing}
+        fresh = [await self._walk(*each, heard) for each in sorted(differing.items())]
+        walked = [each for each in fresh if each is not None]
+        unheard = [node for node in clients if node not in heard]
+        effort = Effort(
+            len(trees),
+            len(differing),
+            len(walked),
+            sum(tree.messages for tree in trees) + sum(each.messages for each in walked),
+            not any(each.unheard for each in walked),
         )
+        return self._summary(walked, unheard, effort)
 
-    async def _said(self, last: str | None) -> dict[str, dict[str, str]]:
-        """Object id → node → inventory digest, of all ids up to `last`."""
-        said: dict[str, dict[str, str]] = {}
-        for listing in list(self._listings):
-            try:
-                page = await listing.upto(last)
-            except WireRefusal:
-                self._listings.remove(listing)
-                self._away.append(listing.node)
-                continue
-            for object_id, digest in page.items():
-                said.setdefault(object_id, {})[listing.node] = digest
-        return said
+    async def _bring_sums_up(self, nodes: Iterable[str]) -> None:
+        """Take in what changed, and count a few sums anew against what nobody foresaw."""
+        for partition in range(self._recounted, self._recounted + _RECOUNTED_PARTITIONS):
+            for node in nodes:
+                number = partition % PARTITIONS
+                if await self._catalogue.do(tree_sums.recount, node, number):
+                    log.error("comparison.sum.corrected", node=node, partition=number)
+        self._recounted = (self._recounted + _RECOUNTED_PARTITIONS) % PARTITIONS
+        while await self._catalogue.do(tree_sums.take_in, _CHANGES_AT_ONCE) == _CHANGES_AT_ONCE:
+            pass
 
-    async def _look_for_unknown(
-        self, object_ids: Iterable[str], said: Mapping[str, Mapping[str, str]]
-    ) -> None:
-        for object_id in sorted(object_ids):
-            if len(said[object_id]) > 1 and not await self._versions(object_id):
-                self._unknown.append(object_id)
+    async def _hear(self, node: str, client: NodeClient) -> _Heard | None:
+        """Descend one node's tree; None if it does not answer."""
+        own: list[Subtree] = await self._catalogue.look(tree_sums.partitions, node)
+        descent = Descent(own)
+        try:
+            while descent.wanted:
+                asked = list(descent.wanted)
+                answers = await asyncio.gather(*(client.tree(*place) for place in asked))
+                for place, children in zip(asked, answers, strict=True):
+                    descent.hear(place, children)
+        except WireRefusal as refusal:
+            log.warning("comparison.node.silent", node=node, reason=str(refusal))
+            return None
+        differing = {
+            number: (other.digest, own[number].digest)
+            for number, other in descent.differing.items()
+        }
+        return _Heard(node, differing, descent.asked)
 
-    async def _look_at(
-        self, rows: Sequence[Package], said: Mapping[str, Mapping[str, str]]
-    ) -> None:
-        heard = {listing.node for listing in self._listings}
-        holders = await self._catalogue.look(copies.to_account_for, [row.id for row in rows])
-        for row in rows:
-            kept = said.get(row.object_id, {})
-            if await self._is_disagreement(row, set(kept.values())):
-                self._disagreements.append(row.object_id)
-                continue
-            for node, state in holders.get(row.id, {}).items():
-                is_listed = kept.get(node) == row.inventory_sha256
-                if node in heard and not (is_listed and state is CopyState.COMMITTED):
-                    await self._look_into(row, node)
+    async def _walk(
+        self,
+        partition: int,
+        differences: Mapping[str, _Difference],
+        heard: Mapping[str, NodeClient],
+    ) -> Walked | None:
+        """Go through a partition; None if all sides are as they were when that was done last."""
+        nodes = frozenset(heard)
+        seen = self._seen.get(partition)
+        if seen is not None and (seen.differences, seen.nodes) == (differences, nodes):
+            return None
+        walk = PartitionWalk(
+            self._catalogue,
+            self._doubts,
+            partition,
+            {node: heard[node] for node in differences},
+            nodes - differences.keys(),
+        )
+        walked = await walk.run(self._page)
+        self._seen.pop(partition, None)
+        if not walked.unheard:
+            self._seen[partition] = _Seen(dict(differences), nodes, walked)
+        return walked
 
-    async def _look_into(self, row: Package, node: str) -> None:
-        match await self._doubt(row, node):
-            case Fate.LOST:
-                self._forgotten += 1
-            case Fate.UNHEARD:
-                self._away.append(node)
-            case Fate.ALONE if row.object_id not in self._disagreements[-1:]:
-                self._disagreements.append(row.object_id)
-
-    async def _is_disagreement(self, row: Package, digests: set[str]) -> bool:
-        """Whether all nodes say one thing, and not that of a version that waits for its receipt."""
-        if len(digests) != 1 or digests == {row.inventory_sha256}:
-            return False
-        return (await self._versions(row.object_id))[-1].inventory_sha256 not in digests
-
-    async def _versions(self, object_id: str) -> list[Package]:
-        return await self._catalogue.look(packages.versions_of_object, object_id)
+    def _summary(self, walked: list[Walked], unheard: list[str], effort: Effort) -> Comparison:
+        """What is found now, and what was found before where nothing has changed since."""
+        known = [seen.walked for _, seen in sorted(self._seen.items())]
+        known += [each for each in walked if each.unheard]
+        disagreements = (name for each in known for name in each.disagreements)
+        unknown = (name for each in known for name in each.unknown)
+        away = [*unheard, *(node for each in walked for node in each.unheard)]
+        return Comparison(
+            tuple(sorted(disagreements)[:_SHOWN_MAX]),
+            tuple(sorted(unknown)[:_SHOWN_MAX]),
+            tuple(dict.fromkeys(away)),
+            sum(each.forgotten for each in walked),
+            sum(each.damaged for each in walked),
+            sum(each.verified for each in walked),
+            effort,
+        )

@@ -29,6 +29,8 @@ class Fate(StrEnum):
 
     KEPT = "kept"  # the node has it after all, or is not counted on
     LOST = "lost"  # another holder has it: on record as missing
+    DAMAGED = "damaged"  # by the node's own word, which was not heard before: on record
+    VERIFIED = "verified"  # it did not count; its node read it whole and found it intact
     UNHEARD = "unheard"  # somebody who must be heard does not answer: nothing is known
     ALONE = "alone"  # no holder has it: the catalogue may be what is wrong, nothing is touched
 
@@ -71,11 +73,11 @@ class ForgottenCopies:
         stored = [each for each in known if each.state is PackageState.STORED]
         if not stored or stored[-1].id != package.id:
             return Fate.KEPT  # another version has come since, and is looked at in its own time
-        held = await self._catalogue.look(copies.to_account_for, [package.id])
-        states = held.get(package.id, {})
-        if node not in states:
+        held = await self._catalogue.look(copies.standings, [package.id])
+        standing = held.get(package.id, {})
+        if node not in standing or not standing[node].is_counted_on:
             return Fate.KEPT
-        holders = [each for each, state in states.items() if state is CopyState.COMMITTED]
+        holders = [each for each, copy in standing.items() if copy.state is CopyState.COMMITTED]
         # Not among them: its disk was replaced, and it signs anew for each object.
         since = volume.since if volume is not None and node not in holders else ""
         answers = await asyncio.gather(*(self._ask(each, package.object_id) for each in holders))
@@ -121,6 +123,7 @@ class ForgottenCopies:
             f"the node signed for {package.inventory_sha256} and says that it keeps {kept}",
             json.dumps(evidence),
         )  # fmt: skip
-        if await self._catalogue.do(repairs.record_forgotten, found, actor, at):
+        missing = CopyState.MISSING
+        if await self._catalogue.do(repairs.record_by_keeper, found, missing, actor, at):
             crash_point("keeper.copy-missed")
             log.error("repair.copy.forgotten", node=node, object_id=package.object_id, kept=kept)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitoring.log import get_log
-from replication.comparison import Comparison, compare
-from replication.forgotten import Fate, ForgottenCopies
+from replication.comparison import Comparing, Comparison
+from replication.doubts import Doubts
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.repair import Repair
@@ -20,7 +20,7 @@ from replication.repair_plan import RepairPlan
 from replication.sweep_actions import Action, SweepAction, SweepOrderRefused
 from replication.unasked import AWAY, unasked
 from storage.catalogue import leases, orders
-from storage.catalogue.model import Actor, Lease, Order, OrderState, Package, Tenure
+from storage.catalogue.model import Actor, Lease, Order, OrderState, Tenure
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
 from storage.crash_point import crash_point
@@ -85,7 +85,8 @@ class Keeper:
         self._holder = holder
         self._lease_s = lease_s
         self._now = now
-        self._forgotten = ForgottenCopies(catalogue, clients, now)
+        doubts = Doubts(catalogue, clients, Actor.of_holder(holder), now)
+        self._comparing = Comparing(catalogue, doubts)
         self._lease: Lease | None = None
         self._called_for: frozenset[str] = frozenset()  # by the last comparison
 
@@ -131,19 +132,20 @@ class Keeper:
         """Hold the catalogue against all nodes; None while another leads."""
         if self._lease is None:
             return None
-        away = await self._away()
-        asked = {name: client for name, client in self._clients.items() if name not in away}
-        actor = Actor.of_holder(self._holder)
-
-        async def doubt(package: Package, node: str) -> Fate:
-            return await self._forgotten.doubt(package, node, actor)
-
-        found = await compare(self._catalogue, asked, doubt)
+        asked = await self.asked()
+        # What a node has found itself is no difference once it is on record here, too.
+        await asyncio.gather(*map(self._learn, asked))
+        found = await self._comparing.compare(asked)
         crash_point("keeper.compared")
         for object_id in set(found.catalogue_is_alone) - self._called_for:
             log.error("repair.catalogue_disagrees", object_id=object_id)
         self._called_for = frozenset(found.catalogue_is_alone)
         return found
+
+    async def asked(self) -> dict[str, NodeClient]:
+        """The nodes that belong and are not away by plan."""
+        away = await self._away()
+        return {name: client for name, client in self._clients.items() if name not in away}
 
     async def sweep_status(self) -> dict[str, SweepStatus | str]:
         """How each node's sweep goes, or why it does not say."""

@@ -17,14 +17,15 @@ from sqlalchemy import Connection
 
 from replication.auditing import CopyAuditor
 from replication.authentication import Authenticator
-from replication.comparison import PAGE, Comparison, compare
+from replication.comparison import Comparing, Comparison
+from replication.doubts import Doubts
 from replication.endpoints import CurveKeys
-from replication.forgotten import Fate, ForgottenCopies
 from replication.mending import CopyMender
 from replication.messages import Source
 from replication.node_client import NodeClient
 from replication.node_service import NodeIdentity, NodeService
 from replication.node_volume import DiskThreads, NodeParts
+from replication.partition_walk import PAGE
 from replication.peers import Peer
 from replication.pull import Piece
 from replication.reader import VerifiedReader
@@ -175,12 +176,9 @@ class RepairWorld:
 
     async def compare(self, page: int = PAGE) -> Comparison:
         """Hold the catalogue against the nodes, and note what they forgot."""
-        forgotten = ForgottenCopies(self.catalogue, self.clients, lambda: datetime.now(UTC))
-
-        async def doubt(package: Package, node: str) -> Fate:
-            return await forgotten.doubt(package, node, Actor("keeper", "test"))
-
-        return await compare(self.catalogue, self.clients, doubt, page)
+        actor = Actor("keeper", "test")
+        doubts = Doubts(self.catalogue, self.clients, actor, lambda: datetime.now(UTC))
+        return await Comparing(self.catalogue, doubts, page).compare(self.clients)
 
     async def found(self) -> set[tuple[str, str]]:
         """(node, object) of every open finding."""

@@ -5,7 +5,6 @@ DESIGN.md §3. Decisions are replication/repair_plan.py's, acts replication/keep
 
 import asyncio
 import json
-import time
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -18,15 +17,16 @@ from daemon.lifecycle import Opening, Part, Role, Work
 from daemon.roles.catalogue_guard import CatalogueGuard
 from daemon.roles.keeper_absences import KeeperAbsences
 from daemon.roles.keeper_audits import KeeperAudits
+from daemon.roles.keeper_comparison import KeeperComparison
 from daemon.roles.keeper_membership import KeeperMembership, MembershipTools
 from daemon.roles.keeper_reports import KeeperReports, Maker
 from daemon.roles.openings import holder_name, open_clients, open_writer, utc_now
 from daemon.roles.records import Records
 from monitoring.account_metrics import KeeperAccountMetrics
 from monitoring.catalogue_metrics import CatalogueMetrics, TellingMetrics
+from monitoring.comparison_metrics import ComparisonMetrics
 from monitoring.membership_metrics import MembershipMetrics
 from monitoring.metrics import AuditMetrics, KeeperMetrics, Totals, new_registry
-from replication.comparison import Comparison
 from replication.hearing import Hearing
 from replication.keeper import Keeper, plan_sentence
 from replication.layout_keeping import LayoutKeeping
@@ -45,10 +45,6 @@ from storage.sweep.model import SweepStatus
 
 ROLE = "keeper"
 NOTHING_PLANNED = RepairPlan()
-NOTHING_COMPARED = Comparison((), (), ())
-# A comparison that found something, or missed a node, is made again after so many times as long as
-# it took: soon in a small archive, and a large one is not read through without end.
-_UNSETTLED_REST = 10
 # What is not told yet would be missed in a catalogue that must be rebuilt; pages want to be full.
 _TELLING_S = 2.0
 # What goes on while the catalogue may not be written (catalogue_guard.py).
@@ -87,7 +83,7 @@ def build(config: Config) -> Role:
         absences = KeeperAbsences(catalogue, domains, account_metrics)
         teller, telling = Teller(catalogue, clients, utc_now), TellingMetrics(registry)
         tools = Tools(catalogue, clients, keeper, repair, absences, teller, telling)
-        running = RunningKeeper(settings, tools, metrics)
+        running = RunningKeeper(settings, tools, metrics, ComparisonMetrics(registry))
         audits = KeeperAudits(
             settings.audit, catalogue, clients, audit_metrics, lambda: keeper.leads, running.woken
         )
@@ -152,7 +148,13 @@ class Tools:
 class RunningKeeper:
     """The keeper's loops and its answers to operators."""
 
-    def __init__(self, settings: KeeperSettings, tools: Tools, metrics: KeeperMetrics) -> None:
+    def __init__(
+        self,
+        settings: KeeperSettings,
+        tools: Tools,
+        metrics: KeeperMetrics,
+        compared: ComparisonMetrics,
+    ) -> None:
         self._settings = settings
         self._catalogue = tools.catalogue
         self._clients = tools.clients
@@ -166,7 +168,9 @@ class RunningKeeper:
         self._changed = asyncio.Event()  # something happened that the figures must show
         self._totals = Totals()
         self._plan = NOTHING_PLANNED
-        self._comparison = NOTHING_COMPARED
+        self._comparison = KeeperComparison(
+            tools.keeper, tools.repair, 60 * settings.compare_minutes, compared, self._changed
+        )
 
     def work(self, audits: KeeperAudits, reports: KeeperReports) -> Work:
         """Parts and verbs."""
@@ -174,7 +178,7 @@ class RunningKeeper:
             Part("lease", self._lead, silence_s_max=max(30, 2 * self._settings.lease_s)),
             Part("hearing", self._hear),
             Part("repair", self._mend),
-            Part("comparison", self._compare),
+            self._comparison.part(),
             Part("telling", self._tell),
             audits.part(),
             *reports.parts(),
@@ -228,29 +232,9 @@ class RunningKeeper:
             part.beat(told.sentence() if self._keeper.leads else "Standing by")
             await part.pause(_TELLING_S)
 
-    async def _compare(self, part: Part) -> None:
-        """Once when this keeper leads, then at the configured distance; sooner if unsettled."""
-        due_s, replaced = time.monotonic(), 0
-        while True:
-            began_s = time.monotonic()
-            if began_s >= due_s or replaced != self._repair.volumes_replaced:
-                replaced = self._repair.volumes_replaced
-                with part.patient("Holding the catalogue against the nodes"):
-                    found = await self._keeper.compare()
-                self._comparison = found or NOTHING_COMPARED
-                took_s = time.monotonic() - began_s
-                if found is not None:
-                    rest_s = self._settings.compare_hours * 3600
-                    unsettled = found.away or found.catalogue_is_alone
-                    due_s = began_s + (
-                        min(rest_s, _UNSETTLED_REST * took_s) if unsettled else rest_s
-                    )
-            part.beat(f"{len(self._alone())} objects differ between catalogue and all nodes")
-            await part.pause(min(30, self._settings.cycle_s))
-
     def _alone(self) -> list[str]:
         """Objects of which the catalogue says otherwise than all nodes."""
-        return sorted({*self._plan.disagreements, *self._comparison.catalogue_is_alone})
+        return sorted({*self._plan.disagreements, *self._comparison.last.catalogue_is_alone})
 
     async def _measure(self, part: Part) -> None:
         while True:
@@ -268,6 +252,7 @@ class RunningKeeper:
         metrics.objects_without_good_copy.set(safety.without_good_copy)
         metrics.catalogue_disagreements.set(len(self._alone()))
         metrics.findings_open.set(safety.findings_open)
+        self._comparison.measure()
         for state, count in safety.bad_copies.items():
             metrics.bad_copies.labels(state).set(count)
         metrics.mending_stopped.set(bool(self._plan.suspect_nodes))
@@ -283,6 +268,7 @@ class RunningKeeper:
             "suspect_nodes": sorted(self._plan.suspect_nodes),
             "objects_without_a_good_copy": list(self._plan.hopeless),
             "catalogue_disagrees": self._alone(),
+            "compared": self._comparison.shown(),
         }
 
     async def _order_sweep(self, action: Action, request: Request) -> dict[str, Any]:

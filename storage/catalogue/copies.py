@@ -6,9 +6,9 @@ the keeper's affair.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
 from storage.catalogue.errors import NoSuchTransfer
 from storage.catalogue.model import Copy, CopyState
@@ -132,10 +132,23 @@ def of_package(connection: Connection, package_id: int) -> list[Copy]:
     return _copies(rows)
 
 
-def to_account_for(
+@dataclass(frozen=True, slots=True)
+class CopyStanding:
+    """What the catalogue has of one copy."""
+
+    state: CopyState
+    is_explained: bool  # an open finding says why it is not good
+
+    @property
+    def is_counted_on(self) -> bool:
+        """Whether its node must have it, as far as is known."""
+        return self.state is CopyState.COMMITTED or not self.is_explained
+
+
+def standings(
     connection: Connection, package_ids: Sequence[int]
-) -> Mapping[int, Mapping[str, CopyState]]:
-    """Package → node → state, of copies that count as good or that no open finding explains."""
+) -> Mapping[int, Mapping[str, CopyStanding]]:
+    """Package → node → how its copy stands."""
     explained = (
         select(findings.c.id)
         .join(packages, packages.c.object_id == findings.c.object_id)
@@ -145,14 +158,13 @@ def to_account_for(
             findings.c.mended_at.is_(None),
         )
     )
-    query = select(copies.c.package_id, copies.c.node, copies.c.state).where(
-        copies.c.package_id.in_(package_ids),
-        or_(copies.c.state == CopyState.COMMITTED, ~explained.exists()),
-    )
-    states: dict[int, dict[str, CopyState]] = defaultdict(dict)
+    query = select(
+        copies.c.package_id, copies.c.node, copies.c.state, explained.exists().label("explained")
+    ).where(copies.c.package_id.in_(package_ids))
+    found: dict[int, dict[str, CopyStanding]] = defaultdict(dict)
     for row in connection.execute(query.order_by(copies.c.package_id, copies.c.node)):
-        states[row.package_id][row.node] = row.state
-    return states
+        found[row.package_id][row.node] = CopyStanding(row.state, bool(row.explained))
+    return found
 
 
 def forget_node(connection: Connection, node: str) -> int:

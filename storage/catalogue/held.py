@@ -15,6 +15,17 @@ from storage.view.holdings import HeldPackage, HeldVersion, HoldingsTotals
 
 _COLUMNS = columns_of(packages, Package)
 _STORED = packages.c.state == PackageState.STORED
+_LATER = packages.alias("later")
+_SUPERSEDED = (
+    select(_LATER.c.id)
+    .where(
+        _LATER.c.object_id == packages.c.object_id,
+        _LATER.c.version > packages.c.version,
+        _LATER.c.state == PackageState.STORED,
+    )
+    .correlate(packages)
+    .exists()
+)
 
 
 def held_after(connection: Connection, source: str, after: int, limit: int) -> list[HeldPackage]:
@@ -35,17 +46,7 @@ def stored_after(
     connection: Connection, after: str, source: str | None, limit: int
 ) -> list[Package]:
     """The newest stored version of each object, by object id, after the id `after`."""
-    later = packages.alias("later")
-    is_superseded = (
-        select(later.c.id)
-        .where(
-            later.c.object_id == packages.c.object_id,
-            later.c.version > packages.c.version,
-            later.c.state == PackageState.STORED,
-        )
-        .exists()
-    )
-    query = select(*_COLUMNS).where(packages.c.object_id > after, _STORED, ~is_superseded)
+    query = select(*_COLUMNS).where(packages.c.object_id > after, _STORED, ~_SUPERSEDED)
     if source is None:
         query = query.order_by(packages.c.object_id)
     else:
@@ -54,6 +55,17 @@ def stored_after(
         query = query.where(packages.c.source == source, packages.c.identifier > reached)
         query = query.order_by(packages.c.identifier)
     rows = connection.execute(query.limit(limit)).mappings()
+    return [Package(**row) for row in rows]
+
+
+def stored_in_partition(
+    connection: Connection, partition: int, after: str, limit: int
+) -> list[Package]:
+    """The same within one partition of the hash tree."""
+    query = select(*_COLUMNS).where(
+        packages.c.partition == partition, packages.c.object_id > after, _STORED, ~_SUPERSEDED
+    )
+    rows = connection.execute(query.order_by(packages.c.object_id).limit(limit)).mappings()
     return [Package(**row) for row in rows]
 
 

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from storage.catalogue import copies, events
 from storage.catalogue import findings as found_damage
-from storage.catalogue.model import Actor, Copy, CopyState, NewEvent, NodeFinding
-from storage.catalogue.schema import findings, mends
+from storage.catalogue.model import Actor, Copy, CopyState, NewEvent, NodeFinding, Package
+from storage.catalogue.schema import findings, mends, packages
 
 # What became of a finding, in words.
 MENDED_FROM = "mended from {}"
+VERIFIED = "read again whole and found intact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,10 @@ def record_found(
     return new
 
 
-def record_forgotten(connection: Connection, found: NodeFinding, actor: Actor, at: str) -> bool:
-    """Note what the keeper found itself: a node no longer keeps an object that it signed for.
+def record_by_keeper(
+    connection: Connection, found: NodeFinding, state: CopyState, actor: Actor, at: str
+) -> bool:
+    """Note what the keeper found itself: a copy is not what its node signed for.
 
     The number is given here. False when somebody took it at the same moment: look again.
     """
@@ -68,8 +71,24 @@ def record_forgotten(connection: Connection, found: NodeFinding, actor: Actor, a
     number = found_damage.next_of_keeper(connection, found.node)
     new = found_damage.record(connection, replace(found, sequence=number), at, actor)
     if new:
-        copies.mark_object(connection, found.object_id, found.node, CopyState.MISSING)
+        copies.mark_object(connection, found.object_id, found.node, state)
     return new
+
+
+def record_verified(
+    connection: Connection, package: Package, node: str, actor: Actor, at: str
+) -> None:
+    """Note that a copy which did not count was read whole by its node and is intact."""
+    known = select(packages.c.id).where(
+        packages.c.object_id == package.object_id, packages.c.version <= package.version
+    )
+    copies.count_again(connection, connection.scalars(known).all(), node, at)
+    closed = _close(connection, node, package.object_id, VERIFIED, at)
+    event = NewEvent(
+        "copy.verified", "done", package_id=package.id, node=node,
+        detail=json.dumps({"findings": closed}),
+    )  # fmt: skip
+    events.append(connection, event, actor, at)
 
 
 def record_mended(
@@ -81,20 +100,7 @@ def record_mended(
     """
     copies.record(connection, copy)
     copies.mark_object(connection, object_id, copy.node, copy.state)
-    closing = (
-        update(findings)
-        .where(
-            findings.c.node == copy.node,
-            findings.c.object_id == object_id,
-            findings.c.mended_at.is_(None),
-        )
-        .values(mended_at=at, outcome=MENDED_FROM.format(source))
-        .returning(findings.c.sequence)
-    )
-    closed = sorted(connection.scalars(closing))
-    connection.execute(
-        delete(mends).where(mends.c.node == copy.node, mends.c.object_id == object_id)
-    )
+    closed = _close(connection, copy.node, object_id, MENDED_FROM.format(source), at)
     evidence = {
         "source": source,
         "findings": closed,
@@ -142,6 +148,16 @@ def tries(connection: Connection) -> dict[tuple[str, str], Tries]:
     query = select(mends.c.node, mends.c.object_id, mends.c.attempts, mends.c.not_before)
     rows = connection.execute(query)
     return {(row.node, row.object_id): Tries(*row) for row in rows}
+
+
+def _close(connection: Connection, node: str, object_id: str, outcome: str, at: str) -> list[int]:
+    """End all findings of a copy that is proven good; their numbers."""
+    of_copy = (findings.c.node == node, findings.c.object_id == object_id)
+    closing = update(findings).where(*of_copy, findings.c.mended_at.is_(None))
+    ended = closing.values(mended_at=at, outcome=outcome).returning(findings.c.sequence)
+    closed = sorted(connection.scalars(ended))
+    connection.execute(delete(mends).where(mends.c.node == node, mends.c.object_id == object_id))
+    return closed
 
 
 def _count_try(connection: Connection, failed: FailedMend) -> None:

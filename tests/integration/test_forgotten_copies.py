@@ -18,6 +18,7 @@ from replication.audits import Audits, AuditSettings
 from replication.comparison import Comparison
 from storage.catalogue import copies, findings
 from storage.catalogue.model import Actor, CopyState
+from storage.volume.index_tree import counting
 from tests.repair_world import NODES, RepairWorld, repair_world
 from tests.volume_packages import again, make_package, store
 
@@ -44,7 +45,11 @@ def forget(world: RepairWorld, node: str, object_id: str, folder_too: bool = Tru
     volume = world.nodes[node].volume
     if folder_too:
         shutil.rmtree(world.nodes[node].folder(object_id))
-    with closing(sqlite3.connect(volume.settings.index)) as index, index:
+    with (
+        closing(sqlite3.connect(volume.settings.index)) as index,
+        index,
+        counting(index, object_id),
+    ):
         index.execute("DELETE FROM objects WHERE object_id=?", (object_id,))
     assert volume.stat(object_id) is None
 

@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 from ingest_watch.answers import AnswerUnreadable
 from ingest_watch.notary import StatementRefused
 from monitoring.account_metrics import AGE_BUCKETS, KeeperAccountMetrics, NodeAccountMetrics
+from monitoring.comparison_metrics import ComparisonMetrics
 from monitoring.ingest_metrics import IngestMetrics
 from monitoring.metrics import (
     ANSWER_KINDS,
@@ -44,6 +45,7 @@ ALL = [
     ApiMetrics,
     NodeAccountMetrics,
     KeeperAccountMetrics,
+    ComparisonMetrics,
 ]
 
 
