@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from monitoring.account_metrics import KeeperAccountMetrics, NodeAccountMetrics
+from monitoring.catalogue_metrics import CatalogueMetrics, TellingMetrics
 from monitoring.ingest_metrics import IngestMetrics
 from monitoring.metrics import (
     ApiMetrics,
@@ -26,7 +27,7 @@ RULES = PROJECT / "monitoring/alerts/lantai.rules.yml"
 DASHBOARD = PROJECT / "monitoring/dashboards/lantai.json"
 OF_ROLES = (
     NodeMetrics, IngestMetrics, KeeperMetrics, AuditMetrics, NotaryMetrics, ReaderMetrics,
-    ApiMetrics, NodeAccountMetrics, KeeperAccountMetrics,
+    ApiMetrics, NodeAccountMetrics, KeeperAccountMetrics, CatalogueMetrics, TellingMetrics,
 )  # fmt: skip
 # What Grafana puts in place of its variables.
 VARIABLES = {"$node": ".+", "$source": ".+", "$__rate_interval": "1m"}
