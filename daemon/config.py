@@ -61,6 +61,8 @@ class Site(Section, frozen=True):
     run_folder: Path = Path("/run/lantai")  # control sockets
     keys_folder: Path = Path("/etc/lantai/keys")
     debug: bool = False  # allows the verbs block-loop and crash-at, for tests only
+    # A node that answers reads far more slowly than its peers for so long is read from last.
+    slow_node_after_s: Duration = 600
 
 
 class Catalogue(Section, frozen=True):

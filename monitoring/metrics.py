@@ -307,6 +307,18 @@ class ReaderMetrics:
             "Fetches that no node could answer rightly.",
             registry=registry,
         )
+        self.node_slow = Gauge(
+            "lantai_reader_node_slow",
+            "1 while reads go around a node that answers far more slowly than its peers.",
+            ["node"],
+            registry=registry,
+        )
+        self.node_answer_seconds = Gauge(
+            "lantai_reader_node_answer_seconds",
+            "How long a node's answers to reads take, as a moving average.",
+            ["node"],
+            registry=registry,
+        )
 
 
 class ApiMetrics:

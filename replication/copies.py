@@ -1,19 +1,21 @@
 """Asking the copies of one object in turn, until one gives what was signed.
 
 Time-outs, fail-over, and the memory of who failed lately. A copy that answers wrongly is reported
-and asked last for a while; a node that does not answer rests. What is right is decided by the
-attempt that the caller brings, never here.
+and asked last for a while; a node that does not answer rests; one that is slow is asked after the
+others. What is right is decided by the attempt that the caller brings, never here.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
 from monitoring.log import get_log
 from replication.messages import WireRefusal
+from replication.paces import Paces, SlowLimits
 from storage.errors import LantaiError, VerificationFailed
 from storage.sweep.model import Damage, DamageKind
 from storage.view.holdings import HeldVersion
@@ -78,6 +80,7 @@ class Patience:
     rest_s: float = 30.0  # how long a node that did not answer is asked last, at first …
     rest_s_max: float = 600.0  # … and at most: each silence in a row doubles it
     distrust_s: float = 600.0  # how long a copy that was wrong is asked last, and not told of again
+    slow: SlowLimits = field(default_factory=SlowLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,11 @@ class Copies:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = ReaderCounts()
-        self._nodes = {name: _Patient(node, patience) for name, node in nodes.items()}
+        self.paces = Paces(nodes, patience.slow, clock)
+        self._nodes = {
+            name: _Patient(node, patience.request_s, partial(self.paces.note, name), clock)
+            for name, node in nodes.items()
+        }
         self._report = report
         self._patience = patience
         self._clock = clock
@@ -158,7 +165,8 @@ class Copies:
 
         def reluctance(name: str) -> int:
             distrusted = self._distrusted_until.get((name, held.inventory_sha256), now) > now
-            return 2 * distrusted + (name in self._rests and self._rests[name].until > now)
+            rests = name in self._rests and self._rests[name].until > now
+            return 4 * distrusted + 2 * rests + self.paces.is_slow(name)
 
         return sorted((name for name in held.holders if name in self._nodes), key=reluctance)
 
@@ -193,19 +201,37 @@ class Copies:
 
 
 class _Patient:
-    """A node whose every answer has a time limit."""
+    """A node whose every answer has a time limit, and whose pace is noted."""
 
-    def __init__(self, node: NodeReads, patience: Patience) -> None:
+    def __init__(
+        self,
+        node: NodeReads,
+        request_s: float,
+        note: Callable[[float], None],
+        clock: Callable[[], float],
+    ) -> None:
         self._node = node
-        self._request_s = patience.request_s
+        self._request_s = request_s
+        self._note = note
+        self._clock = clock
 
     async def read(self, object_id: str, path: str, offset: int, length: int) -> bytes:
-        async with asyncio.timeout(self._request_s):
-            return await self._node.read(object_id, path, offset, length)
+        return await self._timed(self._node.read(object_id, path, offset, length))
 
     async def blocks(self, object_id: str, path: str, first: int, count: int) -> bytes:
-        async with asyncio.timeout(self._request_s):
-            return await self._node.blocks(object_id, path, first, count)
+        return await self._timed(self._node.blocks(object_id, path, first, count))
+
+    async def _timed(self, answer: Awaitable[bytes]) -> bytes:
+        """Noted when it came, or when nobody waits for it any more; a refusal says nothing."""
+        began_s = self._clock()
+        try:
+            async with asyncio.timeout(self._request_s):
+                found = await answer
+        except TimeoutError:
+            self._note(self._clock() - began_s)
+            raise
+        self._note(self._clock() - began_s)
+        return found
 
 
 _K = TypeVar("_K")

@@ -22,6 +22,7 @@ import msgspec
 
 from replication.copies import BadCopy, Copies, NodeReads, Patience, ReaderCounts
 from replication.fetch import Spool, fetch_block, fetch_leaves, fetch_small, fetch_whole
+from replication.paces import Paces
 from replication.shared_cache import SharedCache
 from storage.errors import VerificationFailed
 from storage.model import BLOCK_BYTES, FileEntry
@@ -104,6 +105,11 @@ class VerifiedReader:
     def counts(self) -> ReaderCounts:
         """What was read, and at what cost, since this reader was made."""
         return self._copies.counts
+
+    @property
+    def paces(self) -> Paces:
+        """How quickly each node answers, and who is too slow to be asked first."""
+        return self._copies.paces
 
     async def close(self) -> None:
         """Stop what is being fetched, and free what is kept. The nodes are the caller's."""

@@ -23,7 +23,9 @@ from daemon.roles.records import Records
 from daemon.roles.salvage_verbs import SalvageVerbs
 from daemon.roles.tally_verbs import TallyVerbs
 from monitoring.metrics import ApiMetrics, ReaderMetrics, new_registry
-from replication.reader import VerifiedReader
+from replication.copies import Patience
+from replication.paces import SlowLimits
+from replication.reader import ReaderLimits, VerifiedReader
 from replication.salvage import Salvage
 from storage.catalogue import absences, copies, held, packages, transfer_lists
 from storage.catalogue.absences import Absence
@@ -52,7 +54,9 @@ def build(config: Config) -> Role:
     async def open_role(opening: Opening) -> Work:
         catalogue = await open_catalogue(config, opening)
         clients = await open_clients(config, opening, ROLE, settings.name)
-        reader = open_reader_of(clients, opening, reader_metrics)
+        slow = SlowLimits(after_s=config.site.slow_node_after_s)
+        limits = ReaderLimits(patience=Patience(slow=slow))
+        reader = open_reader_of(clients, opening, reader_metrics, limits)
         answers = Answers(catalogue, reader)
         salvage = SalvageVerbs(Salvage(clients), answers.file, answers.away)
         console = Console(config.site.name, catalogue, answers, AgesOfNodes(clients), metrics)

@@ -71,6 +71,8 @@ def open_reader_of(
     spool = opening.stack.enter_context(tempfile.TemporaryDirectory(prefix="lantai-reader-"))
     for node in clients:
         metrics.verification_failures.labels(node)
+        metrics.node_slow.labels(node)
+        metrics.node_answer_seconds.labels(node)
     reader = VerifiedReader(clients, _reporter(metrics), Path(spool), limits)
     opening.stack.push_async_callback(reader.close)
     return reader
@@ -87,10 +89,21 @@ def reader_figures(reader: VerifiedReader, metrics: ReaderMetrics) -> Part:
             totals.raise_to(metrics.verified_bytes, counts.verified_bytes)
             totals.raise_to(metrics.failovers, counts.failovers)
             totals.raise_to(metrics.refusals, counts.refusals)
-            part.beat(f"{counts.reads} reads answered, {counts.refusals} fetches in vain")
+            _set_paces(reader, metrics)
+            slow = ", ".join(sorted(reader.paces.slow))
+            part.beat(
+                f"{counts.reads} reads answered, {counts.refusals} fetches in vain"
+                + (f"; reading around slow nodes: {slow}" if slow else "")
+            )
             await part.pause(_MEASURE_S)
 
     return Part("figures", measure)
+
+
+def _set_paces(reader: VerifiedReader, metrics: ReaderMetrics) -> None:
+    for node, answer_s in reader.paces.answer_s.items():
+        metrics.node_answer_seconds.labels(node).set(answer_s)
+        metrics.node_slow.labels(node).set(reader.paces.is_slow(node))
 
 
 def _reporter(metrics: ReaderMetrics) -> Callable[[BadCopy], None]:

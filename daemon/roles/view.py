@@ -13,6 +13,7 @@ from daemon.roles.holdings import CatalogueHoldings, open_reader, reader_figures
 from daemon.roles.openings import open_catalogue
 from monitoring.metrics import ReaderMetrics, new_registry
 from replication.copies import Patience
+from replication.paces import SlowLimits
 from replication.reader import ReaderLimits
 from storage.view.mount import ViewSettings, serve_view
 from storage.view.starter import inherited_descriptor
@@ -29,7 +30,10 @@ def build(config: Config) -> Role:
     async def open_role(opening: Opening) -> Work:
         catalogue = await open_catalogue(config, opening)
         limits = ReaderLimits(
-            block_bytes_max=settings.cache_bytes, patience=Patience(settings.read_timeout_s / 2)
+            block_bytes_max=settings.cache_bytes,
+            patience=Patience(
+                settings.read_timeout_s / 2, slow=SlowLimits(after_s=config.site.slow_node_after_s)
+            ),
         )
         reader = await open_reader(config, opening, ROLE, settings.name, metrics, limits)
         mount = ViewSettings(

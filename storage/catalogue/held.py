@@ -91,7 +91,7 @@ def held_version(connection: Connection, package: Package) -> HeldVersion:
         package.version,
         package.inventory_sha256,
         package.stored_at or package.created_at,
-        _good_first((row.node, row.state) for row in connection.execute(query)),
+        _good_first(package.id, ((row.node, row.state) for row in connection.execute(query))),
     )
 
 
@@ -108,6 +108,10 @@ def sources(connection: Connection) -> list[str]:
     return [each.source for each in tallies.holdings(connection) if each.packages > 0]
 
 
-def _good_first(copies_seen: Iterable[tuple[str, CopyState]]) -> tuple[str, ...]:
-    ordered = sorted(copies_seen, key=lambda copy: (copy[1] is not CopyState.COMMITTED, copy[0]))
+def _good_first(package_id: int, copies_seen: Iterable[tuple[str, CopyState]]) -> tuple[str, ...]:
+    """Of the good ones another first for each package, so that all nodes are read from alike."""
+    by_node = sorted(copies_seen)
+    first = package_id % max(1, len(by_node))
+    turned = by_node[first:] + by_node[:first]
+    ordered = sorted(turned, key=lambda copy: copy[1] is not CopyState.COMMITTED)
     return tuple(node for node, _ in ordered)
