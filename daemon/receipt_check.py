@@ -13,7 +13,7 @@ from msgspec import UNSET
 from ingest_watch.answers import Answer, AnswerUnreadable, CopyEntry, all_files, read_answer
 from storage.catalogue.model import AnswerKind
 from storage.file_list import identity
-from storage.node_answer import NodeAnswerRefused, believe, read_node_answer
+from storage.node_answer import NOT_BURNED_IN, NodeAnswerRefused, believe, read_node_answer
 from storage.signing import VerifyKey
 
 
@@ -106,5 +106,11 @@ def _copy(answer: Answer, copy: CopyEntry, key: VerifyKey | None) -> Statement:
             "this node's key is not known here (--config, --node-key); the notary has checked it",
             "此处没有该节点公钥,未核验",
         )
-    message = f"signed by the node; read back from the medium ({said.verify_mode})"
-    return Statement("passed", subject, message, f"节点签名有效;介质回读方式 {said.verify_mode}")
+    burn_in = said.burn_in or NOT_BURNED_IN
+    message = f"signed by the node; read back from the medium ({said.verify_mode}); burn-in"
+    return Statement(
+        "passed",
+        subject,
+        f"{message}: {burn_in}",
+        f"节点签名有效;介质回读方式 {said.verify_mode};上线前检验 {burn_in}",
+    )

@@ -11,6 +11,8 @@ from storage.model import SignedAnswer, VerifyMode
 from storage.signing import VerifyKey
 
 FORMAT = "lantai.node-answer.v1"
+# What an answer names when its disk was never burned in, or is another one now.
+NOT_BURNED_IN = "none"
 
 
 class NodeAnswerRefused(Refusal):
@@ -35,6 +37,8 @@ class NodeAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify_mode: VerifyMode
     committed_at: str
     journal_sequence: int
+    # SHA-256 of the disk's burn-in, "failed" or "none"; empty in answers from before there was one.
+    burn_in: str = ""
 
 
 def read_node_answer(payload: bytes) -> NodeAnswer:

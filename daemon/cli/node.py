@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.burn_in import burn_in
 from daemon.cli.node_membership import MEMBERSHIP
 from daemon.cli.options import config_option, json_option, socket_of
 from daemon.cli.output import print_json, shown
@@ -63,6 +64,9 @@ def self_test(config_file: Path) -> None:
     Exit codes: 0 passed; 1 failed, the node stays read-only; 69 the node does not run here.
     """
     click.echo(ask(socket_of(config_file, "node"), "self-test", timeout_s=SELF_TEST_S_MAX))
+
+
+node.add_command(burn_in)
 
 
 @node.command()

@@ -155,6 +155,7 @@ class RunningNode:
             "content_bytes": state.content_bytes,
             "free_bytes": state.free_bytes,
             "verify_mode": self.volume.verify_mode,
+            "burn_in": self.volume.burn_in,
             "sweep_running": sweep.running,
             "sweep_broken": sweep.broken,
             "oldest_checked_at": sweep.oldest_checked_at,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from storage.model import SignedAnswer, VerifyMode
+from storage.node_answer import NOT_BURNED_IN
 from storage.signing import SIGNATURE_BYTES, SigningKey
 from storage.volume.order import StoreOrder
 
@@ -36,6 +37,7 @@ class Speaker:
     domain: str
     verify_mode: VerifyMode
     key: SigningKey
+    burn_in: str = NOT_BURNED_IN  # of the disk (docs/formats/volume.md)
 
 
 def timestamp(moment: datetime) -> str:
@@ -60,6 +62,7 @@ def sign_answer(speaker: Speaker, order: StoreOrder, sequence: int, at: str) -> 
             "verify_mode": speaker.verify_mode.value,
             "committed_at": at,
             "journal_sequence": sequence,
+            "burn_in": speaker.burn_in,
         }
     )
     return SignedAnswer(payload, speaker.key.sign(payload))

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from monitoring.log import get_log
+from storage.burn_in import result as burn_in
 from storage.crash_point import crash_point
 from storage.durable import SyncDescriptor
 from storage.ocfl.inventory import ROOT_DECLARATION_NAME
@@ -34,6 +35,8 @@ OWN_NAMES = frozenset(
         "verify.py",
         IDENTITY_NAME,
         SIGNATURE_NAME,
+        burn_in.RESULT_NAME,
+        burn_in.SIGNATURE_NAME,
     }
 )
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from monitoring.log import get_log
+from storage.burn_in.result import named_burn_in
 from storage.canary.planting import plant_canaries
 from storage.crash_point import crash_point
 from storage.medium import StillCachedError
@@ -140,7 +141,10 @@ class Volume(SweptSide):
             lock = opening.take_lock(settings)
             undo.callback(os.close, lock)
             mode = opening.prove(settings)
-            speaker = Speaker(settings.node, identity.node_uuid, settings.domain, mode, key)
+            burned_in = named_burn_in(settings.root, key.verify_key)
+            speaker = Speaker(
+                settings.node, identity.node_uuid, settings.domain, mode, key, burned_in
+            )
             volume = cls(settings, identity, guard, speaker)
             undo.callback(volume.close)
             try:
@@ -171,6 +175,15 @@ class Volume(SweptSide):
     def epoch(self) -> int:
         """The highest epoch of a keeper that has been here."""
         return self._index.epoch(KEEPER_SCOPE)
+
+    @property
+    def burn_in(self) -> str:
+        """What every answer names: the SHA-256 of the disk's burn-in, `failed` or `none`."""
+        return self._speaker.burn_in
+
+    def note_burn_in(self, outcome: str, sha256: str) -> None:
+        """Put on record that the disk was burned in; answers name it from the next opening on."""
+        self._records.note(Event("burn-in", {"outcome": outcome, "sha256": sha256}))
 
     def begin(self, order: StoreOrder) -> Incoming | SignedAnswer:
         """The operation to write to, or the answer it was given already.

@@ -6,8 +6,6 @@ succeeds and the write-back fails: knowledge measured as M1 and M2, and "syncfs"
 
 import errno
 import os
-import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,27 +20,6 @@ pytestmark = pytest.mark.needs_root
 
 WRITTEN_BYTES = 120 * 1024 * 1024
 PIECE = b"never zero" * 104858
-MAKE = {
-    "ext4": ["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
-    "xfs": ["mkfs.xfs", "-q"],
-}
-
-
-@pytest.fixture(params=["ext4", "xfs"])
-def losing_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A file system of 400 MiB whose medium has room for 100 MiB."""
-    small, disk = tmp_path / "small", tmp_path / "disk"
-    small.mkdir()
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(small)], check=True)
-    image = small / "image"
-    with image.open("wb") as stream:
-        stream.truncate(400 * 1024 * 1024)
-    subprocess.run([*MAKE[request.param], str(image)], check=True)
-    subprocess.run(["mount", "-o", "loop", str(image), str(disk)], check=True)
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-    subprocess.run(["umount", "--lazy", str(small)], check=True)
 
 
 def write_too_much(folder: Path) -> Path:

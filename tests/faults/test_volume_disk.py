@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,27 +30,6 @@ pytestmark = pytest.mark.needs_root
 
 MEBIBYTE = 1024 * 1024
 LoopFilesystem = Callable[..., Path]
-MAKE = {
-    "ext4": ["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
-    "xfs": ["mkfs.xfs", "-q"],
-}
-
-
-@pytest.fixture(params=["ext4", "xfs"])
-def losing_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A file system of 400 MiB on a medium that has room for 140: knowledge M1 and M2."""
-    small, disk = tmp_path / "small", tmp_path / "disk"
-    small.mkdir()
-    disk.mkdir()
-    mount("-t", "tmpfs", "-o", "size=140m", "tmpfs", str(small))
-    image = small / "image"
-    with image.open("wb") as stream:
-        stream.truncate(400 * MEBIBYTE)
-    subprocess.run([*MAKE[request.param], str(image)], check=True)
-    mount("-o", "loop", str(image), str(disk))
-    yield disk
-    unmount(disk)
-    unmount(small)
 
 
 def mount(*arguments: str) -> None:
