@@ -27,6 +27,7 @@ Endpoint = Annotated[str, Meta(pattern=r"^tcp://[^/\s]+:[0-9]{1,5}$")]
 Address = Annotated[str, Meta(pattern=r"^[^/\s]+:[0-9]{1,5}$")]
 CurveKey = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}$")]
 VerifyKeyHex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+KeeperKeys = Annotated[tuple[VerifyKeyHex, ...], Meta(min_length=1, max_length=4)]
 Count = Annotated[int, Meta(ge=1)]
 ByteCount = Annotated[int, Meta(ge=0)]
 Duration = Annotated[float, Meta(gt=0)]
@@ -60,9 +61,9 @@ class Site(Section, frozen=True):
     copies: Annotated[int, Meta(ge=1, le=16)] = 3
     run_folder: Path = Path("/run/lantai")  # control sockets
     keys_folder: Path = Path("/etc/lantai/keys")
-    debug: bool = False  # allows the verbs block-loop and crash-at, for tests only
     # A node that answers reads far more slowly than its peers for so long is read from last.
     slow_node_after_s: Duration = 600
+    debug: bool = False  # allows the verbs block-loop and crash-at, for tests only
 
 
 class Catalogue(Section, frozen=True):
@@ -134,7 +135,8 @@ class Node(Section, frozen=True):
     root: Path  # the OCFL storage root; staging, journal and quarantine lie beside it
     domain: Domain
     metrics_address: Address = "127.0.0.1:9401"
-    keeper_verify_key: VerifyKeyHex | None = None  # whose tickets allow a repair
+    # Whose tickets allow a repair: one key, or those of several keepers, or an old and a new one.
+    keeper_verify_key: VerifyKeyHex | KeeperKeys | None = None
     allow_unproven: bool = False  # accept a file system that failed the self-test
     reserve_bytes: ByteCount = 1 << 30
     workers: Count = 2  # processes that read back small files
@@ -215,6 +217,8 @@ class Keeper(Section, frozen=True):
 
     name: Slug = "keeper"
     metrics_address: Address = "127.0.0.1:9413"
+    # Of other keepers, or this one's before it was changed: what they signed is believed, too.
+    other_verify_keys: Annotated[tuple[VerifyKeyHex, ...], Meta(max_length=4)] = ()
     cycle_s: Duration = 30
     lease_s: Duration = 30
     repairs_in_flight: Count = 2

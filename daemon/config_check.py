@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
@@ -114,11 +115,39 @@ def _site(config: Config) -> Iterator[Problem]:
 
 
 def _catalogue(config: Config) -> Iterator[Problem]:
-    if not config.catalogue.url.startswith(("sqlite:///", "postgresql+psycopg://")):
+    place, url = "catalogue.url", config.catalogue.url
+    if url.startswith("postgresql+psycopg://"):
+        yield from _postgres(place, urlsplit(url))
+    elif not url.startswith("sqlite:///"):
         yield error(
-            "catalogue.url",
+            place,
             "must begin with sqlite:/// or postgresql+psycopg://",
-            "只支持 SQLite 与 PostgreSQL",
+            "须以 sqlite:/// 或 postgresql+psycopg:// 开头",
+        )
+
+
+def _postgres(place: str, url: SplitResult) -> Iterator[Problem]:
+    options = dict(parse_qsl(url.query))
+    if url.password is not None or "password" in options:
+        yield error(
+            place,
+            "has a password: many may read this file. Keep it in a passfile (PGPASSFILE) or use a "
+            "client certificate; see docs/operations/catalogue.md",
+            "含有口令,请改用 PGPASSFILE 口令文件或客户端证书",
+        )
+    if "service" not in options and (not url.path.strip("/") or url.username is None):
+        yield error(
+            place,
+            "names no user or no database: postgresql+psycopg://lantai@host/lantai",
+            "缺少用户名或数据库名",
+        )
+    host = options.get("host") or url.hostname or ""
+    is_local = not host or host.startswith("/")
+    if not is_local and not options.get("sslmode", "").startswith("verify-"):
+        yield warning(
+            place,
+            "crosses the network without proof of the server: add ?sslmode=verify-full",
+            "跨网络连接未校验服务器证书",
         )
 
 

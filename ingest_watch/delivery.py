@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ingest_watch import outbox
 from ingest_watch.answer_files import Place, place_of
+from ingest_watch.desks import Serves
 from ingest_watch.drop_folder import DropFolder, FolderAway, move_aside
 from ingest_watch.folder_identity import expect_still_mounted
 from monitoring.log import get_log
@@ -69,30 +70,33 @@ class Delivery:
         sources: Mapping[str, SourceFolders],
         staging: Path,
         now: Callable[[], str],
+        serves: Serves,
     ) -> None:
         self._catalogue = catalogue
         self._sources = sources
         self._staging = staging
         self._now = now
+        self._serves = serves
 
     async def round(self) -> int:
         """Deliver what is in the outbox, then move what was answered; return how many answers.
 
         What cannot be written or moved is tried again in the next round, and is in nobody's way.
         """
-        delivered = await self._deliver_answers()
-        for source in self._sources.values():
+        served = [each for each in self._sources.values() if await self._serves(each.name)]
+        delivered = await self._deliver_answers(served)
+        for source in served:
             await self._move_originals(source)
         return delivered
 
-    async def _deliver_answers(self) -> int:
+    async def _deliver_answers(self, served: Sequence[SourceFolders]) -> int:
         written, after, more = 0, 0, True
         failures = Failures()
         while more:
             waiting = await self._catalogue.look(answers.outbox, after=after, limit=_PAGE)
             more = len(waiting) == _PAGE
             after = waiting[-1].id if waiting else after
-            for source in self._sources.values():
+            for source in served:
                 mine = [answer for answer in waiting if answer.source == source.name]
                 for batch in _batches(mine):
                     written += await self._deliver_batch(source, batch, failures)

@@ -5,10 +5,12 @@ this module claims, keeps claims alive, and takes over what a crash left behind.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ingest_watch.arrivals import Arrivals, LookOutcome, Ready
+from ingest_watch.batch_turns import BatchTurns
 from ingest_watch.lanes import Lane, Priority
 from ingest_watch.transfer import Led, TransferLead
 from monitoring.log import get_log
@@ -24,6 +26,8 @@ log = get_log(__name__)
 
 # How long a claim holds without being renewed; after that another intake may take over.
 TENURE_S = 60.0
+# Of a batch that is staged on another host no part was taken for so long: that host is gone.
+BATCH_GONE_AFTER_S = 300.0
 
 
 class Intake:
@@ -37,6 +41,8 @@ class Intake:
         holder: str,
         now: Callable[[], datetime],
         changed: Callable[[], None],
+        *,
+        batch_gone_after_s: float = BATCH_GONE_AFTER_S,
     ) -> None:
         """`arrivals`: the sources of each lane. `changed`: called when a transfer has an answer."""
         self._catalogue = catalogue
@@ -51,6 +57,7 @@ class Intake:
         }
         self._lead = lead
         self._places = lead.places
+        self._turns = BatchTurns(lead.has_staged, time.monotonic, batch_gone_after_s)
         self._holder = holder
         self._now = now
         self._changed = changed
@@ -110,7 +117,7 @@ class Intake:
 
     async def _offer_parts(self) -> None:
         waiting: dict[str, list[Ready]] = {}
-        for part in await self._catalogue.look(batches.waiting_parts):
+        for part in self._turns.ours(await self._catalogue.look(batches.waiting_parts)):
             arrival = Arrival(
                 part.source, part.name, part.name_raw, part.fingerprint, part.batch_id
             )

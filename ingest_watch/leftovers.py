@@ -1,4 +1,5 @@
-"""Staged copies that nobody will need again, removed when an intake starts.
+"""Staged copies that nobody will need again, removed when an intake starts, or
+another one has finished what was begun here.
 
 DESIGN.md promise 1: a staged copy is kept until its stored receipt may go. What a crash left of any
 other transfer would fill the staging disk in the end. Runs before anything is staged.
@@ -9,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from monitoring.log import get_log
-from storage.catalogue import transfers
+from storage.catalogue import transfer_lists, transfers
 from storage.catalogue.errors import NoSuchTransfer
 from storage.catalogue.model import Transfer, TransferState
 from storage.catalogue.transitions import WORKING
@@ -33,6 +34,15 @@ async def clear_leftovers(staging: Path, catalogue: CatalogueWriter) -> int:
     if cleared:
         log.info("intake.staging.cleared", folders=cleared)
     return cleared
+
+
+async def clear_closed(staging: Path, catalogue: CatalogueWriter) -> int:
+    """Remove what was staged here of transfers that another intake has led to their end."""
+    folders = {int(each.name): each for each in await asyncio.to_thread(_working_folders, staging)}
+    closed = await catalogue.look(transfer_lists.closed_among, folders)
+    for number in closed:
+        await asyncio.to_thread(shutil.rmtree, folders[number], ignore_errors=True)
+    return len(closed)
 
 
 async def _is_needed(number: int, catalogue: CatalogueWriter) -> bool:

@@ -114,6 +114,10 @@ class TransferLead:
             return await self._finish(transfer)
         return await self._judge(transfer, final=final)
 
+    def has_staged(self, transfer_id: int) -> bool:
+        """Whether its copy, or what a crash left of one, lies on this host."""
+        return self._work(transfer_id).is_dir()
+
     async def discard(self, transfer_id: int) -> None:
         """Remove the staged copy: nothing will be stored from it."""
         await asyncio.to_thread(shutil.rmtree, self._work(transfer_id), ignore_errors=True)

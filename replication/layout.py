@@ -12,7 +12,7 @@ import msgspec
 
 from storage.digests import sha256_of
 from storage.errors import Refusal
-from storage.signing import SIGNATURE_BYTES, SigningKey, VerifyKey
+from storage.signing import SIGNATURE_BYTES, SigningKey, Verifier, VerifyKey
 
 FORMAT = "lantai.layout.v1"
 ACK_FORMAT = "lantai.layout-ack.v1"
@@ -99,7 +99,7 @@ def sign_layout(layout: Layout, key: SigningKey) -> SignedLayout:
     return SignedLayout(layout, payload, key.sign(payload))
 
 
-def read_layout(payload: bytes, signature: bytes, keeper: VerifyKey) -> SignedLayout:
+def read_layout(payload: bytes, signature: bytes, keeper: Verifier) -> SignedLayout:
     """Raises LayoutRefused unless `keeper` signed exactly these bytes, and they are a layout."""
     if len(signature) != SIGNATURE_BYTES or not keeper.verify(payload, signature):
         raise LayoutRefused("the layout is not signed by the keeper that is known here")
@@ -112,7 +112,7 @@ def read_layout(payload: bytes, signature: bytes, keeper: VerifyKey) -> SignedLa
     return SignedLayout(layout, payload, signature)
 
 
-def from_wire(raw: bytes, keeper: VerifyKey) -> SignedLayout:
+def from_wire(raw: bytes, keeper: Verifier) -> SignedLayout:
     """`to_wire`, backwards. Raises LayoutRefused."""
     return read_layout(raw[SIGNATURE_BYTES:], raw[:SIGNATURE_BYTES], keeper)
 

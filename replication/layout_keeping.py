@@ -5,7 +5,7 @@ to say; carrying out a person's word is node_orders.py's.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from monitoring.log import get_log
@@ -28,7 +28,7 @@ from storage.catalogue import layouts, moves
 from storage.catalogue.model import Actor, NewEvent
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
-from storage.signing import SigningKey, VerifyKey
+from storage.signing import AnyOf, SigningKey, VerifyKey
 
 log = get_log(__name__)
 
@@ -45,10 +45,13 @@ class LayoutKeeping:
         key: SigningKey,
         copies: int,
         now: Callable[[], datetime],
+        others: Sequence[VerifyKey] = (),
     ) -> None:
+        """`others`: of other keepers, or this one's before it was changed; all count alike."""
         self._catalogue = catalogue
         self._clients = clients
         self._key = key
+        self._known = AnyOf((key.verify_key, *others))
         self._copies = copies
         self._now = now
         self._held: SignedLayout | None = None
@@ -61,7 +64,7 @@ class LayoutKeeping:
         if kept is None:
             return None
         if self._held is None or self._held.layout.version != kept.version:
-            self._held = read_layout(kept.payload, kept.signature, self._key.verify_key)
+            self._held = read_layout(kept.payload, kept.signature, self._known)
         return self._held.layout
 
     async def make(self, layout: Layout, node: str, actor: Actor) -> Layout:
@@ -112,7 +115,7 @@ class LayoutKeeping:
                 continue
             try:
                 _, kept = await client.layout()
-                found = from_wire(kept, self._key.verify_key) if kept else None
+                found = from_wire(kept, self._known) if kept else None
             except (WireRefusal, LayoutRefused) as refusal:
                 self.delays[node] = str(refusal)
                 continue

@@ -20,7 +20,7 @@ from replication.layout import (
 )
 from replication.messages import WireRefusal
 from storage.durable import fsync_folder, write_whole_file
-from storage.signing import SigningKey, VerifyKey
+from storage.signing import SigningKey, Verifier
 
 log = get_log(__name__)
 
@@ -31,7 +31,7 @@ class LayoutShelf:
     """The layouts of one node; safe to call from any thread."""
 
     def __init__(
-        self, folder: Path, node: str, node_uuid: str, key: SigningKey, keeper: VerifyKey
+        self, folder: Path, node: str, node_uuid: str, key: SigningKey, keeper: Verifier
     ) -> None:
         """`folder` lies on the node's disk and is made where it is missing."""
         self._folder = folder

@@ -11,7 +11,7 @@ import msgspec
 from replication.messages import Fetch, Mend
 from replication.peers import Peer
 from storage.errors import Refusal
-from storage.signing import SIGNATURE_BYTES, SigningKey, VerifyKey
+from storage.signing import SIGNATURE_BYTES, SigningKey, Verifier
 
 FORMAT: Literal["lantai.ticket.v1"] = "lantai.ticket.v1"
 
@@ -51,7 +51,7 @@ def issue(key: SigningKey, ticket: Ticket) -> bytes:
     return key.sign(payload) + payload
 
 
-def read_ticket(raw: bytes, keeper: VerifyKey) -> Ticket:
+def read_ticket(raw: bytes, keeper: Verifier) -> Ticket:
     """Raises TicketRefused unless `keeper` signed it."""
     signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
     if not keeper.verify(payload, signature):
@@ -67,7 +67,7 @@ class TicketOffice:
     """What one node needs to judge the tickets that are shown to it."""
 
     node: str
-    keeper: VerifyKey
+    keeper: Verifier
 
     def admit(self, fetch: Fetch, target: str, raw: bytes) -> None:
         """Let the node `target` fetch this from us. Raises TicketRefused."""

@@ -6,7 +6,9 @@ keys are PKCS 8, public keys SubjectPublicKeyInfo (RFC 8410). Does not decide wh
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -32,6 +34,25 @@ class KeyUnusable(Refusal):
     """A key file is not what it should be; the message names the file."""
 
     code = "key-unusable"
+
+
+class Verifier(Protocol):
+    """Whatever tells genuine signatures from others."""
+
+    def verify(self, data: bytes, signature: bytes) -> bool:
+        """Whether `signature` over `data` is genuine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Several keys that count alike: of two keepers, or an old and a new one for a while."""
+
+    keys: tuple["VerifyKey", ...]
+
+    def verify(self, data: bytes, signature: bytes) -> bool:
+        """Whether the owner of one of them made `signature` over `data`."""
+        return any(key.verify(data, signature) for key in self.keys)
 
 
 class VerifyKey:

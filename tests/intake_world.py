@@ -239,8 +239,9 @@ class IntakeWorld:
                 HOLDER,
                 lambda: datetime.now(UTC),
                 lambda: None,
+                batch_gone_after_s=0,
             ),
-            Delivery(self.catalogue, folders, self.staging, now),
+            Delivery(self.catalogue, folders, self.staging, now, _alone),
             Decisions("馆", self.catalogue, desk, now),
         )
 
@@ -330,3 +331,8 @@ async def states(world: IntakeWorld) -> list[str]:
 
 async def has(world: IntakeWorld, *wanted: str) -> bool:
     return any(state in wanted for state in await states(world))
+
+
+async def _alone(_source: str) -> bool:
+    """No other intake serves the source's folders."""
+    return True

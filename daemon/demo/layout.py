@@ -46,6 +46,8 @@ class DemoSettings:
     senders: tuple[Sender, ...] = (PORTAL,)
     nodes: tuple[str, ...] = NODES
     min_part_hours: float = 24.0
+    catalogue_url: str = ""  # left out: SQLite in the demo's folder
+    keeper_lease_s: float = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ def _run_folder(folder: Path) -> Path:
 
 
 def _site_text(layout: DemoLayout, keys: KeyFolder, endpoints: dict[str, str]) -> str:
+    url = layout.settings.catalogue_url or f"sqlite:///{layout.folder / 'catalogue.sqlite'}"
     site = f"""\
 [site]
 name = "示例市档案馆(演示)"
@@ -184,7 +187,7 @@ run_folder = "{layout.run_folder}"
 keys_folder = "{layout.keys}"
 
 [catalogue]
-url = "sqlite:///{layout.folder / "catalogue.sqlite"}"
+url = "{url}"
 """
     peers = (
         f"""
@@ -247,6 +250,7 @@ allow_unproven = {str(settings.allow_unproven).lower()}
 [keeper]
 metrics_address = "{at["keeper"]}"
 cycle_s = {settings.keeper_cycle_s}
+lease_s = {settings.keeper_lease_s}
 mends_per_node_hour_max = {settings.mends_per_node_hour_max}
 min_part_hours = {settings.min_part_hours}
 

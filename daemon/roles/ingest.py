@@ -22,12 +22,13 @@ from ingest_watch.arrivals import Arrivals
 from ingest_watch.check_profile import named_profile
 from ingest_watch.decisions import Decisions
 from ingest_watch.delivery import Delivery, SourceFolders
+from ingest_watch.desks import Desks
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.intake import Intake
 from ingest_watch.keeping import Keeping
 from ingest_watch.lanes import Priority
 from ingest_watch.later_version import LaterVersions
-from ingest_watch.leftovers import clear_leftovers
+from ingest_watch.leftovers import clear_closed, clear_leftovers
 from ingest_watch.places import Places
 from ingest_watch.preparation import Profile
 from ingest_watch.settle import CompleteWhen, Settler, SettleRule
@@ -89,7 +90,9 @@ def build(config: Config) -> Role:
             now=_now,
             places=places,
         )
-        work = RunningIngest(settings, catalogue, tools, readers, metrics).work()
+        desks = Desks(catalogue, holder_name(settings.name), utc_now, time.monotonic)
+        opening.stack.push_async_callback(desks.release)
+        work = RunningIngest(settings, catalogue, tools, readers, metrics, desks).work()
         return Work((*work.parts, Part("membership", partial(_heed, watch))), work.verbs)
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
@@ -115,6 +118,7 @@ class RunningIngest:
         tools: IntakeTools,
         readers: LaneReaders,
         metrics: IngestMetrics,
+        desks: Desks,
     ) -> None:
         self._settings = settings
         self._readers = readers
@@ -129,16 +133,17 @@ class RunningIngest:
             for priority in Priority
         }
         self._intake = Intake(
-            catalogue, arrivals, TransferLead(tools), holder_name(ROLE), utc_now,
+            catalogue, arrivals, TransferLead(tools), holder_name(settings.name), utc_now,
             self._answered.set,
         )  # fmt: skip
         self._decisions = Decisions(tools.archive, catalogue, tools.desk, _now)
         folders = {source.name: _folders(settings, source) for source in settings.sources}
-        self._delivery = Delivery(catalogue, folders, settings.staging_folder, _now)
+        serves = desks.serves
+        self._delivery = Delivery(catalogue, folders, settings.staging_folder, _now, serves)
         self._rehearsing = [
-            rehearsal_part(source, settings.scan_s, tools) for source in settings.sources
+            rehearsal_part(source, settings.scan_s, tools, serves) for source in settings.sources
         ]
-        self._tallies = TallyParts(settings.sources, folders, catalogue, _now)
+        self._tallies = TallyParts(settings.sources, folders, catalogue, _now, serves)
         self._figures = IngestFigures(metrics, catalogue, settings)
 
     def work(self) -> Work:
@@ -202,6 +207,7 @@ class RunningIngest:
     async def _take_over(self, part: Part) -> None:
         while True:
             taken = await self._intake.resume()
+            await clear_closed(self._settings.staging_folder, self._catalogue)
             part.beat(f"{taken} taken over" if taken else "Nothing was left behind")
             await part.pause(self._settings.scan_s, self._intake.batch_moved)
 

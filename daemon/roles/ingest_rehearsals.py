@@ -8,11 +8,12 @@ import time
 
 from daemon.config import Source
 from daemon.lifecycle import Part
+from ingest_watch.desks import Serves
 from ingest_watch.rehearsal import Rehearsals, RehearsalSource
 from ingest_watch.transfer import IntakeTools
 
 
-def rehearsal_part(source: Source, scan_s: float, tools: IntakeTools) -> Part:
+def rehearsal_part(source: Source, scan_s: float, tools: IntakeTools, serves: Serves) -> Part:
     """Looks at `.rehearsal/` of one drop folder as often as the intake rescans."""
     sender = tools.senders[source.name]
     rehearsals = Rehearsals(
@@ -37,7 +38,7 @@ def rehearsal_part(source: Source, scan_s: float, tools: IntakeTools) -> Part:
     async def run(part: Part) -> None:
         while True:
             with part.patient("Rehearsing"):
-                judged = await rehearsals.look()
+                judged = await rehearsals.look() if await serves(source.name) else 0
             part.beat(f"{judged} rehearsed")
             await part.pause(scan_s)
 

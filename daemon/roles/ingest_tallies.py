@@ -12,6 +12,7 @@ from daemon.config import Source
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Part
 from ingest_watch.delivery import SourceFolders
+from ingest_watch.desks import Serves
 from ingest_watch.tally.answer import answer_of, members_of
 from ingest_watch.tally.desk import TallyDesk, TallyFolders
 from monitoring.log import get_log
@@ -34,9 +35,11 @@ class TallyParts:
         folders: Mapping[str, SourceFolders],
         catalogue: CatalogueWriter,
         now: Callable[[], str],
+        serves: Serves,
     ) -> None:
         self._catalogue = catalogue
         self._now = now
+        self._serves = serves
         self._desks = {
             source.name: TallyDesk(
                 _tally_folders(folders[source.name]), catalogue, now, time.monotonic
@@ -72,7 +75,7 @@ class TallyParts:
 
     async def _round(self, source: str, desk: TallyDesk) -> int:
         try:
-            return await desk.round()
+            return await desk.round() if await self._serves(source) else 0
         except OSError as error:
             log.warning("tally.round.failed", source=source, error=str(error))
             return 0

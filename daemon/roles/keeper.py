@@ -40,7 +40,7 @@ from storage.catalogue import figures, orders
 from storage.catalogue.model import Actor
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
-from storage.signing import SigningKey
+from storage.signing import SigningKey, VerifyKey
 from storage.sweep.model import SweepStatus
 
 ROLE = "keeper"
@@ -77,7 +77,9 @@ def build(config: Config) -> Role:
         key = KeyFolder(config.site.keys_folder).signing_key(settings.name)
         limits = RepairLimits(settings.repairs_in_flight, storm_limits(settings))
         repair = Repair(catalogue, clients, key, limits, utc_now)
-        keeper = Keeper(catalogue, clients, repair, holder_name(ROLE), settings.lease_s, utc_now)
+        keeper = Keeper(
+            catalogue, clients, repair, holder_name(settings.name), settings.lease_s, utc_now
+        )
         opening.stack.push_async_callback(keeper.release)
         domains = {peer.name: peer.domain for peer in config.peers}
         absences = KeeperAbsences(catalogue, domains, account_metrics)
@@ -87,7 +89,7 @@ def build(config: Config) -> Role:
         audits = KeeperAudits(
             settings.audit, catalogue, clients, audit_metrics, lambda: keeper.leads, running.woken
         )
-        maker = Maker(config.site.name, holder_name(ROLE), key, domains)
+        maker = Maker(config.site.name, holder_name(settings.name), key, domains)
         hearing = Hearing(catalogue, clients, utc_now)
         reports = KeeperReports(
             maker, settings, catalogue, hearing, account_metrics, lambda: keeper.leads
@@ -110,7 +112,8 @@ def _membership(
 ) -> KeeperMembership:
     catalogue, clients = tools.catalogue, tools.clients
     limits = MoveLimits(settings.moves_in_flight, settings.min_part_hours)
-    keeping = LayoutKeeping(catalogue, clients, key, config.site.copies, utc_now)
+    others = [VerifyKey.from_hex(each) for each in settings.other_verify_keys]
+    keeping = LayoutKeeping(catalogue, clients, key, config.site.copies, utc_now, others)
     mover = Mover(catalogue, clients, tools.repair.orders, limits, utc_now)
     of_members = MembershipTools(catalogue, clients, tools.keeper, keeping, tools.repair, mover)
     return KeeperMembership(settings, of_members, metrics)

@@ -41,7 +41,7 @@ from replication.roles import Role as WireRole
 from replication.sweep_actions import Action, SweepAction
 from replication.tickets import TicketOffice
 from replication.transport import Wire
-from storage.signing import SigningKey, VerifyKey
+from storage.signing import AnyOf, SigningKey, VerifyKey
 from storage.sweep.model import PassKind, PassOrder, PassScope, rfc3339
 from storage.sweep.pace import HoursOfDay, Patience
 from storage.sweep.plan import StorageClass, SweepSettings
@@ -234,7 +234,7 @@ def _node_parts(
 ) -> NodeParts:
     if settings.keeper_verify_key is None:
         return NodeParts(volume, sweeper)
-    office = TicketOffice(settings.name, VerifyKey.from_hex(settings.keeper_verify_key))
+    office = TicketOffice(settings.name, _keepers(settings.keeper_verify_key))
 
     @asynccontextmanager
     async def connect(source: Source, ticket: bytes) -> AsyncIterator[_TicketedSource]:
@@ -255,11 +255,16 @@ def _node_parts(
     return NodeParts(volume, sweeper, mender, office)
 
 
+def _keepers(named: str | tuple[str, ...]) -> AnyOf:
+    keys = (named,) if isinstance(named, str) else named
+    return AnyOf(tuple(VerifyKey.from_hex(each) for each in keys))
+
+
 def _layouts(settings: Node, volume: Volume, key: SigningKey) -> LayoutShelf | None:
     """What the keeper tells of who belongs, beside the root; None where its key is not known."""
     if settings.keeper_verify_key is None:
         return None
-    keeper, identity = VerifyKey.from_hex(settings.keeper_verify_key), volume.identity
+    keeper, identity = _keepers(settings.keeper_verify_key), volume.identity
     return LayoutShelf(volume.settings.layouts, settings.name, identity.node_uuid, key, keeper)
 
 

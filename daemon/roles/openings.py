@@ -22,9 +22,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def holder_name(role: str) -> str:
-    """`role@host`, as claims and leases name who acts."""
-    return f"{role}@{socket.gethostname()}"
+def holder_name(instance: str) -> str:
+    """`instance@host`, as claims and leases name who acts: no two that run have the same.
+
+    After a restart it is the same again, and takes over what it held itself at once.
+    """
+    return f"{instance}@{socket.gethostname()}"
 
 
 async def open_catalogue(config: Config, opening: Opening) -> Catalogue:

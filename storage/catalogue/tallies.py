@@ -4,12 +4,14 @@ An index table: `packages` and `transfers` say the same, slowly; recounting it b
 rebuilding of a catalogue.
 """
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from storage.catalogue.model import Holdings, Package
 from storage.catalogue.schema import tallies
+from storage.catalogue.statements import insert_new
 
-_INSERT = insert(tallies)
 _ADD = (
     update(tallies)
     .where(tallies.c.source == bindparam("by_source"), tallies.c.day == bindparam("by_day"))
@@ -20,6 +22,12 @@ _ADD = (
         }
     )
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    source: str
+    day: str
 
 
 def add_stored(connection: Connection, package: Package, at: str) -> None:
@@ -55,5 +63,8 @@ def _add(connection: Connection, source: str, at: str, **amounts: int) -> None:
     key = {"source": source, "day": at[: len("2026-11-22")]}
     by_key = {f"by_{name}": value for name, value in key.items()}
     more = {f"more_{name}": amount for name, amount in amounts.items()}
-    if not connection.execute(_ADD, by_key | more).rowcount:
-        connection.execute(_INSERT, key | amounts)
+    if connection.execute(_ADD, by_key | more).rowcount:
+        return
+    # Another process may be making the day's first row at this moment: then it is there now.
+    if insert_new(connection, tallies, _Key, key | amounts) is None:
+        connection.execute(_ADD, by_key | more)

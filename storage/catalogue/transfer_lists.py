@@ -3,7 +3,7 @@
 Reads only. Lists are pages of at most `limit`, newest first, `before` the last number seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -54,6 +54,12 @@ def to_be_moved(connection: Connection, source: str, limit: int = 1000) -> list[
     query = select(transfers).where(_OPEN, is_over, transfers.c.source == source)
     query = query.where(~owed.exists()).order_by(transfers.c.id).limit(limit)
     return _transfers(connection, query)
+
+
+def closed_among(connection: Connection, numbers: Collection[int]) -> list[int]:
+    """Which of these transfers are closed: nothing remains to be done for them."""
+    closed = select(transfers.c.id).where(transfers.c.closed_at.is_not(None))
+    return list(connection.scalars(closed.where(transfers.c.id.in_(numbers))))
 
 
 def counts_of_open(connection: Connection) -> dict[TransferState, int]:

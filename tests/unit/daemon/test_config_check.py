@@ -10,6 +10,9 @@ from daemon.config_check import judge_values
 SAMPLE = files("daemon").joinpath("sample.toml").read_text("utf-8")
 
 
+SQLITE = "sqlite:////var/lib/lantai/catalogue.sqlite"
+
+
 def errors(text: str) -> list[str]:
     _config, problems = judge_values(tomllib.loads(text))
     assert all(problem.message_zh for problem in problems)
@@ -47,6 +50,9 @@ def test_the_sample_has_no_error_and_warns_about_its_own_keys() -> None:
         ("gov-portal/return", "gov-portal/drop/return", "ingest.sources[0].return_folder: lies in"),
         ('name = "api"\nbind', 'name = "view"\nbind', "view.name: view is the name of two roles"),
         ("sqlite:////var", "mysql:////var", "catalogue.url: must begin with"),
+        (SQLITE, "postgresql+psycopg://lantai:s3cret@db/lantai", "catalogue.url: has a password"),
+        (SQLITE, "postgresql+psycopg://lantai@db/lantai?password=x", "catalogue.url: has a pass"),
+        (SQLITE, "postgresql+psycopg://db.internal", "catalogue.url: names no user or no datab"),
         ('name = "vital"', 'name = "default"', "node.sweep.classes: default is the name of two"),
         ('["gov-portal"]\n', '["a", "a"]\n', "node.sweep.classes: a is in two classes"),
         ("hours = []", 'hours = ["7:00-7:00"]', "node.sweep.hours: 7:00-7:00 never opens"),
@@ -83,3 +89,26 @@ def test_what_an_operator_may_have_meant_is_a_warning(
 ) -> None:
     assert written in SAMPLE
     assert any(each.startswith(place) for each in warnings(SAMPLE.replace(written, instead)))
+
+
+@pytest.mark.parametrize(
+    ("url", "is_warned"),
+    [
+        ("postgresql+psycopg://lantai@/lantai", False),
+        ("postgresql+psycopg://lantai@/lantai?host=/run/postgresql", False),
+        ("postgresql+psycopg://lantai@db.internal/lantai?sslmode=verify-full", False),
+        ("postgresql+psycopg:///?service=lantai", False),
+        ("postgresql+psycopg://lantai@db.internal/lantai", True),
+    ],
+)
+def test_a_catalogue_across_the_network_is_asked_for_proof_of_its_server(
+    url: str, *, is_warned: bool
+) -> None:
+    text = SAMPLE.replace(SQLITE, url)
+    assert errors(text) == []
+    assert ("catalogue.url" in warnings(text)) == is_warned
+
+
+def test_no_judgement_shows_a_password() -> None:
+    text = SAMPLE.replace(SQLITE, "postgresql+psycopg://lantai:s3cret@db/lantai")
+    assert "s3cret" not in str(errors(text)) + str(warnings(text))

@@ -50,7 +50,7 @@ async def lantai(tmp_path: Path, writer: CatalogueWriter) -> AsyncIterator[Lanta
     async with AsyncExitStack() as stack:
         verbs = TallyVerbs(writer.look).verbs()
         await stack.enter_async_context(ControlServer(tmp_path / "api.sock", verbs))
-        closing = TallyParts((), {}, writer, lambda: AT).verbs()
+        closing = TallyParts((), {}, writer, lambda: AT, _alone).verbs()
         await stack.enter_async_context(ControlServer(tmp_path / "ingest.sock", closing))
         yield command
 
@@ -96,3 +96,7 @@ async def test_a_note_is_closed_for_a_reason_and_once(
     assert await lantai("tally", "gov", "--close", "day.csv", "--reason", "again") == 1
     assert "no open note" in capsys.readouterr().err
     assert await lantai("tally") == 0
+
+
+async def _alone(_source: str) -> bool:
+    raise AssertionError("nobody looks at folders here")
