@@ -6,10 +6,14 @@ volume's affair.
 
 import os
 
+from storage.burn_in.device import Device
 from storage.volume.identity import MountGuard
 from storage.volume.refusals import DiskChanged, VolumeRefusal, WriteLost
 from storage.volume.settings import VolumeSettings
 
+# What a file system says of itself once it has stopped at an error (ext4; since Linux 6.15 without
+# the flag that every file system has).
+_STOPPED = frozenset({"ro", "emergency_ro", "shutdown"})
 # A recovery makes folders and files of its own.
 _NAMES_MIN = 64
 
@@ -23,8 +27,9 @@ def what_is_wrong(guard: MountGuard, settings: VolumeSettings) -> VolumeRefusal 
         return changed
     except OSError as error:
         return WriteLost(f"the disk is gone: {error}")
-    if state.f_flag & os.ST_RDONLY:
-        return WriteLost(f"the file system of {settings.root} is mounted read-only now")
+    stopped = Device(settings.staging).mount().options & _STOPPED
+    if state.f_flag & os.ST_RDONLY or stopped:
+        return WriteLost(f"the file system of {settings.root} takes no writes any more: read-only")
     return None
 
 
