@@ -12,6 +12,7 @@ import yaml
 from monitoring.account_metrics import KeeperAccountMetrics, NodeAccountMetrics
 from monitoring.catalogue_metrics import CatalogueMetrics, TellingMetrics
 from monitoring.ingest_metrics import IngestMetrics
+from monitoring.membership_metrics import MembershipMetrics
 from monitoring.metrics import (
     ApiMetrics,
     AuditMetrics,
@@ -28,6 +29,7 @@ DASHBOARD = PROJECT / "monitoring/dashboards/lantai.json"
 OF_ROLES = (
     NodeMetrics, IngestMetrics, KeeperMetrics, AuditMetrics, NotaryMetrics, ReaderMetrics,
     ApiMetrics, NodeAccountMetrics, KeeperAccountMetrics, CatalogueMetrics, TellingMetrics,
+    MembershipMetrics,
 )  # fmt: skip
 # What Grafana puts in place of its variables.
 VARIABLES = {"$node": ".+", "$source": ".+", "$__rate_interval": "1m"}
