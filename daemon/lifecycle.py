@@ -1,7 +1,8 @@
 """The life of a role's process: open, serve, beat, stop.
 
 A role is a handful of parts, each a coroutine that runs for ever and beats. They live in one task
-group: a part that ends or raises ends the process, and systemd starts it anew. READY=1 follows
+group: a part that ends or raises ends the process, and systemd starts it anew; only a catalogue
+that is away is waited for, because its server may come back at any moment. READY=1 follows
 recovery and self-tests; WATCHDOG=1 is sent from the same loop the parts run on, and only while
 every part has beaten within its own limit (knowledge page on durability, §6 "Watchdog").
 Builds no role itself: each daemon/roles/*.py has `build(config: Config) -> Role`.
@@ -30,6 +31,7 @@ from monitoring.health import Health, HealthServer, PartHealth
 from monitoring.log import get_log
 from monitoring.metrics import product_version
 from replication.endpoints import TransportUnsafe
+from storage.catalogue.errors import CatalogueUnavailable
 from storage.crash_point import order_crash
 from storage.errors import LantaiError, Refusal
 
@@ -44,6 +46,8 @@ STOP_S_MAX = 90.0
 PULSE_S = 5.0
 # Asked of systemd again and again while opening: recovery of a large volume takes its time.
 OPENING_EXTENSION_S = 60.0
+# How long a part that found the catalogue away waits before it begins anew.
+CATALOGUE_AWAY_S = 5.0
 BLOCK_S_MAX = 3600
 # Raised while opening, these say that starting again cannot help.
 FINAL = (Refusal, TransportUnsafe)
@@ -69,7 +73,9 @@ class Part:
         *,
         silence_s_max: float = 30,
         clock: Callable[[], float] = time.monotonic,
+        away_s: float = CATALOGUE_AWAY_S,
     ) -> None:
+        self._away_s = away_s
         self.name = name
         self.status = "starting"
         self._run = run
@@ -115,16 +121,29 @@ class Part:
             self.beat()
 
     async def run(self) -> None:
-        """Run for ever. Raises PartEnded should the activity return."""
+        """Run for ever, anew when the catalogue was away. Raises PartEnded should it return."""
         self._running = True
         self.beat()
         try:
             if self._wait is not None:
                 await self._wait(self)
-            await self._run(self)
+            while await self._found_catalogue_away():
+                await self.pause(self._away_s)
         finally:
             self._running = False
         raise PartEnded(f"the part {self.name} ended")
+
+    async def _found_catalogue_away(self) -> bool:
+        """Run, and say whether that ended because the catalogue did not answer."""
+        away = ""
+        try:
+            await self._run(self)
+        except* CatalogueUnavailable as reasons:
+            away = str(reasons.exceptions[0])
+        if away:
+            log.warning("role.catalogue.away", part=self.name, reason=away)
+            self.beat("Waiting for the catalogue 等待目录库")
+        return bool(away)
 
     def health(self) -> PartHealth:
         """How it stands now."""

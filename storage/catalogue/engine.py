@@ -183,8 +183,15 @@ def _translated(url: str) -> Iterator[None]:
             raise
         undone = postgres.is_conflict(error.orig)
         raise (TransactionUndone if undone else CatalogueUnavailable)(
-            f"the catalogue {url} did not do it, and nothing was changed: {error.orig}"
+            f"the catalogue {url} {_how_it_ended(error)}: {error.orig}"
         ) from error
+
+
+def _how_it_ended(error: DBAPIError) -> str:
+    # A server that goes away while it commits does not say whether it has.
+    if error.connection_invalidated:
+        return "went away, and did it whole or not at all"
+    return "did not do it, and nothing was changed"
 
 
 def _is_damage(error: object) -> bool:

@@ -1,6 +1,6 @@
 """Why the catalogue refused, or could not be asked.
 
-CatalogueUnavailable        the database did not answer; nothing was changed; try again
+CatalogueUnavailable        the database did not answer; try again
   TransactionUndone         another process's transaction was in the way
 CatalogueRefusal            what was asked contradicts what the catalogue knows
   SchemaOutdated            the tables are not those of this program
@@ -19,7 +19,10 @@ from storage.errors import LantaiError, Refusal
 
 
 class CatalogueUnavailable(LantaiError):
-    """The database could not be reached or written. The transaction left no trace."""
+    """The database could not be reached or written. The transaction left no trace.
+
+    Unless the message says that the server went away: then it was done whole or not at all.
+    """
 
     code: ClassVar[str] = "catalogue-unavailable"
 

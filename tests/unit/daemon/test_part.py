@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from daemon.lifecycle import Part, PartEnded
+from storage.catalogue.errors import CatalogueUnavailable
 
 
 class Clock:
@@ -66,3 +67,24 @@ async def test_a_pause_ends_early_when_woken_and_takes_the_wake_with_it() -> Non
         with pytest.raises(PartEnded):
             await part.run()
     assert not wake.is_set()
+
+
+async def test_a_part_begins_anew_when_the_catalogue_was_away_and_for_nothing_else() -> None:
+    """Even out of a group of tasks; what else goes wrong ends it."""
+    begun: list[str] = []
+
+    async def work(part: Part) -> None:
+        begun.append(part.status)
+        if len(begun) == 1:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_refused())
+        raise ValueError("a bug")
+
+    part = Part("packages", work, away_s=0.01)
+    with pytest.raises(ValueError, match="a bug"):
+        await part.run()
+    assert begun == ["starting", "Waiting for the catalogue 等待目录库"]
+
+
+async def _refused() -> None:
+    raise CatalogueUnavailable("the server is being restarted")
