@@ -53,9 +53,9 @@ class ReceiptCopies:
 
     def _finish(self, values: Mapping[str, Value], object_id: Value) -> None:
         gathered = self._gathering / str(values["id"])
-        is_here = isinstance(object_id, str) and self._index.stored_object(object_id) is not None
-        if values["kind"] == _STORED and is_here:
-            folder = self._publisher.folder_of(str(object_id)) / LOGS
+        home = self._home(object_id) if values["kind"] == _STORED else None
+        if home is not None:
+            folder = home / LOGS
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
             name = f"{values['transfer_id']}.{_STORED}.json"
             if values["body"] is not None:
@@ -68,6 +68,13 @@ class ReceiptCopies:
                 return
             _write_new(folder / f"{name}.sig", read_bytes(values["signature"]))
         gathered.unlink(missing_ok=True)
+
+    def _home(self, object_id: Value) -> Path | None:
+        """The folder of an object that is kept here; one that went away is the sweep's affair."""
+        if not isinstance(object_id, str) or self._index.stored_object(object_id) is None:
+            return None
+        folder = self._publisher.folder_of(object_id)
+        return folder if folder.is_dir() else None
 
 
 def _is_transfer(row: Row) -> bool:
