@@ -45,6 +45,7 @@ class DemoSettings:
     versions: str = "refuse"
     senders: tuple[Sender, ...] = (PORTAL,)
     nodes: tuple[str, ...] = NODES
+    spares: tuple[str, ...] = ()  # nodes with keys and ports that nobody knows of yet
     min_part_hours: float = 24.0
     catalogue_url: str = ""  # left out: SQLite in the demo's folder
     keeper_lease_s: float = 30
@@ -122,8 +123,9 @@ def lay_out(folder: Path, settings: DemoSettings) -> DemoLayout:
     _clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).write_text("An appliance for trying out; `lantai demo` makes it anew.\n")
-    ports = own_ports(2 * len(settings.nodes) + 6)
-    names = (*settings.nodes, *_ROLES)
+    nodes = (*settings.nodes, *settings.spares)
+    ports = own_ports(2 * len(nodes) + 6)
+    names = (*nodes, *_ROLES)
     addresses = {name: f"127.0.0.1:{ports.pop()}" for name in names}
     layout = DemoLayout(
         folder, _run_folder(folder), settings, addresses, f"127.0.0.1:{ports.pop()}"
@@ -132,7 +134,7 @@ def lay_out(folder: Path, settings: DemoSettings) -> DemoLayout:
         needed.mkdir(parents=True)
     for sender in settings.senders:
         _make_source(layout, sender)
-    for node in settings.nodes:
+    for node in nodes:
         layout.endpoints[node] = f"tcp://127.0.0.1:{ports.pop()}"
         layout.root(node).parent.mkdir()
     keys = KeyFolder(layout.keys)
