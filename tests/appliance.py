@@ -70,9 +70,10 @@ def folders_of(layout: DemoLayout, source: str) -> Folders:
 class Sender:
     """Writes small bags beside the drop folder and moves them in whole."""
 
-    def __init__(self, layout: DemoLayout, seed: int = 1) -> None:
+    def __init__(self, layout: DemoLayout, seed: int = 1, first: int = 0) -> None:
         self._layout = layout
         self._chance = random.Random(seed)
+        self._first = first  # the number in the first package's name
         self._outside = layout.folder / "sender"
         self._outside.mkdir(exist_ok=True)
         self.sent: list[Sent] = []
@@ -80,7 +81,7 @@ class Sender:
     def send(self, count: int = 1, files: int = 3, size_bytes: int = 700) -> list[Sent]:
         """Send so many packages, of so many files of that size; return them."""
         first = len(self.sent)
-        for number in range(first, first + count):
+        for number in range(self._first + first, self._first + first + count):
             payload = {f"{index}.bin": self._chance.randbytes(size_bytes) for index in range(files)}
             name = f"case-{number:04}"
             package = Sent(name, bag(payload, name))
