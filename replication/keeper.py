@@ -176,7 +176,7 @@ class Keeper:
 
     async def _learn(self, node: str) -> int | None:
         try:
-            return await self._repair.learn(node)
+            return await self._repair.learn(node, self._lease.epoch if self._lease else 0)
         except WireRefusal as refusal:
             log.warning("keeper.node.silent", node=node, reason=str(refusal))
             return None

@@ -188,10 +188,11 @@ class Leaves(Message, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=LISTING_MAX)]
 
 
-class Findings(Message, frozen=True):
+class Findings(Message, frozen=True, omit_defaults=True):
     request: Count
     after: Count
     limit: Annotated[int, Meta(ge=1, le=LISTING_MAX)]
+    epoch: Count = 0  # under which the keeper leads; 0: it says nothing of that
 
 
 class Listing(Message, frozen=True):

@@ -248,9 +248,9 @@ class NodeClient:
         listed = [Leaf(**msgspec.structs.asdict(each)) for each in decode_leaves(data)]
         return LeafPage(tuple(listed), heard.more)
 
-    async def findings(self, after: int = 0, limit: int = 1000) -> FindingPage:
-        """Findings with a greater sequence than `after`."""
-        heard, data = await self._ask(Findings(self._next(), after, limit), Listing)
+    async def findings(self, after: int = 0, limit: int = 1000, epoch: int = 0) -> FindingPage:
+        """Findings with a greater sequence than `after`; `epoch` is the lease's of who asks."""
+        heard, data = await self._ask(Findings(self._next(), after, limit, epoch), Listing)
         listed = [Finding(**msgspec.structs.asdict(each)) for each in decode_findings(data)]
         return FindingPage(tuple(listed), heard.more)
 

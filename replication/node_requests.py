@@ -89,7 +89,14 @@ class RequestDesk:
             case Layout():
                 return await self._layout(request, data)
             case _:
+                await self._hear_keeper(request)
                 return await self._disk.read(self._look_up, request)
+
+    async def _hear_keeper(self, request: Request) -> None:
+        """Whoever leads asks for findings; who led before is refused them."""
+        keepers = self._parts.keepers
+        if isinstance(request, Findings) and request.epoch and keepers is not None:
+            await self._disk.write(keepers.hear_keeper, request.epoch)
 
     def _look_up(self, request: Stat | Objects | Tree | Leaves | Findings | Status) -> Reply:
         match request:

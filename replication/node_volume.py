@@ -77,6 +77,12 @@ class NodeVolume(Protocol):
     def state(self) -> VolumeState: ...
 
 
+class KeeperEpochs(Protocol):
+    """What the node remembers of keepers: the highest epoch that one led under."""
+
+    def hear_keeper(self, epoch: int) -> None: ...
+
+
 class SweepControl(Protocol):
     """The node's sweep, as far as a keeper may steer it."""
 
@@ -132,6 +138,7 @@ class NodeParts:
     tickets: TicketGate | None = None
     auditor: Auditor | None = None
     layouts: LayoutPlace | None = None
+    keepers: KeeperEpochs | None = None
 
 
 class DiskThreads:

@@ -65,17 +65,18 @@ class Repair:
         self.outcomes: Counter[str] = Counter()
         self.volumes_replaced = 0  # met since the process started
 
-    async def learn(self, node: str) -> int:
+    async def learn(self, node: str, epoch: int = 0) -> int:
         """Record what `node` has found since we last asked; return how many findings are new.
 
-        Raises WireRefusal when the node cannot be asked.
+        The node hears by that who leads. Raises WireRefusal when it cannot be asked, or knows of a
+        later `epoch`.
         """
         learned = 0
         more = True
         before = await self._meet(node)
         while more:
             after = await self._catalogue.look(findings.last_sequence, node) - before
-            page = await self._clients[node].findings(after, _PAGE)
+            page = await self._clients[node].findings(after, _PAGE, epoch)
             if page.findings:
                 crash_point("keeper.findings-heard")
             for found in page.findings:

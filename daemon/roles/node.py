@@ -233,7 +233,7 @@ def _node_parts(
     settings: Node, volume: Volume, sweeper: Sweeper, wire: Wire, keys: CurveKeys, opening: Opening
 ) -> NodeParts:
     if settings.keeper_verify_key is None:
-        return NodeParts(volume, sweeper)
+        return NodeParts(volume, sweeper, keepers=volume)
     office = TicketOffice(settings.name, _keepers(settings.keeper_verify_key))
 
     @asynccontextmanager
@@ -252,7 +252,7 @@ def _node_parts(
     opening.stack.callback(disk.close)
     pulls = volume.settings.beside / "pulls"
     mender = CopyMender(volume, disk, office, connect, pulls)
-    return NodeParts(volume, sweeper, mender, office)
+    return NodeParts(volume, sweeper, mender, office, keepers=volume)
 
 
 def _keepers(named: str | tuple[str, ...]) -> AnyOf:

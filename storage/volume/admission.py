@@ -21,7 +21,7 @@ from storage.volume.gate import Gate
 from storage.volume.identity import MountGuard
 from storage.volume.incoming import Incoming
 from storage.volume.index import Place
-from storage.volume.order import StoreOrder, check_order
+from storage.volume.order import KEEPER_SCOPE, StoreOrder, check_order
 from storage.volume.receiving import PreviousVersion
 from storage.volume.records import Records
 from storage.volume.refusals import (
@@ -88,12 +88,25 @@ class Admission:
                 return known
             self._gate.check()
             self._guard.check()
-            self._take_epoch(order)
+            self._take_epoch(order.epoch_scope, order.epoch)
             resumed = self._open.get(order.op_id)
             if resumed is not None:
                 return _same(resumed, order)
             self._make_room(order)
             return self._begin_new(order)
+
+    def hear_keeper(self, epoch: int) -> None:
+        """A keeper says under which epoch it leads. Raises StaleEpoch if a later one has begun.
+
+        A volume that takes no writes only judges: it obeys no order that would change anything.
+        """
+        with self._lock:
+            is_new = epoch > self._index.epoch(KEEPER_SCOPE)
+            if is_new and self._gate.reason is not None:
+                return
+            if is_new:
+                self._guard.check()
+            self._take_epoch(KEEPER_SCOPE, epoch)
 
     def is_publishing(self, folder: PurePosixPath) -> bool:
         """Whether an operation that is open, or not recovered, is for the object of this folder."""
@@ -160,13 +173,12 @@ class Admission:
     def _answer_at(self, place: Place) -> SignedAnswer:
         return events.answer_of(self._records.journal.record(place.segment, place.offset).members)
 
-    def _take_epoch(self, order: StoreOrder) -> None:
-        scope = order.epoch_scope
+    def _take_epoch(self, scope: str, epoch: int) -> None:
         highest = self._index.epoch(scope)
-        if order.epoch < highest:
-            raise StaleEpoch(f"epoch {order.epoch} of {scope!r} is over: {highest} has begun")
-        if order.epoch > highest:
-            self._records.note(Event("epoch", {"scope": scope, "epoch": order.epoch}))
+        if epoch < highest:
+            raise StaleEpoch(f"epoch {epoch} of {scope!r} is over: {highest} has begun")
+        if epoch > highest:
+            self._records.note(Event("epoch", {"scope": scope, "epoch": epoch}))
             crash_point("volume.epoch-recorded")
 
     def _make_room(self, order: StoreOrder) -> None:

@@ -192,6 +192,10 @@ class Volume(SweptSide):
         """
         return self._admission.begin(order)
 
+    def hear_keeper(self, epoch: int) -> None:
+        """A keeper leads under `epoch`. Raises StaleEpoch if a later one has begun."""
+        self._admission.hear_keeper(epoch)
+
     async def commit(self, incoming: Incoming) -> SignedAnswer:
         """Join a group; return once the copy counts. Raises VolumeRefusal if it never will.
 

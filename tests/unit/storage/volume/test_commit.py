@@ -164,6 +164,18 @@ async def test_only_one_operation_writes_an_object(volume: Volume) -> None:
         volume.begin(again(package, op_id="cd" * 16).order)
 
 
+async def test_a_keeper_that_led_before_is_refused_even_after_a_restart(
+    volume: Volume, key: SigningKey
+) -> None:
+    volume.hear_keeper(3)
+    volume.hear_keeper(3)
+    assert volume.epoch == 3
+    volume = reopened(volume, key)
+    with pytest.raises(StaleEpoch, match="3 has begun"):
+        volume.hear_keeper(2)
+    assert volume.epoch == 3
+
+
 async def test_a_writer_with_an_older_epoch_is_refused_even_after_a_restart(
     volume: Volume, key: SigningKey
 ) -> None:
