@@ -126,6 +126,8 @@ class Comparing:
 
     async def _hear(self, node: str, client: NodeClient) -> _Heard | None:
         """Descend one node's tree; None if it does not answer."""
+        if not client.is_connected:
+            return None  # nobody waits for it: it is compared when it greets
         own: list[Subtree] = await self._catalogue.look(tree_sums.partitions, node)
         descent = Descent(own)
         try:

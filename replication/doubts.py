@@ -24,7 +24,9 @@ log = get_log(__name__)
 
 # A node may have to read terabytes for one answer.
 _RECHECK_S_MAX = 24 * 3600.0
+# docs/wire/audit.md, `rechecked`.
 _INTACT = "intact"
+_NOT_JUDGED = "not-judged"
 
 
 class Doubts:
@@ -92,6 +94,8 @@ class Doubts:
         try:
             said = await client.recheck(package.object_id, _RECHECK_S_MAX)
         except WireRefusal:
+            return Fate.UNHEARD
+        if said.outcome == _NOT_JUDGED:
             return Fate.UNHEARD
         if (said.outcome, said.inventory_sha256) != (_INTACT, package.inventory_sha256):
             return Fate.KEPT  # its own finding tells the rest

@@ -316,7 +316,7 @@ async def _start_node(
             await client.close()
 
     mender = CopyMender(volume, disk, office, connect, folder / name / "pulls")
-    auditor = CopyAuditor(volume, folder, lambda: to_text(datetime.now(UTC)))
+    auditor = CopyAuditor(volume, volume.settings.canaries, lambda: to_text(datetime.now(UTC)))
     stack.callback(auditor.close)
     authenticator = Authenticator(wire, roles, time.monotonic)
     identity = NodeIdentity(name, volume.identity.node_uuid, f"room-{name}", lambda: volume.epoch)
