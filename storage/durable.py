@@ -34,6 +34,19 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def fsync_ancestors(folder: Path) -> None:
+    """Make `folder` and every folder on the way to it durable, as far as its file system reaches.
+
+    Whoever made one of them may not have synced it. One that we may not read was not made by us.
+    """
+    device = folder.stat().st_dev
+    for each in (folder, *folder.parents):
+        if each.stat().st_dev != device:
+            return
+        with suppress(PermissionError):
+            fsync_folder(each)
+
+
 def fsync_file(path: Path) -> None:
     """Make the bytes of `path` durable; only for a file that this process has just written."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

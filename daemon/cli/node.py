@@ -45,7 +45,6 @@ def create(config_file: Path) -> None:
     config = load_config(config_file)
     settings = required(config.node, "node")
     key = KeyFolder(config.site.keys_folder).signing_key(settings.name)
-    settings.root.parent.mkdir(parents=True, exist_ok=True)
     volume = Volume.create(volume_settings(settings), key)
     try:
         click.echo(

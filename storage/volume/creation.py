@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-from storage.durable import fsync_folder, write_whole_file
+from storage.durable import fsync_ancestors, fsync_folder, write_whole_file
 from storage.ocfl.inventory import ROOT_DECLARATION, ROOT_DECLARATION_NAME
 from storage.ocfl.layout import (
     HASH_AND_ID_LAYOUT,
@@ -42,8 +42,7 @@ def lay_out(settings: VolumeSettings, key: SigningKey) -> None:
     _lay_out_root(settings.root)
     created_at = timestamp(datetime.now(UTC))
     make_identity(settings.root, settings.node, settings.domain, created_at, key)
-    fsync_folder(settings.beside)
-    fsync_folder(settings.beside.parent)
+    fsync_ancestors(settings.beside)
     identity = read_identity(settings.root, settings.node, key.verify_key)
     event = Event(
         "identity",
