@@ -5,6 +5,7 @@ Knows no meaning; what each message says stands in messages.py.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,7 @@ from replication.messages import (
     DATA_BYTES_MAX,
     FRAMES_MAX,
     HEADER_BYTES_MAX,
+    Answer,
     FromNode,
     MalformedMessage,
     Message,
@@ -44,6 +46,13 @@ def decode_from_node(frames: Sequence[bytes | memoryview]) -> FromNode:
     message = _decode(_from_node, frames)
     assert isinstance(message, FromNode)
     return message
+
+
+def members_of(answer: Answer) -> dict[str, Any]:
+    """What an answer says, without the number of the request."""
+    members = msgspec.structs.asdict(answer)
+    del members["request"]
+    return members
 
 
 def shortened(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from replication.chronicle_position import ToldUpTo
 from replication.sweep_account import Ages, Cycles, Forecasts
 from storage.audit.framing import BLOCKS_MAX
 from storage.errors import Refusal
@@ -324,6 +325,27 @@ class Laid(Message, frozen=True):
     version: Count
 
 
+class Tell(Message, frozen=True):
+    carries_data = "may"
+
+    request: Count
+    after: ToldUpTo | None
+    upto: ToldUpTo | None
+    as_of: Count
+
+
+class Told(Message, frozen=True):
+    request: Count
+    upto: ToldUpTo
+
+
+class Journal(Message, frozen=True):
+    request: Count
+    segment: Annotated[int, Meta(ge=1, le=2**31)]
+    offset: Count
+    length: Annotated[int, Meta(ge=1, le=DATA_BYTES_MAX)]
+
+
 class Status(Message, frozen=True):
     request: Count
 
@@ -349,7 +371,7 @@ class Refused(Message, frozen=True):
 
 
 Look = Stat | Read | Blocks | Objects | Tree | Leaves | Findings | Account | Status
-Request = Look | Sweep | Mend | Fetch | Audit | Recheck | Layout
+Request = Look | Sweep | Mend | Fetch | Audit | Recheck | Layout | Tell | Journal
 ToNode = Hello | Ping | Put | Chunk | Request
 Answer = (
     Object
@@ -363,5 +385,6 @@ Answer = (
     | Rechecked
     | State
     | Laid
+    | Told
 )
 FromNode = Welcome | Pong | Proceed | Committed | Refused | Answer

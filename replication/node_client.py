@@ -6,13 +6,15 @@ back are not verified here (reader.py does); signed answers are, against the nod
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 
 from replication.endpoints import CurveKeys, PeerGone
 from replication.listings import decode_findings, decode_leaves, decode_objects
+from replication.message_codec import members_of
 from replication.messages import (
     Account,
     Accounted,
@@ -206,7 +208,7 @@ class NodeClient:
             if refusal.refusal_code == "object-unknown":
                 return None
             raise
-        return StoredObject(**_members(heard))
+        return StoredObject(**members_of(heard))
 
     async def read(self, object_id: str, path: str, offset: int, length: int) -> bytes:
         """`length` (at most 1 MiB) bytes of a file, fewer only at its end.
@@ -260,7 +262,7 @@ class NodeClient:
             self._next(), order.action, order.kind, order.scope, order.subject, order.pause_s
         )
         heard, _ = await self._ask(asked, Sweeping)
-        members = _members(heard) | {"forecasts": from_forecasts(heard.forecasts)}
+        members = members_of(heard) | {"forecasts": from_forecasts(heard.forecasts)}
         return SweepStatus(**members)
 
     async def account(self, after: int = 0) -> SweepAccount:
@@ -299,7 +301,7 @@ class NodeClient:
 
     async def status(self) -> NodeState:
         heard, _ = await self._ask(Status(self._next()), State)
-        return NodeState(**_members(heard))
+        return NodeState(**members_of(heard))
 
     # What the link tells.
 
@@ -333,6 +335,12 @@ class NodeClient:
                 self._answered(message.request, _Heard(message, bytes(data or b"")))
 
     # Requests.
+
+    async def ask(
+        self, make: Callable[[int], Request], kind: type[AnyAnswer], data: bytes | None = None
+    ) -> tuple[AnyAnswer, bytes]:
+        """Any request, made with the number that it is given. Raises as every other."""
+        return await self._ask(make(self._next()), kind, data)
 
     def _next(self) -> int:
         self._number += 1
@@ -389,10 +397,3 @@ class NodeClient:
         if not self._verify_key.verify(answer.payload, answer.signature):
             raise AnswerUnsigned(f"an answer of {self.peer.name} is not signed with its key")
         return answer
-
-
-def _members(answer: Answer) -> dict[str, Any]:
-    """An answer's own members."""
-    members = msgspec.structs.asdict(answer)
-    del members["request"]
-    return members

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from replication.chronicle_position import page_of, to_wire
 from replication.listings import ListedFinding, ListedLeaf, ListedObject, encode_listing
 from replication.message_codec import shortened
 from replication.messages import (
@@ -23,6 +24,7 @@ from replication.messages import (
     Bytes,
     Fetch,
     Findings,
+    Journal,
     Laid,
     Layout,
     Leaves,
@@ -40,6 +42,8 @@ from replication.messages import (
     Status,
     Sweep,
     Sweeping,
+    Tell,
+    Told,
     Tree,
     WireRefusal,
 )
@@ -86,6 +90,8 @@ class RequestDesk:
                 return await self._read_anew(request)
             case Account():
                 return await self._account(request)
+            case Tell() | Journal():
+                return await self._chronicle(request, data)
             case Layout():
                 return await self._layout(request, data)
             case _:
@@ -238,6 +244,21 @@ class RequestDesk:
             return Reply(Laid(request.request, version), kept or None)
         ack = await self._disk.write(place.take, told)
         return Reply(Laid(request.request, (await self._disk.read(place.kept))[0]), ack)
+
+    async def _chronicle(self, request: Tell | Journal, data: bytes | None) -> Reply:
+        chronicle = self._parts.chronicle
+        if chronicle is None:
+            raise WireRefusal("this node keeps no chronicle", "not-here")
+        if isinstance(request, Journal):
+            part = request.segment, request.offset, request.length
+            raw, end = await self._disk.read(chronicle.journal_part, *part)
+            return Reply(Bytes(request.request, request.offset, end), raw)
+        page = page_of(request, data)
+        if page is None:
+            reached = await self._disk.read(chronicle.position)
+        else:
+            reached = await self._disk.write(chronicle.tell, page)
+        return Reply(Told(request.request, to_wire(reached)))
 
     def _admit(self, fetch: Fetch, ticket: bytes, authority: Authority) -> None:
         if self._parts.tickets is None:

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from replication.messages import Fetch, Mend, WireRefusal
 from storage.audit.answer import AuditAnswer
 from storage.audit.framing import Question
+from storage.chronicle.page import Page, Position
 from storage.hash_tree.branch import Subtree
 from storage.hash_tree.leaf import Leaf
 from storage.model import SignedAnswer, StoredObject
@@ -122,6 +123,14 @@ class LayoutPlace(Protocol):
     def refusal_of(self, version: int) -> WireRefusal | None: ...
 
 
+class Chronicle(Protocol):
+    """What this node has been told of the ledger, and its own journal. All block."""
+
+    def position(self) -> Position: ...
+    def tell(self, page: Page) -> Position: ...
+    def journal_part(self, segment: int, offset: int, length: int) -> tuple[bytes, bool]: ...
+
+
 class TicketGate(Protocol):
     """Judges tickets that other nodes show. `admit` raises a Refusal."""
 
@@ -138,6 +147,7 @@ class NodeParts:
     tickets: TicketGate | None = None
     auditor: Auditor | None = None
     layouts: LayoutPlace | None = None
+    chronicle: Chronicle | None = None
     keepers: KeeperEpochs | None = None
 
 

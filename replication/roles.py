@@ -18,6 +18,7 @@ from replication.messages import (
     Fetch,
     Findings,
     Hello,
+    Journal,
     Layout,
     Leaves,
     Mend,
@@ -29,6 +30,7 @@ from replication.messages import (
     Stat,
     Status,
     Sweep,
+    Tell,
     ToNode,
     Tree,
 )
@@ -73,6 +75,8 @@ MAY_SAY: dict[type[ToNode], frozenset[Role]] = {
     Findings: frozenset({Role.KEEPER}),
     Mend: frozenset({Role.KEEPER}),
     Layout: frozenset({Role.KEEPER}),
+    Tell: frozenset({Role.KEEPER}),
+    Journal: frozenset({Role.KEEPER}),
     Audit: frozenset({Role.KEEPER}),
     Recheck: frozenset({Role.KEEPER}),
     Fetch: frozenset({Role.NODE}),
@@ -87,6 +91,8 @@ def may_say(role: Role, message: ToNode) -> bool:
     """Whether a peer of this role is heard with this message."""
     if role is Role.INGEST and isinstance(message, Read):
         return _INVENTORY.fullmatch(message.path) is not None
+    if role is Role.INGEST and isinstance(message, Tell):
+        return message.upto is None  # asks only how far the node has been told
     return role in MAY_SAY[type(message)]
 
 

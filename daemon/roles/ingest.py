@@ -13,6 +13,7 @@ from typing import Any
 from daemon.config import Config, Ingest, Source, required
 from daemon.control import ControlRefused, Request
 from daemon.lifecycle import Opening, Part, Role, Work
+from daemon.roles.catalogue_guard import CatalogueGuard
 from daemon.roles.ingest_metrics import IngestFigures
 from daemon.roles.ingest_readers import LaneReaders, open_lanes
 from daemon.roles.ingest_rehearsals import rehearsal_part
@@ -35,6 +36,7 @@ from ingest_watch.settle import CompleteWhen, Settler, SettleRule
 from ingest_watch.signing_desk import SigningDesk
 from ingest_watch.transfer import IntakeTools, SenderSettings, TransferLead
 from ingest_watch.watch import FolderWatch
+from monitoring.catalogue_metrics import CatalogueMetrics
 from monitoring.ingest_metrics import IngestMetrics
 from monitoring.log import get_log
 from monitoring.metrics import new_registry
@@ -49,6 +51,8 @@ from storage.catalogue.writer import CatalogueWriter
 log = get_log(__name__)
 
 ROLE = "ingest"
+# What goes on while the catalogue may not be written (catalogue_guard.py).
+READING = frozenset({"figures", "readers", "membership"})
 _DELIVERY_S = 5.0
 _LAYOUT_S = 2.0
 # After a look at very many files the next one waits so many times as long as this one took.
@@ -90,10 +94,12 @@ def build(config: Config) -> Role:
             now=_now,
             places=places,
         )
+        guard = CatalogueGuard(catalogue, clients, CatalogueMetrics(registry))
         desks = Desks(catalogue, holder_name(settings.name), utc_now, time.monotonic)
         opening.stack.push_async_callback(desks.release)
         work = RunningIngest(settings, catalogue, tools, readers, metrics, desks).work()
-        return Work((*work.parts, Part("membership", partial(_heed, watch))), work.verbs)
+        work = Work((*work.parts, Part("membership", partial(_heed, watch))), work.verbs)
+        return guard.hold(work, READING)
 
     return Role(ROLE, settings.name, settings.metrics_address, registry, open_role)
 

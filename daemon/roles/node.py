@@ -213,7 +213,7 @@ async def _open(
     audits = auditor(volume, volume.settings.canaries, lambda: rfc3339(datetime.now(UTC)))
     opening.stack.callback(audits.close)
     layouts = await asyncio.to_thread(_layouts, settings, volume, key)
-    parts = replace(parts, auditor=audits, layouts=layouts)
+    parts = replace(parts, auditor=audits, chronicle=volume.chronicle, layouts=layouts)
     service = NodeService(parts, identity, authenticator)
     opening.stack.callback(service.close)
     gauges = NodeGauges(registry, volume, sweeper, service, authenticator, settings.sweep)

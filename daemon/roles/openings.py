@@ -39,6 +39,7 @@ async def open_catalogue(config: Config, opening: Opening) -> Catalogue:
     await asyncio.to_thread(upgrade, config.catalogue.url)
     catalogue = Catalogue.open(config.catalogue.url)
     opening.stack.callback(catalogue.close)
+    await asyncio.to_thread(catalogue.require_intact)
     await asyncio.to_thread(catalogue.require_schema)
     return catalogue
 

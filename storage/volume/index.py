@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from storage.chronicle.page import Position
 from storage.crash_point import crash_point
 from storage.hash_tree.branch import Subtree
 from storage.hash_tree.leaf import Leaf, partition_of
@@ -20,7 +21,7 @@ from storage.ocfl.layout import object_folder
 from storage.volume import index_tree
 from storage.volume.boot_facts import BootFacts, LastOpening
 from storage.volume.index_records import take_in
-from storage.volume.index_schema import FROM_VERSION_2, SCHEMA, SCHEMA_VERSION
+from storage.volume.index_schema import CHRONICLE, FROM_VERSION_2, SCHEMA, SCHEMA_VERSION
 from storage.volume.index_sweep import SweepIndex
 from storage.volume.journal_records import Record
 from storage.volume.publish import decoded_folder_name
@@ -37,6 +38,7 @@ _TABLES = (
     "sweep_cycles",
     "sweep_progress",
     "opening",
+    "chronicle",
 )
 
 _BATCH_RECORDS = 1000
@@ -224,6 +226,11 @@ class Index:
         row = self._one("SELECT epoch FROM epochs WHERE scope=?", (scope,))
         return 1 if row is None else int(row[0])
 
+    def told_position(self) -> Position:
+        """How far this node has been told of the ledger."""
+        row = self._one("SELECT event_sequence, answer_id, chain FROM chronicle")
+        return Position() if row is None else Position(*row)
+
     def last_opening(self) -> LastOpening | None:
         """How the volume was opened last; None if it never was."""
         row = self._one("SELECT closed, kernel, device, software FROM opening")
@@ -236,6 +243,7 @@ class Index:
 
     def _prepare(self) -> None:
         with self._lock:
+            self._database.executescript(CHRONICLE)
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
             if version == SCHEMA_VERSION:
                 return

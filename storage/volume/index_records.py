@@ -166,6 +166,12 @@ def _take_closed(database: sqlite3.Connection, _record: Record) -> None:
     database.execute("UPDATE opening SET closed=1")
 
 
+def _take_told(database: sqlite3.Connection, record: Record) -> None:
+    members = record.members
+    position = (members["event_sequence"], members["answer_id"], members["chain"])
+    database.execute("INSERT OR REPLACE INTO chronicle VALUES (1,?,?,?)", position)
+
+
 _TAKERS: dict[str, Callable[[sqlite3.Connection, Record], None]] = {
     "committed": _take_copy,
     "mended": _take_mended,
@@ -176,4 +182,5 @@ _TAKERS: dict[str, Callable[[sqlite3.Connection, Record], None]] = {
     "sweep-cycle": _take_sweep_cycle,
     "opened": _take_opened,
     "closed": _take_closed,
+    "told": _take_told,
 }

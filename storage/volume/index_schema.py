@@ -156,3 +156,15 @@ CREATE TABLE tree (
 );
 PRAGMA user_version = 3;
 """
+
+# Apart, because indexes without it were made before there was anything to be told: no record of
+# theirs is missing here, and making them anew would forget when each object was checked.
+CHRONICLE = """
+-- One row: how far this node has been told of the catalogue's ledger; none: not at all.
+CREATE TABLE IF NOT EXISTS chronicle (
+    one            INTEGER PRIMARY KEY CHECK (one = 1),
+    event_sequence INTEGER NOT NULL,
+    answer_id      INTEGER NOT NULL,
+    chain          TEXT NOT NULL        -- hash behind that event
+);
+"""

@@ -20,6 +20,8 @@ from monitoring.log import get_log
 from storage.burn_in.result import named_burn_in
 from storage.canary.planting import plant_canaries
 from storage.crash_point import crash_point
+from storage.hash_tree.branch import Subtree
+from storage.hash_tree.leaf import Leaf
 from storage.medium import StillCachedError
 from storage.model import SignedAnswer, StoredObject, VerifyMode
 from storage.signing import SigningKey
@@ -30,6 +32,7 @@ from storage.volume import creation, disk_watch, opening
 from storage.volume.admission import Admission
 from storage.volume.block_lists import BlockLists, StoredFile
 from storage.volume.boot_facts import changes_since, present_facts
+from storage.volume.chronicle_book import ChronicleBook
 from storage.volume.committer import Committer
 from storage.volume.events import Event, Speaker, timestamp
 from storage.volume.findings import Finding
@@ -109,6 +112,7 @@ class Volume(SweptSide):
             self._publisher,
             self._admission,
         )
+        self.chronicle = ChronicleBook(settings, guard, self._gate, self._records, self._publisher)
         readers = Readers(settings.read_back_processes)
         self._stack.callback(readers.close)
         self._parts = GroupParts(
@@ -240,6 +244,14 @@ class Volume(SweptSide):
     def objects(self, after: str, limit: int) -> list[StoredObject]:
         """Objects by id, from behind `after` on."""
         return self._index.objects(after, limit)
+
+    def tree_branch(self, level: int, index: int) -> list[Subtree]:
+        """16 digests over what is kept here (docs/wire/tree.md), below one inner node."""
+        return self._index.tree_branch(level, index)
+
+    def leaves(self, partition: int, after: str, limit: int) -> list[Leaf]:
+        """Objects of one partition of the hash tree by id, from behind `after` on."""
+        return self._index.leaves(partition, after, limit)
 
     def findings(self, after: int, limit: int) -> list[Finding]:
         """Findings by number, from behind `after` on; mended ones say when."""

@@ -1,5 +1,6 @@
 """One valid example of every message, and a put to play with."""
 
+from replication.chronicle_position import ToldUpTo
 from replication.messages import (
     Account,
     Accounted,
@@ -14,6 +15,7 @@ from replication.messages import (
     Findings,
     FromNode,
     Hello,
+    Journal,
     Laid,
     Layout,
     Leaves,
@@ -36,6 +38,8 @@ from replication.messages import (
     Status,
     Sweep,
     Sweeping,
+    Tell,
+    Told,
     ToNode,
     Tree,
     Welcome,
@@ -46,6 +50,7 @@ OP_ID = "0123456789abcdef0123456789abcdef"
 DIGEST = "ab" * 32
 OBJECT_ID = "lantai:政务服务/case-1"
 CURVE_KEY = "k" * 40
+UPTO = ToldUpTo(7, 4, DIGEST)
 CYCLE = SweptCycle(5, "2026-11-22T00:00:00Z", None, 10, 1000, 1)
 
 PUT = Put(
@@ -82,6 +87,8 @@ TO_NODE: list[ToNode] = [
     Audit(11, OBJECT_ID, 1, DIGEST, 64),
     Recheck(12, OBJECT_ID),
     Layout(15),
+    Tell(16, UPTO, ToldUpTo(8, 5, DIGEST), 9),
+    Journal(17, 1, 0, 1048576),
 ]
 
 FORECAST = ListedForecast("default", 90.0, 7000, 100, "2026-11-23T00:00:00Z", -60)
@@ -122,6 +129,7 @@ FROM_NODE: list[FromNode] = [
     Audited(11, DIGEST, 7, 1000, 0, "evicted"),
     Rechecked(12, "damaged", DIGEST, 1, 1000),
     Laid(15, 2),
+    Told(16, UPTO),
     Refused(None, OP_ID, "full", "no room", True),
 ]
 
