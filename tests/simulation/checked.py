@@ -1,5 +1,6 @@
 """The simulated parts with a look at the truth at each moment that counts."""
 
+from collections.abc import Callable
 from typing import Any
 
 from replication.messages import Committed, Mend, Proceed
@@ -14,8 +15,8 @@ from storage.volume.order import StoreOrder
 from tests.simulation.disk import Disk
 from tests.simulation.node import SimulatedMender, SimulatedNodeService
 from tests.simulation.truth import Truth
-from tests.simulation.volume import SimulatedAdmission
 from tests.simulation.volume_records import SimulatedJournal
+from tests.simulation.volume_steps import SimulatedAdmission
 
 COPIES = frozenset({"committed", "mended"})
 
@@ -24,6 +25,7 @@ class WatchedDisk(Disk):
     """A disk that knows which truth it belongs to."""
 
     truth: Truth
+    begun: Callable[[], None]  # told of each operation that begins
 
 
 class CheckedJournal(SimulatedJournal):
@@ -46,6 +48,7 @@ class CheckedAdmission(SimulatedAdmission):
         if isinstance(begun, Incoming):
             disk: Any = self.disk
             disk.truth.acted(disk.name, order)
+            disk.begun()
         return begun
 
 
@@ -54,6 +57,7 @@ class CheckedService(SimulatedNodeService):
 
     volume: Any
     truth: Truth
+    begun: Callable[[], None]  # told of each operation that begins
 
     def _say(self, connection: Connection, say: Say) -> None:
         name = self._identity.node

@@ -17,11 +17,11 @@ class SimulatedClient(NodeClient):
     def __init__(self, network: Network, process: Process, peer: Peer, role: str) -> None:
         keys = CurveKeys(key_of(process.name), "")
         wire: Any = None
-        super().__init__(cast(Wire, wire), peer, keys, role, clock=process.clock)
+        super().__init__(cast("Wire", wire), peer, keys, role, clock=process.clock)
         self._network = network
         self._process = process
         self._role = role
 
     async def connect(self) -> None:
         link: Any = SimulatedLink(self._network, self._process, self.peer.name, self._role, self)
-        self._link = cast(PeerLink, link)
+        self._link = cast("PeerLink", link)

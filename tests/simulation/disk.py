@@ -89,6 +89,7 @@ class Disk:
     acts_left: int = 0
     is_fenced: bool = False  # the process that uses it is dead
     may_hit: Callable[[File], bool] = lambda _file: False  # of a misdirected write
+    hit: Callable[[File], None] = lambda _file: None  # told of what one hit
     removed: Callable[[File], None] = lambda _file: None
     _pending: list[Change] = field(default_factory=list)
     _dirty: dict[int, File] = field(default_factory=dict)
@@ -134,7 +135,7 @@ class Disk:
         """A file, or a folder with everything in it."""
         if not self.exists(path):
             return
-        self._act()
+        self._act(writes=False)
         for name in list(self.below(path)):
             self.removed(self.names[name])
         self._change(Change("remove", path))
@@ -144,7 +145,7 @@ class Disk:
 
     def read_medium(self, path: str) -> bytes:
         """With the cache out of the way. Raises StillCached, OSError."""
-        self._act()
+        self._act(writes=False)
         file = self.names.get(path)
         if file is None:
             raise FileNotFoundError(errno.ENOENT, "is not there", path)
@@ -160,7 +161,7 @@ class Disk:
 
     def fsync(self, path: str) -> None:
         """Raises OSError once for what was lost; asked again it says that all is well."""
-        self._act()
+        self._act(writes=False)
         file = self.names[path]
         if self._is_due(Trouble.WRITE_BACK_ERROR) and file.is_dirty:
             self._lose(file)
@@ -170,7 +171,7 @@ class Disk:
 
     def sync(self) -> None:
         """syncfs(2), as far as the disk has a part in it; errors are SyncDescriptor's to tell."""
-        self._act()
+        self._act(writes=False)
         dirty = list(self._dirty.values())
         if dirty and self._is_due(Trouble.WRITE_BACK_ERROR):
             self._write_back_fails(dirty)
@@ -232,7 +233,7 @@ class Disk:
         self._dirty.clear()
         self.trouble = None
 
-    def _act(self) -> None:
+    def _act(self, *, writes: bool = True) -> None:
         if self.is_fenced:
             self.on_trouble(Trouble.KILL)
         if self.trouble is None:
@@ -244,10 +245,10 @@ class Disk:
         if trouble in (Trouble.KILL, Trouble.POWER_CUT):
             self.trouble = None
             self.on_trouble(trouble)
-        if trouble is Trouble.WRITE_ERROR:
+        if writes and trouble is Trouble.WRITE_ERROR:
             self.trouble = None
             raise OSError(errno.EIO, "the disk failed")
-        if trouble is Trouble.FULL:
+        if writes and trouble is Trouble.FULL:
             self.trouble = None
             raise OSError(errno.ENOSPC, "no space left")
 
@@ -276,17 +277,18 @@ class Disk:
         self._dirty.pop(file.number, None)
 
     def _write_back_fails(self, dirty: list[File]) -> None:
+        """Of bytes. Where names fail, a file system turns read-only, which nobody overlooks."""
         self.errors += 1
         for file in dirty:
             if self.chance.random() < 0.5:
                 self._lose(file)
-        self._pending = [each for each in self._pending if self.chance.random() < 0.5]
 
     def _misdirect(self, file: File) -> None:
         candidates = {each.number: each for each in self.durable.values() if self.may_hit(each)}
         self._lose(file)
         if candidates:
             victim = candidates[self.chance.choice(sorted(candidates))]
+            self.hit(victim)
             victim.medium, victim.cached = file.seen, None
 
 

@@ -6,9 +6,9 @@ the time; that everything converges is asked of the calm alone.
 
 from dataclasses import dataclass
 
+from tests.simulation.catalogue import HOST
 from tests.simulation.disk import Trouble
 from tests.simulation.network import CALM
-from tests.simulation.catalogue import HOST
 from tests.simulation.world import INTAKES, KEEPERS, World
 
 _MINUTE_S = 60.0
@@ -19,7 +19,6 @@ class Faults:
     """The faults of one world."""
 
     world: World
-    is_over: bool = False
 
     def begin(self) -> None:
         world, options = self.world, self.world.options
@@ -42,7 +41,7 @@ class Faults:
         delay_s = self.world.chance.expovariate(rate / _MINUTE_S)
 
         def happen() -> None:
-            if not self.is_over:
+            if self.world.has_faults:
                 strike()  # type: ignore[operator]
                 self._schedule(rate, strike)
 
@@ -50,8 +49,8 @@ class Faults:
 
     def _end(self) -> None:
         """From here on everything must come to rest."""
-        self.is_over = True
         world = self.world
+        world.has_faults = False
         world.story.tell("faults end")
         world.network.faults = CALM
         world.network.cut.clear()

@@ -1,7 +1,7 @@
 """An ingest process: claims drop entries, stores packages on N nodes, delivers receipts.
 
 The order of ingest_watch/intake.py, keeping.py and delivery.py, over the product's catalogue acts,
-writer and notary's rule. Settling, opening and judging a package have no part in what is proven here.
+writer and notary's rule. Settling, opening and judging a package have no part in it.
 """
 
 import hashlib
@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-
 
 from ingest_watch import answers as statements
 from ingest_watch.answers import CopyStatement, TransferFacts
@@ -50,8 +49,10 @@ from tests.simulation.package import SimulatedPackage, sha256
 from tests.simulation.scheduler import Process
 
 SOURCE = "gov"
-_SCAN_S = 6.0
+_SCAN_S = 8.0
 _CLAIM_S = 30.0
+# With an empty drop folder only every so many looks are more than that.
+_IDLE_LOOKS = 4
 _GIVES_UP = (ClaimLost, PackageExists, IllegalTransition, CopiesMissing, CatalogueUnavailable)
 
 
@@ -118,19 +119,27 @@ class SimulatedIntake:
         self._tools = tools
         self._catalogue = tools.catalogue
         self._leading: set[int] = set()
+        self._told: set[str] = set()  # names whose sender has the receipt
         self._writer = CopyWriter(tools.clients, Placements(tools.peers, tools.copies))
 
     async def run(self) -> None:
         """Look, take over, deliver, for ever."""
         self._process.start(self._renew())
+        looks = 0
         while True:
-            for act in (self._claim, self._take_over, self._deliver):
+            looks += 1
+            idle = not self._tools.drop and looks % _IDLE_LOOKS
+            acts = () if idle else (self._claim, self._take_over, self._deliver)
+            for act in acts:
                 with suppress(CatalogueUnavailable):
                     await act()
             await self._process.rest(_SCAN_S * self._process.scheduler.chance.uniform(0.8, 1.2))
 
     async def _claim(self) -> None:
+        led = {each.name for each in await self._catalogue.look(transfer_lists.unfinished)}
         for name, package in list(self._tools.drop.items()):
+            if name in led or name in self._told:
+                continue
             arrival = Arrival(SOURCE, name, name.encode(), package.identity)
             claimed = await self._catalogue.do(
                 transfers.claim, arrival, self._tenure(), self._now()
@@ -177,6 +186,11 @@ class SimulatedIntake:
         claim = transfer.claim
         package = await self._stage(transfer)
         if package is None:
+            # Whoever had it before has delivered it meanwhile: the entry is gone.
+            await self._catalogue.do(
+                transfers.move, claim, Step(TransferState.WAITING), self._now()
+            )
+            await self._catalogue.do(transfers.withdraw, transfer.id, self._now())
             return
         transfer = await self._judge(transfer, claim)
         while True:
@@ -268,6 +282,7 @@ class SimulatedIntake:
         """Receipts into the return folder, then originals away, then staged copies."""
         for answer in await self._catalogue.look(answers.outbox):
             transfer = await self._catalogue.look(transfers.get, answer.transfer_id)
+            self._told.add(transfer.name)
             self._tools.delivered(transfer, answer.body or b"")
             await self._catalogue.do(answers.mark_written, [answer.id], self._now())
         for transfer in await self._catalogue.look(transfer_lists.to_be_moved, SOURCE):

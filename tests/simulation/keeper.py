@@ -22,8 +22,8 @@ from tests.simulation.scheduler import Process
 
 _HEAR_S = 12.0
 _MEND_S = 9.0
-_COMPARE_S = 40.0
-_AUDIT_S = 30.0
+_COMPARE_S = 60.0
+_AUDIT_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class SimulatedKeeper:
         repair = Repair(catalogue, tools.clients, tools.key, limits, process.now)
         holder = f"keeper@{process.name}"
         self._keeper = Keeper(catalogue, tools.clients, repair, holder, tools.lease_s, process.now)
-        chance = cast(Any, Random(process.scheduler.chance.getrandbits(64)))
+        chance = cast("Any", Random(process.scheduler.chance.getrandbits(64)))
         self._audits = Audits(
             catalogue, tools.clients, AuditSettings(), chance, self._nonce, process.now
         )

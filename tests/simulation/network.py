@@ -87,13 +87,14 @@ class Network:
         return (one, other) not in self.cut
 
     def is_alive(self, route: Route) -> bool:
-        """Whether heartbeats would come and go."""
+        """Whether heartbeats would come and be answered."""
         listener = self.listeners.get(route.node)
         client = route.client.name
         return (
             listener is not None
             and listener.process.is_alive
             and not listener.process.is_frozen
+            and listener.greeted(route.peer)
             and self.carries(client, route.node)
             and self.carries(route.node, client)
         )
@@ -137,8 +138,14 @@ class SimulatedListener:
     """A node's door, as replication.node_service.NodeService uses one."""
 
     def __init__(
-        self, network: Network, process: Process, node: str, receive: Callable[[Arrival], None]
+        self,
+        network: Network,
+        process: Process,
+        node: str,
+        receive: Callable[[Arrival], None],
+        greeted: Callable[[bytes], bool],
     ) -> None:
+        self.greeted = greeted
         self.endpoint = f"simulated://{node}"
         self.process = process
         self._network = network

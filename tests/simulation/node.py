@@ -19,6 +19,7 @@ from replication.node_client import NodeClient
 from replication.node_puts import NodePuts
 from replication.node_requests import RequestDesk
 from replication.node_service import NodeIdentity, NodeService
+from replication.node_session import Phase, SessionLimits
 from replication.node_volume import DiskThreads, NodeParts
 from replication.roles import RoleTable
 from replication.tickets import TicketOffice
@@ -86,18 +87,24 @@ class SimulatedNodeService(NodeService):
     def serve(self, network: Network, process: Process, door: Door) -> None:
         """Open the door. Ends with the process."""
         tasks: Any = _Tasks(process)
-        disk = cast(DiskThreads, SlowDisk(process))
+        disk = cast("DiskThreads", SlowDisk(process))
         self.now = process.clock
         self._disk = disk
         self._desk = RequestDesk(self._parts, disk)
         self._group = tasks
         self._puts = NodePuts(self._parts.volume, disk, tasks, process.clock)
-        listener: Any = SimulatedListener(network, process, self._identity.node, self._receive)
+        listener: Any = SimulatedListener(
+            network, process, self._identity.node, self._receive, self._has_greeted
+        )
         self._listener = listener
         self._network = network
         self._process = process
         self.serving.set()
         process.loop.call_later(LOOK_S, self._look)
+
+    def _has_greeted(self, peer: bytes) -> bool:
+        connection = self._connections.get(peer)
+        return connection is not None and connection.session.phase is Phase.OPEN
 
     def _look(self) -> None:
         """What `_keep_ticking` does each second."""
@@ -138,16 +145,16 @@ class SimulatedMender(CopyMender):
                 await client.close()
 
         super().__init__(
-            cast(Any, volume),
-            cast(DiskThreads, SlowDisk(process)),
+            cast("Any", volume),
+            cast("DiskThreads", SlowDisk(process)),
             office,
             connected,
-            cast(Path, DiskPath(volume.disk, "work")),
+            cast("Path", DiskPath(volume.disk, "work")),
         )
 
     async def _replace(self, order: Mend, ticket: bytes) -> SignedAnswer:
         async with self._connect(order.source, ticket) as source:
-            client = cast(NodeClient, source)
+            client = cast("NodeClient", source)
             inventory = await self._fetch(client, order, "v1/inventory.json", ticket)
             self._verify("the inventory", inventory, order.inventory_sha256)
             files = read_inventory(inventory).files if self.verifies else _files(inventory)
@@ -236,6 +243,7 @@ class NodeTools:
     connect: Callable[[Process, str], NodeClient]
     mender: type[SimulatedMender]
     service: type[SimulatedNodeService]
+    limits: SessionLimits
     sweep_s: float
 
 
@@ -246,8 +254,8 @@ def serve(process: Process, volume: SimulatedVolume, tools: NodeTools) -> Simula
         volume, process, tools.office, lambda name, _ticket: tools.connect(process, name)
     )
     auditor: Any = SimulatedAuditor(volume, disk)
-    parts = NodeParts(cast(Any, volume), None, mender, tools.office, auditor)
-    service = tools.service(parts, tools.identity, cast(Any, tools.door))
+    parts = NodeParts(cast("Any", volume), None, mender, tools.office, auditor)
+    service = tools.service(parts, tools.identity, cast("Any", tools.door), tools.limits)
     service.serve(tools.network, process, tools.door)
     process.start(_sweep(process, volume, tools.sweep_s))
     return service

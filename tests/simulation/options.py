@@ -1,4 +1,4 @@
-"""Everything about a world that its seed decides: sizes, faults, how often, how bad (swarm testing).
+"""Everything about a world that its seed decides: sizes, faults, how often, how bad.
 
 Many seeds leave whole kinds of faults out, because what hides behind a common fault is only found
 without it (Groce and others, "Swarm Testing", 2012).
@@ -20,13 +20,14 @@ class Options:
     packages: int
     duplicates: int
     file_bytes_max: int
-    chunk_bytes: int
+    window_bytes: int  # that one operation may have under way
     faults_s: float  # how long faults last
     network: NetworkFaults
     partitions: float
     resets: float
     kills: float
     power_cuts: float
+    crashes_in_writing: float  # of the operations that begin, how many end so
     freezes: float
     rots: float
     troubles: tuple[Trouble, ...]  # of disks
@@ -57,11 +58,11 @@ def draw(chance: Random) -> Options:
     return Options(
         nodes=chance.randint(3, 5),
         copies=3,
-        packages=chance.randint(1, 4),
+        packages=chance.randint(1, 3),
         duplicates=chance.choice((0, 0, 1)),
         file_bytes_max=chance.choice((20, 200, 1500)),
-        chunk_bytes=chance.choice((64, 512, 4096)),
-        faults_s=chance.uniform(15, 80),
+        window_bytes=chance.choice((300, 1000, 8192)),
+        faults_s=chance.uniform(10, 60),
         network=NetworkFaults(
             chance.choice((0.005, 0.05, 1.0)),
             sometimes(0.1),
@@ -72,8 +73,9 @@ def draw(chance: Random) -> Options:
         resets=sometimes(6),
         kills=sometimes(10),
         power_cuts=sometimes(10),
-        freezes=sometimes(6),
-        rots=sometimes(6),
+        crashes_in_writing=chance.choice((0.0, 0.0, 0.1, 0.5)),
+        freezes=sometimes(8),
+        rots=sometimes(12),
         troubles=troubles,
         trouble_rate=sometimes(10) if troubles else 0.0,
         wipes=chance.choice((0, 0, 0, 1)) * chance.uniform(0.2, 1.5),
@@ -81,5 +83,5 @@ def draw(chance: Random) -> Options:
         group_power_cuts=chance.random() < 0.2,
         clock_skew_s=chance.choice((0.0, 0.0, 5.0, 60.0)),
         sweep_s=chance.choice((10.0, 30.0)),
-        lease_s=chance.choice((9.0, 20.0)),
+        lease_s=chance.choice((15.0, 30.0)),
     )

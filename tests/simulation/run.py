@@ -2,6 +2,7 @@
 
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -75,11 +76,10 @@ def _live(world: World) -> list[str]:
     scheduler.run(is_broken, world.options.faults_s + 0.001)
     if not is_broken():
         limit_s = scheduler.now + CALM_S
-        settled = scheduler.run(lambda: is_broken() or world.is_settled(), limit_s)
+        settled = scheduler.run(lambda: is_broken() or not world.unrest(), limit_s)
         if not settled:
-            truth.violations.append(f"not at rest {CALM_S:g} s after faults ended")
-    try:
+            why = world.unrest()
+            truth.violations.append(f"not at rest {CALM_S:g} s after faults ended: {why}")
+    with suppress(Violation):  # it is on record
         truth.duplicates()
-    except Violation:
-        pass  # it is on record
     return [*truth.violations, *scheduler.bugs]

@@ -29,7 +29,7 @@ class Scheduler:
         self.now = 0.0
         self.steps = 0
         self.bugs: list[str] = []  # exceptions that nobody awaited
-        self._queue: list[tuple[float, int, "Process | None", asyncio.Handle]] = []
+        self._queue: list[tuple[float, int, Process | None, asyncio.Handle]] = []
         self._number = 0
 
     def push(self, process: "Process | None", at: float, handle: asyncio.Handle) -> None:
@@ -38,7 +38,7 @@ class Scheduler:
 
     def after(self, delay_s: float, call: Callable[[], object]) -> None:
         """Have the world itself do something later: the network, a fault, an operator."""
-        handle = asyncio.Handle(call, (), cast(asyncio.AbstractEventLoop, _Nobody(self)))
+        handle = asyncio.Handle(call, (), cast("asyncio.AbstractEventLoop", _Nobody(self)))
         self.push(None, self.now + delay_s, handle)
 
     def run(self, until: Callable[[], bool], limit_s: float) -> bool:
@@ -65,13 +65,13 @@ class Scheduler:
             process.held.append(handle)
             return
         self.steps += 1
-        asyncio._set_running_loop(None if process is None else process.loop)
+        make_running(process)
         try:
-            handle._run()  # noqa: SLF001 - what every event loop does with a handle
+            handle._run()
         except Crashed:
             assert process is not None, "the world does not crash"
         finally:
-            asyncio._set_running_loop(None)
+            make_running(None)
 
 
 class Process:
@@ -85,7 +85,7 @@ class Process:
         self.skew_s = 0.0  # how wrong its clock is
         self.held: list[asyncio.Handle] = []
         self.loop = ProcessLoop(self)
-        self.tasks: list["_Task"] = []
+        self.tasks: list[_Task] = []
 
     def now(self) -> datetime:
         """What this host's clock says."""
@@ -126,6 +126,12 @@ class Process:
             await _Resting(future)
 
 
+def make_running(process: Process | None) -> None:
+    """Whose loop asyncio's functions find from here on."""
+    loop = None if process is None else cast("asyncio.AbstractEventLoop", process.loop)
+    asyncio._set_running_loop(loop)
+
+
 class _Resting:
     """A future that nobody cancels: the end of a rest is no cancellation of whoever rests."""
 
@@ -152,12 +158,13 @@ class _Task(asyncio.Task[Any]):
             coroutine.close()
 
 
-class ProcessLoop(asyncio.AbstractEventLoop):
+class ProcessLoop:
     """What asyncio's futures and tasks ask of a loop, answered by the scheduler."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._scheduler = process.scheduler
+        self._as_loop = cast("asyncio.AbstractEventLoop", self)  # as much of one as is asked for
 
     def time(self) -> float:
         return self._scheduler.now
@@ -172,12 +179,12 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         return False
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self._as_loop)
 
     def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None
     ) -> asyncio.Task[Any]:
-        task = _Task(coro, loop=self, name=name or "task", context=context)
+        task = _Task(coro, loop=self._as_loop, name=name or "task", context=context)
         task.number = len(self._process.tasks)
         self._process.tasks.append(task)
         return task
@@ -185,7 +192,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = asyncio.Handle(callback, args, self._as_loop, context)
         self._scheduler.push(self._process, self._scheduler.now, handle)
         return handle
 
@@ -205,7 +212,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        handle = asyncio.TimerHandle(when, callback, args, self._as_loop, context)
         self._scheduler.push(self._process, when, handle)
         return handle
 

@@ -18,8 +18,8 @@ from storage.signing import SIGNATURE_BYTES
 from storage.volume.order import StoreOrder
 from tests.simulation.disk import Disk, File
 from tests.simulation.package import SimulatedPackage
-from tests.simulation.volume import INVENTORY, ROOT, V1_INVENTORY, folder_of
 from tests.simulation.volume_records import JOURNAL
+from tests.simulation.volume_steps import INVENTORY, ROOT, V1_INVENTORY, folder_of
 
 
 class Violation(Exception):
@@ -104,9 +104,9 @@ class Truth:
         """What a crash left: an object that was committed is never absent."""
         truth = self.nodes[node]
         for object_id in self.packages:
-            if self._has_record(truth.disk, object_id):
-                if not folder_of(truth.disk, object_id).exists():
-                    self._broken(f"{node} stopped while {object_id} was nowhere")
+            there = folder_of(truth.disk, object_id).exists()
+            if self._has_record(truth.disk, object_id) and not there:
+                self._broken(f"{node} stopped while {object_id} was nowhere")
 
     # What leaves a process.
 
@@ -182,8 +182,8 @@ class Truth:
         folder = folder_of(disk, object_id).text
         expected = {f"{folder}/{INVENTORY}": package.inventory}
         expected[f"{folder}/{V1_INVENTORY}"] = package.inventory
-        for file in package.files:
-            expected[f"{folder}/v1/{file.path}"] = package.content_of(file.path)
+        for listed in package.files:
+            expected[f"{folder}/v1/{listed.path}"] = package.content_of(listed.path)
         durable = disk.durable
         return all(
             (file := durable.get(path)) is not None and file.medium == content

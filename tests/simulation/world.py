@@ -4,19 +4,22 @@ Two intakes, two keepers, three to five nodes, a catalogue and a notary's rule. 
 restarts processes; what strikes them is faults.py's, what must hold truth.py's.
 """
 
-import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, cast
+
+from sqlalchemy import Connection
 
 from ingest_watch.notary import Demands, KnownNode
 from replication.node_client import NodeClient
 from replication.node_service import NodeIdentity
+from replication.node_session import SessionLimits
 from replication.peers import Peer
 from replication.roles import Authority, Role, RoleTable
 from replication.tickets import TicketOffice
-from storage.catalogue import suspects
+from storage.catalogue import findings, packages, suspects, transfer_lists
 from storage.catalogue.model import Actor, Transfer
 from storage.catalogue.timestamps import to_text
 from storage.errors import LantaiError
@@ -24,17 +27,17 @@ from storage.model import VerifyMode
 from storage.volume.events import Speaker
 from tests.simulation.bugs import Build
 from tests.simulation.catalogue import CatalogueServer
-from tests.simulation.client import SimulatedClient
-from tests.simulation.disk import Trouble
-from tests.simulation.intake import Host, IntakeTools, Notary
 from tests.simulation.checked import WatchedDisk
+from tests.simulation.client import SimulatedClient
+from tests.simulation.disk import Disk, File, Trouble
+from tests.simulation.intake import Host, IntakeTools, Notary
 from tests.simulation.keeper import KeeperTools, SimulatedKeeper
 from tests.simulation.keys import signing_key, verify_key, verify_key_hex
 from tests.simulation.network import Network, key_of
 from tests.simulation.node import Door, NodeTools, serve
 from tests.simulation.options import Options
 from tests.simulation.package import SimulatedPackage, make_package
-from tests.simulation.scheduler import Crashed, Process, Scheduler
+from tests.simulation.scheduler import Crashed, Process, Scheduler, make_running
 from tests.simulation.story import Story
 from tests.simulation.truth import NodeTruth, Truth, Violation
 from tests.simulation.volume import SimulatedVolume
@@ -76,6 +79,7 @@ class World:
     hosts: dict[str, Host] = field(default_factory=dict)
     graveyard: list[Process] = field(default_factory=list)
     object_ids: dict[str, str] = field(default_factory=dict)  # of the sender's names
+    has_faults: bool = True  # until the calm begins
     calls: int = 0  # on which a person had to release a suspect
 
     # Beginning.
@@ -85,9 +89,8 @@ class World:
         self._lay_out_nodes()
         self._lay_out_door()
         for number in range(self.options.packages):
-            self.scheduler.after(
-                self.chance.uniform(0, self.options.faults_s), lambda each=number: self._drop(each)
-            )
+            at_s = self.chance.uniform(0, self.options.faults_s)
+            self.scheduler.after(at_s, partial(self._drop, number))
         for name in self.machines:
             self.start(name)
         self._operate()
@@ -103,8 +106,10 @@ class World:
         for name, domain in zip(names, domains, strict=True):
             disk = WatchedDisk(name, self.chance, self._trouble_of(name), options.power_keeps)
             disk.truth = self.truth
-            disk.removed = lambda file, node=name: self.truth.removed(node, file)
-            disk.may_hit = lambda file, node=name: self._may_hit(node, file)
+            disk.removed = partial(self.truth.removed, name)
+            disk.begun = partial(self._endanger, disk)
+            disk.hit = partial(self._hit, name)
+            disk.may_hit = partial(self._may_hit, name)
             self.truth.nodes[name] = NodeTruth(disk, domain, f"{name}-disk-1")
             peers.append(
                 Peer(name, f"simulated://{name}", key_of(name), verify_key_hex(name), domain)
@@ -151,7 +156,7 @@ class World:
         process.skew_s = machine.skew_s
         machine.starts += 1
         self.story.tell(f"{name} starts" if machine.starts == 1 else f"{name} starts again")
-        asyncio._set_running_loop(process.loop)  # noqa: SLF001 - it runs from its first line on
+        make_running(process)
         try:
             self._start(machine, process)
         except (Crashed, Violation):
@@ -160,7 +165,7 @@ class World:
             self.story.tell(f"{name} does not come up: {error}")
             self.stop(name, "it could not start")
         finally:
-            asyncio._set_running_loop(None)  # noqa: SLF001
+            make_running(None)
 
     def _start(self, machine: Machine, process: Process) -> None:
         if machine.name in INTAKES:
@@ -180,9 +185,12 @@ class World:
         machine.volume = volume
         self.truth.opened(machine.name, volume.index.stored)
         identity = NodeIdentity(machine.name, truth.uuid, truth.domain, lambda: volume.epoch)
+        window_bytes = self.options.window_bytes
+        limits = SessionLimits(window_bytes=window_bytes, window_bytes_min=window_bytes)
         tools = NodeTools(
             self.network, self.door, TicketOffice(machine.name, verify_key("keeper")), identity,
-            self._connect_node, self.build.mender, self.build.service, self.options.sweep_s,
+            self._connect_node, self.build.mender, self.build.service, limits,
+            self.options.sweep_s,
         )  # fmt: skip
         service: Any = serve(process, volume, tools)
         service.truth = self.truth
@@ -224,7 +232,7 @@ class World:
         for peer in self.peers:
             client = SimulatedClient(self.network, process, peer, role)
             process.start(client.connect())
-            clients[peer.name] = cast(NodeClient, client)
+            clients[peer.name] = cast("NodeClient", client)
         return clients
 
     def _peer(self, name: str) -> Peer:
@@ -260,11 +268,22 @@ class World:
 
         return happen
 
-    def _may_hit(self, node: str, file: Any) -> bool:
-        """Whether a misdirected write may land here; if so the copy counts as injured."""
-        truth = self.truth.nodes[node]
-        object_id = self.truth.object_of(truth.disk, file)
+    def _may_hit(self, node: str, file: File) -> bool:
+        """Whether a misdirected write may land here."""
+        object_id = self.truth.object_of(self.truth.nodes[node].disk, file)
         return object_id is not None and self.truth.may_injure(node, object_id)
+
+    def _hit(self, node: str, file: File) -> None:
+        object_id = self.truth.object_of(self.truth.nodes[node].disk, file)
+        assert object_id is not None
+        self.truth.nodes[node].injured.add(object_id)
+        self.story.tell(f"a write of {node} lands in {object_id}")
+
+    def _endanger(self, disk: Disk) -> None:
+        """An operation begins: the worst moments for a crash are those to come."""
+        if self.has_faults and self.chance.random() < self.options.crashes_in_writing:
+            trouble = self.chance.choice((Trouble.KILL, Trouble.POWER_CUT))
+            disk.prepare(trouble, self.chance.randint(1, 25))
 
     # What the outside sees.
 
@@ -314,17 +333,17 @@ class World:
 
     # The end.
 
-    def is_settled(self) -> bool:
-        """Whether every package has its receipt and N whole copies in N domains, by all accounts."""
+    def unrest(self) -> str:
+        """Why this is not over yet; empty once every package has its receipt and N whole copies."""
         if self.drop or len(self.object_ids) < self.options.packages + self.options.duplicates:
-            return False
-        if any(not self.truth.receipts[each] for each in self.truth.packages):
-            return False
+            return f"in the drop folder: {', '.join(self.drop)}"
         for object_id in self.truth.packages:
-            domains = {self.truth.nodes[node].domain for node in self.truth.good_nodes(object_id)}
-            if len(domains) < self.options.copies:
-                return False
-        return self.catalogue.look(_is_at_rest)
+            if not self.truth.receipts[object_id]:
+                return f"no receipt for {object_id}"
+            good = self.truth.good_nodes(object_id)
+            if len({self.truth.nodes[node].domain for node in good}) < self.options.copies:
+                return f"{object_id} is good on {good} alone"
+        return self.catalogue.look(_unrest)
 
     def end(self) -> None:
         """Let go of everything."""
@@ -334,10 +353,12 @@ class World:
         self.catalogue.close()
 
 
-def _is_at_rest(connection: Any) -> bool:
-    """No transfer is open, no copy is short, no finding of an object is open."""
-    from storage.catalogue import findings, packages, transfer_lists  # noqa: PLC0415
-
-    if transfer_lists.unfinished(connection) or packages.below_target(connection):
-        return False
-    return not findings.bad_copies(connection)
+def _unrest(connection: Connection) -> str:
+    """Why the catalogue is not at rest."""
+    if transfer_lists.unfinished(connection):
+        return "a transfer is not finished"
+    if short := packages.below_target(connection):
+        return f"by the catalogue {short[0].object_id} has too few copies"
+    if found := findings.bad_copies(connection):
+        return f"by the catalogue the copy of {found[0].object_id} on {found[0].node} is bad"
+    return ""

@@ -111,7 +111,7 @@ NAMES_ALLOWED = frozenset({"ingest_watch/formats/bagit.py"})
 # Everything with Python in it has a home here.
 PRODUCT = LAYERS
 TEST_FOLDERS = frozenset(
-    {"unit", "contract", "conformance", "integration", "faults", "fleet", "tidy"}
+    {"unit", "contract", "conformance", "integration", "faults", "fleet", "simulation", "tidy"}
 )
 # Python that the product writes out as it is and never imports (verify.py beside the objects).
 DATA_FOLDERS = ("ingest_watch/sender_kit/", "storage/volume/root_files/")
