@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from tests.integration.view_world import (
 )
 
 pytestmark = pytest.mark.needs_fuse
+
+ERROR_S_MAX = 10  # for whoever waits on a view that is gone
 
 
 @pytest.fixture
@@ -94,6 +97,55 @@ def test_a_mount_left_by_a_killed_view_is_cleared_by_the_next_one(archive: Archi
     assert again.stop()[0] == 0
     assert mounted_type(archive.mountpoint) is None
     record_fault("F55", observed="what was left mounted is cleared by the next one")
+
+
+@pytest.fixture
+def fuse_connections(tmp_path: Path) -> Iterator[Path]:
+    """Where the kernel tells of its FUSE connections; mark the test `needs_root`."""
+    folder = tmp_path / "connections"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "fusectl", "none", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("how", ["killed", "aborted"])
+async def test_readers_who_wait_on_a_view_that_hangs_get_an_error_and_it_is_mounted_again(
+    archive: Archive,
+    view: RunningView,
+    wait_until: Callable[..., Awaitable[None]],
+    fuse_connections: Path,
+    how: str,
+) -> None:
+    """1. The view stands still. 2. Readers wait. 3. It is killed, or its connection is aborted."""
+    connection = fuse_connections / str(os.minor(view.mountpoint.stat().st_dev))
+    os.kill(view.process.pid, signal.SIGSTOP)
+    began_s = time.monotonic()
+    read = ["cat", str(view.version / "data/scan.tif")]
+    readers = [
+        subprocess.Popen(read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(8)
+    ]
+    await wait_until(lambda: int((connection / "waiting").read_text()) > 0, what="waiting readers")
+    assert {reader.poll() for reader in readers} == {None}
+    if how == "aborted":
+        (connection / "abort").write_text("1")
+    else:
+        view.process.kill()
+    assert all(reader.wait(ERROR_S_MAX) != 0 for reader in readers)
+    took_s = time.monotonic() - began_s
+    view.process.kill()
+    view.rest()
+    await wait_until(lambda: mounted_type(view.mountpoint) is None, what="auto_unmount")
+    again = archive.start()
+    assert (again.version / "data/scan.tif").read_bytes() == BIG
+    assert again.stop()[0] == 0
+    record_fault(
+        "F55",
+        observed=f"{how} while it hung: every reader got an error; mounted again, whole",
+        figure=f"{how}: {len(readers)} readers within {took_s:.1f} s",
+    )
 
 
 def _auto_unmounters(mountpoint: Path) -> list[int]:
