@@ -3,6 +3,7 @@
 Fresh loop images of ext4 and XFS, because the machine's own file system may have no journal.
 """
 
+import asyncio
 import os
 import re
 import subprocess
@@ -12,8 +13,12 @@ from time import monotonic
 
 import pytest
 
-from storage.model import SignedAnswer
+from storage.model import SignedAnswer, VerifyMode
 from storage.sweep.model import SweepCycle
+from storage.sweep.plan import SweepSettings
+from storage.sweep.sweeper import Sweeper
+from storage.volume.events import Event
+from storage.volume.journal import Journal
 from storage.volume.refusals import (
     VolumeFull,
     VolumeReadOnly,
@@ -74,6 +79,68 @@ async def test_a_disk_that_fills_up_in_the_middle_of_a_group_loses_nothing_and_g
         observed=f"{kind}: refused as full; reads went on; opened by itself once there was room",
         figure=f"{monotonic() - began_s:.1f} s after room",
     )
+
+
+async def test_a_sweep_waits_while_a_disk_is_full_and_goes_on_when_there_is_room(
+    loop_filesystem: LoopFilesystem,
+) -> None:
+    disk = loop_filesystem("ext4", size_mib=100)
+    volume = new_volume(disk, allow_unproven=False, journal_segment_bytes_max=4096)
+    await store(volume, make_package())
+    fill_to_the_last_byte(disk / "somebody-else")
+    sweeper = Sweeper(volume, SweepSettings(workers=1), chance=0.5)
+    for _ in range(20):
+        sweeper.start_now()  # each is put on record
+    stop = asyncio.Event()
+    sweeping = asyncio.create_task(sweeper.run(stop))
+    async with asyncio.timeout(60):
+        while volume.state().state == "ready":
+            assert not sweeping.done(), sweeping.exception()
+            await asyncio.sleep(0.02)
+    (disk / "somebody-else").unlink()
+    volume.watch_disk()
+    assert volume.state().state == "ready"
+    sweeper.start_now()
+    async with asyncio.timeout(60):
+        while not any(cycle.finished_at for cycle in volume.sweep_cycles(0, 100)):
+            assert not sweeping.done(), sweeping.exception()
+            await asyncio.sleep(0.02)
+    stop.set()
+    await sweeping
+    volume.close()
+
+
+def test_a_journal_believes_the_medium_and_not_what_memory_still_holds(
+    loop_filesystem: LoopFilesystem, tmp_path: Path
+) -> None:
+    """As after an fsync that failed in an earlier process: whole in memory, and nowhere else."""
+    disk = loop_filesystem("ext4", size_mib=64)
+    folder, quarantine = disk / "journal", disk / "quarantine"
+    folder.mkdir()
+    quarantine.mkdir()
+    marker = os.urandom(16).hex()
+    journal = Journal(folder, quarantine, VerifyMode.EVICTED)
+    for reason in ("first", marker):
+        journal.append(lambda _sequence, _at, said=reason: [Event("read-only", {"reason": said})])
+    sequence = journal.sequence
+    journal.close()
+    os.sync()
+    flip_a_bit(tmp_path / "disk-0.img", marker.encode())
+    assert marker in (folder / "00000001.log").read_text(), "memory forgot it: this shows nothing"
+    journal = Journal(folder, quarantine, VerifyMode.EVICTED)
+    assert journal.sequence == sequence - 1
+    assert journal.torn_bytes > 0
+    journal.close()
+
+
+def flip_a_bit(image: Path, marker: bytes) -> None:
+    """Of the last place where `marker` lies on the medium, past the mounted file system."""
+    position = image.read_bytes().rfind(marker)
+    assert position > 0
+    with image.open("r+b") as stream:
+        stream.seek(position)
+        stream.write(bytes([marker[0] ^ 1]))
+        os.fsync(stream.fileno())
 
 
 def fill_to_the_last_byte(path: Path) -> None:

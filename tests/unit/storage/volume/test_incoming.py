@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 
 from storage.volume.incoming import Incoming
-from storage.volume.refusals import ContentRefused, OperationClosed
+from storage.volume.refusals import ContentRefused, OperationClosed, VolumeBusy
 from storage.volume.volume import Volume
 from tests.volume_packages import MadePackage, make_package, names, send, store
 
@@ -177,3 +178,16 @@ async def test_an_object_id_of_any_length_finds_its_own_folder_again(
     assert (volume.root / folder).is_dir()
     assert volume.owns_folder(folder)
     assert not volume.owns_folder(folder.with_name(folder.name[:-1] + "0"))
+
+
+def test_a_process_without_descriptors_is_busy_and_its_disk_is_not_broken(volume: Volume) -> None:
+    order = make_package().order
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(VolumeBusy):
+            volume.begin(order)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert volume.state().state == "ready"
+    assert isinstance(volume.begin(order), Incoming)
