@@ -5,7 +5,7 @@ Copies are counted by reading the nodes' disks, never by asking anybody.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from daemon.demo.layout import SOURCE, DemoLayout
@@ -25,11 +25,14 @@ class SteadySender:
     looks: int = 0
     sent: list[Sent] = field(default_factory=list)
 
-    async def run(self) -> None:
-        while True:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send and count, one package every `pause_s`, until told to stop."""
+        while not stop.is_set():
             self.sent += self.sender.send()
             await asyncio.to_thread(self.look)
-            await asyncio.sleep(self.pause_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.pause_s):
+                    await stop.wait()
 
     def look(self) -> None:
         """Count the copies of every package whose receipt has left."""
@@ -53,13 +56,13 @@ class SteadySender:
 @asynccontextmanager
 async def steadily(steady: SteadySender) -> AsyncIterator[SteadySender]:
     """Sends until the block ends."""
-    sending = asyncio.create_task(steady.run())
-    try:
-        yield steady
-        assert not sending.done(), sending.exception()
-    finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as sending:
+        sending.create_task(steady.run(stop))
+        try:
+            yield steady
+        finally:
+            stop.set()
 
 
 def has_receipt(layout: DemoLayout, package: Sent) -> bool:

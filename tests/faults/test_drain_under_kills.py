@@ -48,7 +48,7 @@ async def test_a_node_is_drained_under_kills_and_no_package_ever_lacks_a_copy(
         began_s = time.monotonic()
         async with steadily(steady):
             order(layout, "node-drain", node="node-2", reason="an old disk")
-            await kill_at_random(processes, random.Random(seed))
+            await kill_at_random(processes, steady, wait_until, random.Random(seed))
             await wait_until(lambda: shown(layout).get("removable") is True, 240, "removable")
         drained_s = time.monotonic() - began_s
         await wait_until(steady.answered, 120, "the last receipts")
@@ -102,12 +102,15 @@ def counted(layout: DemoLayout) -> set[str]:
         catalogue.close()
 
 
-async def kill_at_random(processes: Processes, chance: random.Random) -> None:
+async def kill_at_random(
+    processes: Processes, steady: SteadySender, wait_until: WaitUntil, chance: random.Random
+) -> None:
+    """After every few packages some process dies, and comes back as systemd would have it."""
     for _ in range(KILLS):
-        await asyncio.sleep(chance.uniform(0.2, 1.0))
+        seen = steady.looks + chance.randint(1, 2)
+        await wait_until(lambda seen=seen: steady.looks >= seen, 60, "more packages")
         victim = chance.choice(("keeper", "keeper", *NODES))
         processes.kill(victim)
-        await asyncio.sleep(chance.uniform(0.0, 0.5))
         restart(processes, victim)
         await asyncio.to_thread(processes.wait_until_well, victim)
 
