@@ -179,6 +179,24 @@ NOTARY_CASES = (
     _case("notary", Rejected, "notary.signed", "notary.examined"),
 )
 
+# Where power is cut a reader dies once, and the package is read again.
+INGEST_CUTS = (
+    *INGEST_CHAINS,
+    *(case for case in INGEST_CASES if not any(death.is_readers for death in case.deaths)),
+    _case("ingest", Story, "reader.staged", "reader.judged", "reader.packed"),
+    _case("ingest", Story, "intake.accepted", "reader.verified"),
+)
+NODE_CUTS = (
+    _case("node-1", Story, "wire.answering", "wire.answered"),
+    _case("node-1", Mended, "mender.begun", "mender.received", "mender.mended"),
+    _case("node-1", Mended, "sweep.found", "volume.exchanged", "volume.set-aside"),
+    _case("node-1", Story, "volume.published", "journal.written", "volume.recorded"),
+    _case("node-1", LaterVersion, "volume.version-published", "volume.root-file-replaced"),
+    Case(
+        Story, (Death("ingest", "intake.writing"), Death("node-1", "volume.epoch-recorded"))
+    ),
+)  # fmt: skip
+
 # Passed where no role of an appliance comes by; the volume in a process of its own does.
 IN_PROCESS_ONLY = frozenset({"journal.segment-made"})
 # Passed only in an appliance that stops mending early (tests/faults/test_keeper_crash_points.py).

@@ -22,6 +22,8 @@ from tests.crash_invariant import judge_appliance
 from tests.crash_stories import Outside, add_sources
 from tests.crash_telling import Case, KillSite, Site, Telling, start_with_order
 from tests.faults.campaign_state import Kind, State
+from tests.loop_disk import unmount_below
+from tests.power_site import power_site
 
 # An appliance's catalogue and folders grow with each case, and so does looking at them.
 ROUND_CASES = 30
@@ -30,9 +32,9 @@ _TRIES_MAX = 5
 SETTINGS = DemoSettings(
     mount=False,
     quiet_s=0.1,
-    scan_s=0.2,
+    scan_s=0.25,
     allow_unproven=True,
-    keeper_cycle_s=0.5,
+    keeper_cycle_s=0.7,
     mends_per_node_hour_max=1_000_000,
 )
 ROLES = ("node-1", "node-2", "node-3", "notary", "ingest", "keeper")
@@ -55,25 +57,32 @@ class Plan:
         known = {death.point for case in self.cases for death in case.deaths}
         return known - IN_PROCESS_ONLY - IN_A_STORM
 
-    def missing(self, kind: Kind) -> dict[str, int]:
+    @property
+    def family(self) -> str:
+        """A kill is a kill, wherever it happens."""
+        return "kill" if "kill" in self.name else self.name
+
+    def missing(self, state: State) -> dict[str, int]:
         """Point → how many hits it still needs; those out of reach are left out."""
-        wanted = {point: self.hits_per_point - kind.hits.get(point, 0) for point in self.points}
+        hits, tried = state.hits(self.family), state.kind(self.name).tried
+        wanted = {point: self.hits_per_point - hits[point] for point in self.points}
         in_reach = self.hits_per_point * _TRIES_MAX
         return {
             point: count
             for point, count in wanted.items()
-            if count > 0 and kind.tried.get(point, 0) < in_reach
+            if count > 0 and tried.get(point, 0) < in_reach
         }
 
-    def is_done(self, kind: Kind) -> bool:
-        return not self.missing(kind) and kind.deaths >= self.deaths_min
+    def is_done(self, state: State) -> bool:
+        return not self.missing(state) and state.kind(self.name).deaths >= self.deaths_min
 
 
 def run_rounds(state: State, plan: Plan, folder: Path, until: float) -> None:
     """Go on until the plan is carried out, or it is `until` by the monotonic clock."""
     kind = state.kind(plan.name)
-    while not plan.is_done(kind) and monotonic() < until:
+    while not plan.is_done(state) and monotonic() < until:
         chance = random.Random(f"{state.seed}-{plan.name}-{kind.cases}")
+        unmount_below(folder)
         place = folder / "a"
         shutil.rmtree(place, ignore_errors=True)
         run_round(state, plan, place, chance, until)
@@ -85,27 +94,27 @@ def run_round(state: State, plan: Plan, place: Path, chance: random.Random, unti
     with plan.open_site(place, chance) as site:
         outside = Outside(site.layout, chance)
         for number in range(ROUND_CASES):
-            if plan.is_done(kind) or monotonic() > until:
+            if plan.is_done(state) or monotonic() > until:
                 break
-            case = choose(plan, kind, chance)
+            case = choose(plan, state, chance)
             story = case.story(outside, f"p{kind.cases:05}-{number:02}")
             telling = Telling(site, case, story)
             is_well = _run_case(kind, telling)
             kind.seconds += monotonic() - began
             began = monotonic()
-            state.save()
-            _say(plan, kind, telling)
+            state.save(plan.name)
+            _say(plan, state, telling)
             if not is_well:
                 _keep(place, kind)
                 break
         kind.judged(judge_appliance(site.layout))
         kind.seconds += monotonic() - began
-        state.save()
+        state.save(plan.name)
 
 
-def choose(plan: Plan, kind: Kind, chance: random.Random) -> Case:
+def choose(plan: Plan, state: State, chance: random.Random) -> Case:
     """A case with many points that still lack hits; what comes behind the last of them is cut."""
-    missing = plan.missing(kind)
+    missing = plan.missing(state)
     if not missing:
         return chance.choice(plan.cases)
 
@@ -136,10 +145,11 @@ def _run_case(kind: Kind, telling: Telling) -> bool:
     return True
 
 
-def _say(plan: Plan, kind: Kind, telling: Telling) -> None:
+def _say(plan: Plan, state: State, telling: Telling) -> None:
+    kind = state.kind(plan.name)
     print(
         f"{plan.name}: case {kind.cases}, {kind.deaths} deaths, "
-        f"{sum(plan.missing(kind).values())} hits to go, {kind.seconds:.0f} s; "
+        f"{sum(plan.missing(state).values())} hits to go, {kind.seconds:.0f} s; "
         f"{len(telling.reached)}/{len(telling.case.deaths)} {telling.case.words[:70]}",
         flush=True,
     )
@@ -174,6 +184,17 @@ def started(processes: Processes) -> Iterator[Processes]:
         for name in ROLES:
             processes.wait_until_well(name)
         yield processes
+
+
+@contextmanager
+def cut_site(
+    place: Path, chance: random.Random, kind: str, processes: type[Processes] = Processes
+) -> Iterator[Site]:
+    """A fresh appliance on disks whose power is cut."""
+    with power_site(place, chance, kind, SETTINGS, processes) as (site, running), started(running):
+        for disk in site.disks.values():
+            disk.sync()
+        yield site
 
 
 def live_through(folder: Path, cases: Sequence[Case], seed: int) -> str:

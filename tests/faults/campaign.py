@@ -15,28 +15,44 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from tests.crash_cases import INGEST_CASES, INGEST_CHAINS, KEEPER_CASES, NODE_CASES, NOTARY_CASES
-from tests.faults.appliance_campaign import Plan, kill_site, run_rounds
+from tests.crash_cases import (
+    INGEST_CASES,
+    INGEST_CHAINS,
+    INGEST_CUTS,
+    KEEPER_CASES,
+    NODE_CASES,
+    NODE_CUTS,
+    NOTARY_CASES,
+)
+from tests.faults.appliance_campaign import Plan, cut_site, kill_site, run_rounds
 from tests.faults.campaign_page import page_text, summary
 from tests.faults.campaign_state import State
+from tests.faults.volume_campaign import DiskPlace, Place, VolumePlan, WrittenBack, run_volume
 from tests.role_nursery import Nursery
 
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "fault-campaign.md"
-KINDS = ("kill",)
+KINDS = (
+    "volume-cut-ext4", "volume-cut-xfs", "volume-kill", "kill-ingest", "kill-others",
+    "cut-ext4", "cut-xfs", "volume-torn-ext4", "volume-torn-xfs",
+)  # fmt: skip
+# On each file system, of each kind.
+CUTS_MIN = 60
 
 
 def main(arguments: list[str]) -> int:
     """Run what is asked for; the exit status."""
     asked = _parser().parse_args(arguments)
     folder: Path = asked.folder
-    folder.mkdir(parents=True, exist_ok=True)
     state = _state(folder, asked.seed)
     print(f"seed {state.seed}, folder {folder}", flush=True)
     until = monotonic() + asked.hours * 3600
     for name in asked.only or KINDS:
-        if name == "kill":
-            run_rounds(state, _kill_plan(asked.hits, asked.deaths), folder, until)
+        own = folder / name
+        if name.startswith("volume"):
+            run_volume(state, _volume_plan(name, asked.hits), own, until)
+        else:
+            run_rounds(state, _appliance_plan(name, asked.hits, asked.deaths), own, until)
     print(summary(state))
     if asked.write_page:
         PAGE.write_text(page_text(state))
@@ -47,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     memory = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
     parser.add_argument("--folder", type=Path, default=memory / "lantai-faults")
-    parser.add_argument("--seed", type=int, help="of a new campaign; else by chance")
+    parser.add_argument("--seed", type=int, help="of a new campaign; by chance if left out")
     parser.add_argument("--hours", type=float, default=1000.0, help="stop after so long")
     parser.add_argument("--hits", type=int, default=10, help="SIGKILLs at each point")
     parser.add_argument("--deaths", type=int, default=500, help="SIGKILLs at least")
@@ -57,11 +73,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _state(folder: Path, seed: int | None) -> State:
-    path = folder / "state.json"
-    if path.exists():
-        return State.load(path)
     chosen = random.SystemRandom().randrange(1_000_000) if seed is None else seed
-    return State(path, chosen, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), _commit())
+    began_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return State.begin_or_go_on(folder, chosen, began_at, _commit())
 
 
 def _commit() -> str:
@@ -74,9 +88,25 @@ def _commit() -> str:
     return said.stdout.strip() or "unknown"
 
 
-def _kill_plan(hits: int, deaths: int) -> Plan:
-    cases = (*INGEST_CHAINS, *INGEST_CASES, *NODE_CASES, *KEEPER_CASES, *NOTARY_CASES)
-    return Plan("kill", cases, hits, deaths, partial(kill_site, processes=Nursery))
+def _appliance_plan(name: str, hits: int, deaths: int) -> Plan:
+    if name == "kill-ingest":
+        site = partial(kill_site, processes=Nursery)
+        return Plan(name, (*INGEST_CHAINS, *INGEST_CASES), hits, deaths // 2, site)
+    if name == "kill-others":
+        site = partial(kill_site, processes=Nursery)
+        return Plan(name, (*NODE_CASES, *KEEPER_CASES, *NOTARY_CASES), hits, deaths // 2, site)
+    cutting = partial(cut_site, kind=name.removeprefix("cut-"), processes=Nursery)
+    cases = (*INGEST_CUTS, *KEEPER_CASES, *NOTARY_CASES, *NODE_CUTS)
+    return Plan(name, cases, 1, CUTS_MIN, cutting)
+
+
+def _volume_plan(name: str, hits: int) -> VolumePlan:
+    how, _, disk = name.removeprefix("volume-").partition("-")
+    if how == "kill":
+        return VolumePlan(name, hits, 0, Place)
+    written_back = WrittenBack.SOME if how == "torn" else None
+    make_place = partial(DiskPlace, kind=disk, written_back=written_back)
+    return VolumePlan(name, 1, CUTS_MIN, make_place)
 
 
 def begin() -> None:

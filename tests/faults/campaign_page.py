@@ -6,7 +6,18 @@ from storage.crash_point_names import POINTS_OF_ROLE
 from tests.faults.campaign_state import Kind, State
 
 _MEANINGS = {
-    "kill": "SIGKILL of a role at a named point of an appliance of real processes",
+    "kill-ingest": "SIGKILL of ingest, or of its readers, in an appliance of real processes",
+    "kill-others": "SIGKILL of node, keeper and notary in an appliance of real processes",
+    "cut-ext4": "an appliance on four ext4 images; the power of one of its machines is cut, or of"
+    " all four at one instant",
+    "cut-xfs": "the same on XFS",
+    "volume-kill": "SIGKILL of a process that has a volume open, and nothing else",
+    "volume-cut-ext4": "the power of that volume's disk is cut, an ext4 image, with nothing written"
+    " back or all of it",
+    "volume-cut-xfs": "the same on XFS",
+    "volume-torn-ext4": "the same on ext4 with a random part of the blocks written back that the"
+    " next sync would write; the disk may come back unusable, and then says so",
+    "volume-torn-xfs": "the same on XFS",
 }
 
 _COLUMNS = (

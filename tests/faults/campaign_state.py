@@ -1,6 +1,6 @@
 """What a fault campaign has done so far: kept in its folder, so that it goes on where it stopped.
 
-One file of JSON, replaced whole after every case. Numbers only grow.
+A file of JSON for each way of dying, replaced whole after every case. Numbers only grow.
 """
 
 import json
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.crash_invariant import Verdict
+
+_SUFFIX = ".kind.json"
 
 
 @dataclass
@@ -56,26 +58,43 @@ class Kind:
 
 @dataclass
 class State:
-    """All of a campaign."""
+    """All of a campaign. Several processes may work in its folder, each on kinds of its own."""
 
-    path: Path
+    folder: Path
     seed: int
     began_at: str
     commit: str
     kinds: dict[str, Kind] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        said: dict[str, Any] = json.loads(path.read_text())
-        kinds = {name: Kind(**kind) for name, kind in said["kinds"].items()}
-        return cls(path, said["seed"], said["began_at"], said["commit"], kinds)
+    def begin_or_go_on(cls, folder: Path, seed: int, began_at: str, commit: str) -> Self:
+        """What is in the folder; a new campaign with these values where there is none."""
+        folder.mkdir(parents=True, exist_ok=True)
+        beginning = folder / "campaign.json"
+        if not beginning.exists():
+            said = {"seed": seed, "began_at": began_at, "commit": commit}
+            _write(beginning, said)
+        said = json.loads(beginning.read_text())
+        kinds = {
+            path.name.removesuffix(_SUFFIX): Kind(**json.loads(path.read_text()))
+            for path in sorted(folder.glob(f"*{_SUFFIX}"))
+        }
+        return cls(folder, said["seed"], said["began_at"], said["commit"], kinds)
 
     def kind(self, name: str) -> Kind:
         return self.kinds.setdefault(name, Kind())
 
-    def save(self) -> None:
-        said = asdict(self)
-        del said["path"]
-        part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(said, ensure_ascii=False, indent=1))
-        part.replace(self.path)
+    def hits(self, family: str) -> Counter[str]:
+        """Of each point, in all kinds of a family: "kill", or one of its own."""
+        alike = (kind.hits for name, kind in self.kinds.items() if family in name)
+        return sum(map(Counter, alike), Counter())
+
+    def save(self, name: str) -> None:
+        """One kind, as it stands."""
+        _write(self.folder / f"{name}{_SUFFIX}", asdict(self.kind(name)))
+
+
+def _write(path: Path, said: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(said, ensure_ascii=False, indent=1))
+    part.replace(path)

@@ -1,0 +1,120 @@
+"""A disk of its own as a file: a fresh ext4 or XFS in an image, mounted by a loop device.
+
+The power is cut by copying the image while it is mounted and mounting the copy in its place: what
+was not synced is not in it (knowledge M5). Needs root.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BLOCK_BYTES = 4096
+_COPY_BYTES = 1024 * 1024
+# Nothing is written back by time alone, so only what was synced survives.
+_OPTIONS = {"ext4": "commit=300", "xfs": "nouuid"}
+
+
+class DiskUnusable(Exception):
+    """The file system in an image cannot be mounted any more."""
+
+
+@dataclass
+class LoopDisk:
+    """One image, mounted at one place for as long as it is in use."""
+
+    image: Path
+    kind: str
+    target: Path
+    number: int = field(default=0)
+
+    @classmethod
+    def make(cls, image: Path, kind: str, target: Path, size_mib: int = 512) -> "LoopDisk":
+        """A fresh file system, mounted."""
+        with image.open("wb") as stream:
+            stream.truncate(size_mib * 1024 * 1024)
+        subprocess.run([f"mkfs.{kind}", "-q", str(image)], check=True, capture_output=True)
+        target.mkdir(parents=True, exist_ok=True)
+        disk = cls(image, kind, target)
+        disk.mount()
+        return disk
+
+    def mount(self) -> None:
+        """Raises DiskUnusable."""
+        options = f"loop,{_OPTIONS[self.kind]}"
+        command = ["mount", "-t", self.kind, "-o", options, str(self.image), str(self.target)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise DiskUnusable(done.stderr)
+
+    def unmount(self) -> None:
+        subprocess.run(["umount", "--lazy", str(self.target)], check=False, capture_output=True)
+
+    def taken(self) -> Path:
+        """A copy of the image as it is at this moment."""
+        self.number += 1
+        copy = self.image.with_name(f"{self.image.name.partition('.')[0]}.{self.number}")
+        copy_sparse(self.image, copy)
+        return copy
+
+    def come_back(self, image: Path) -> None:
+        """Whoever used the disk is gone: `image` takes its place. Raises DiskUnusable."""
+        self.unmount()
+        self.image.unlink()
+        self.image = image
+        self.mount()
+
+    def sync(self) -> None:
+        """Have all that was written reach the image, as the kernel does by and by."""
+        subprocess.run(["sync", "--file-system", str(self.target)], check=True)
+
+    def remove(self) -> None:
+        self.unmount()
+        self.image.unlink(missing_ok=True)
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "--sparse=always", str(source), str(target)], check=True)
+
+
+def tear(before: Path, after: Path, chance: random.Random) -> int:
+    """Give `before` some of the blocks that `after` has otherwise, by chance; how many of how many.
+
+    So the disk had begun to write back, in an order of its own, when its power went.
+    """
+    torn = 0
+    with before.open("r+b") as old:
+        for offset, block in _changed(before, after):
+            if chance.random() < 0.5:
+                os.pwrite(old.fileno(), block, offset)
+                torn += 1
+    return torn
+
+
+def _changed(before: Path, after: Path) -> Iterator[tuple[int, bytes]]:
+    with before.open("rb") as old, after.open("rb") as new:
+        size, offset = after.stat().st_size, 0
+        while offset < size:
+            was, now = (os.pread(each.fileno(), _COPY_BYTES, offset) for each in (old, new))
+            if was != now:
+                for at in range(0, len(now), BLOCK_BYTES):
+                    if was[at : at + BLOCK_BYTES] != now[at : at + BLOCK_BYTES]:
+                        yield offset + at, now[at : at + BLOCK_BYTES]
+            offset += _COPY_BYTES
+
+
+def unmount_below(folder: Path) -> None:
+    """What a process that was killed has left mounted there; the innermost first."""
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for target in reversed([each for each in mounted if Path(each).is_relative_to(folder)]):
+        subprocess.run(["umount", "--lazy", target], check=False, capture_output=True)
+
+
+def remove_all(disks: list[LoopDisk], folder: Path) -> None:
+    """Unmount, innermost first, and remove what lies in `folder`."""
+    for disk in reversed(disks):
+        disk.remove()
+    shutil.rmtree(folder, ignore_errors=True)
