@@ -25,7 +25,7 @@ from monitoring.log import get_log
 from replication.inventory_fetch import InventoryAway
 from replication.staged_source import StagedPutSource
 from replication.writer import CopyWriter, PackageToStore, ProvenCopy
-from storage.catalogue import copies, packages, transfers
+from storage.catalogue import answers, copies, packages, transfers
 from storage.catalogue.errors import PackageExists
 from storage.catalogue.model import (
     AnswerKind,
@@ -125,9 +125,7 @@ class Keeping:
             if same is not None and same.transfer_id != transfer.id:
                 if same.state is PackageState.STORED:
                     crash_point("duplicate.found")
-                    await self._catalogue.do(
-                        packages.finish_duplicate, transfer.claim, same.id, self._now()
-                    )
+                    await self._finish_duplicate(transfer, package, same, facts_of)
                     crash_point("duplicate.told")
                     log.info("intake.package.known", transfer=transfer.id, package=same.id)
                     return None
@@ -146,6 +144,29 @@ class Keeping:
                 continue
             await self._store(transfer, built, begun, facts_of(transfer, package.facts))
             return None
+
+    async def _finish_duplicate(
+        self,
+        transfer: Transfer,
+        package: Acceptable,
+        same: Package,
+        facts_of: Callable[[Transfer, Facts], TransferFacts],
+    ) -> None:
+        """The first one's receipt. One that was lost with a catalogue is made anew, by the answers
+        that the nodes signed then (docs/operations/catalogue-lost.md)."""
+        told = await self._catalogue.look(answers.is_given, same.transfer_id, AnswerKind.STORED)
+        if told:
+            at = self._now()
+            await self._catalogue.do(packages.finish_duplicate, transfer.claim, same.id, at)
+            return
+        kept = await self._catalogue.look(copies.of_package, same.id)
+        said = [CopyStatement(copy.node, copy.answer) for copy in kept]
+        facts = facts_of(transfer, package.facts)
+        body = await asyncio.to_thread(_stored_body, facts, package, same, said)
+        receipt = await self._desk.signed(AnswerKind.STORED, body)
+        await self._catalogue.do(
+            packages.finish_again, transfer.claim, same.id, receipt, self._now()
+        )
 
     async def _in_order(self, transfer: Transfer, package: Acceptable) -> Acceptable | None:
         """The package as the version that it becomes, or already is on record as.
@@ -242,7 +263,8 @@ class Keeping:
         )
         async with self._notes.noted(transfer.claim, written.done):
             await self._store_noting(to_store, begun, proven)
-        body = await asyncio.to_thread(_stored_body, facts, package, begun, proven)
+        said = [CopyStatement(copy.peer.name, copy.answer) for copy in _by_node(proven)]
+        body = await asyncio.to_thread(_stored_body, facts, package, begun, said)
         receipt = await self._desk.signed(AnswerKind.STORED, body)
         crash_point("intake.stored-signed")
         kept = [_copy(begun.id, copy) for copy in proven]
@@ -317,14 +339,13 @@ class _Written:
 
 
 def _stored_body(
-    facts: TransferFacts, package: Acceptable, begun: Package, proven: list[ProvenCopy]
+    facts: TransferFacts, package: Acceptable, begun: Package, said: list[CopyStatement]
 ) -> bytes:
     files = (
         entry
         for entry in read_file_list(package.work / FILE_LIST)
         if entry.path.startswith(RECEIVED_PREFIX)
     )
-    said = [CopyStatement(copy.peer.name, copy.answer) for copy in _by_node(proven)]
     return statements.stored(facts, package.checks, begun.object_version, files, said)
 
 

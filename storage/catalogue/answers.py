@@ -114,6 +114,12 @@ def find(connection: Connection, transfer_id: int, kind: AnswerKind) -> Answer |
     return replace(found, body=body_of(connection, found.id))
 
 
+def is_given(connection: Connection, transfer_id: int, kind: AnswerKind) -> bool:
+    """Whether this transfer was told so; reads no body."""
+    told = {"by_transfer_id": transfer_id, "by_kind": kind}
+    return connection.execute(_DIGEST, told).first() is not None
+
+
 def of_transfer(connection: Connection, transfer_id: int) -> list[Answer]:
     """Everything one transfer was told, in order; long ones without their bodies."""
     query = _JOINED.where(answers.c.transfer_id == transfer_id).order_by(answers.c.id)

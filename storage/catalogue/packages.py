@@ -148,6 +148,17 @@ def finish_duplicate(connection: Connection, claim: Claim, package_id: int, at: 
     return package
 
 
+def finish_again(
+    connection: Connection, claim: Claim, package_id: int, answer: NewAnswer, at: str
+) -> Package:
+    """As `finish_duplicate`, where the first one's receipt was lost: this transfer gets its own."""
+    package = get(connection, package_id)
+    _require_copies(connection, package)
+    transfers.move(connection, claim, Step(TransferState.STORED), at, package_id=package_id)
+    answers.give(connection, claim.transfer_id, answer, at)
+    return package
+
+
 def get(connection: Connection, package_id: int) -> Package:
     """Raises NoSuchTransfer if there is none."""
     row = connection.execute(_BY_NUMBER, {"by_id": package_id}).one_or_none()
