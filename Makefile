@@ -1,5 +1,5 @@
 # The developer's whole interface. `make run` and `make test` are all a newcomer needs.
-.PHONY: setup run test check tidy types faults fault-page bench lock clean
+.PHONY: setup run test check tidy types faults fault-page simulate bench lock clean
 .DEFAULT_GOAL := run
 
 setup:            ## Debian packages (when root), .venv from the hash-locked set, the `lantai` command
@@ -19,6 +19,9 @@ types: setup
 
 faults: setup     ## each role killed and cut from power at every crash point; goes on where it stopped
 	@.venv/bin/python tests/faults $(ARGUMENTS)
+
+simulate: setup   ## SEEDS=20000 [FIRST=1] archives under a seeded scheduler; SEED=n tells one; BUG=name finds one
+	@.venv/bin/python tests/simulation $(if $(SEED),--seed $(SEED)) $(if $(BUG),--bug $(BUG)) --seeds $(or $(SEEDS),300) --first $(or $(FIRST),1)
 
 fault-page: setup ## every test that shows a fault, and docs/fault-catalogue.md written from them
 	@.ci/fault-page
