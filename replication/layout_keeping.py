@@ -52,7 +52,7 @@ class LayoutKeeping:
         self._clients = clients
         self._key = key
         self._known = AnyOf((key.verify_key, *others))
-        self._copies = copies
+        self.copies = copies
         self._now = now
         self._held: SignedLayout | None = None
         self._returned = ReturnedNodes(catalogue, clients, now)
@@ -127,7 +127,7 @@ class LayoutKeeping:
         by = Signatory(_KEEPER, to_text(self._now()), "made from the configuration 据配置生成")
         if best is None:
             peers = [client.peer for client in self._clients.values()]
-            return await self.make(first_layout(peers, self._copies, by), "", actor)
+            return await self.make(first_layout(peers, self.copies, by), "", actor)
         return await self._keep(best, "", actor)
 
     async def _tell(self, member: Member) -> None:

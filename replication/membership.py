@@ -81,6 +81,24 @@ def proven(layout: Layout, name: str, by: Signatory) -> Layout:
     return _with(layout, msgspec.structs.replace(member, state=state, verified=True), by)
 
 
+def reconfigured(layout: Layout, copies: int, peers: Iterable[Peer]) -> Layout:
+    """The layout with N and the weights as they are configured now; no version of its own."""
+    weights = {peer.name: peer.weight for peer in peers}
+    members = tuple(
+        msgspec.structs.replace(each, weight=weights.get(each.name, each.weight))
+        for each in layout.members
+    )
+    return msgspec.structs.replace(layout, copies=copies, members=members)
+
+
+def restated(layout: Layout, by: Signatory) -> Layout:
+    """The same as another version: what is configured changed, and nobody's state.
+
+    Raises LayoutRefused.
+    """
+    return _checked(_next(layout, layout.copies, layout.members, by), frozenset())
+
+
 def takers(layout: Layout, peers: Iterable[Peer], holders: Collection[str] = ()) -> list[Peer]:
     """Whom objects are placed on, with the domains and weights of the layout.
 

@@ -35,6 +35,9 @@ from storage.catalogue.writer import CatalogueWriter
 log = get_log(__name__)
 
 _PAGE = 200
+# A look that finds nothing has read all that a node held: it rests so many times as long.
+_RESTS_AFTER_LOOK = 100.0
+_REST_S_MAX = 600.0
 # The order in which nodes are emptied: what nothing can be read from first.
 _EMPTIED = (Standing.LOST, Standing.READONLY, Standing.DRAINING)
 
@@ -79,6 +82,7 @@ class Mover:
         self._limits = limits
         self._now = now
         self._reached: dict[str, int] = {}  # node → package behind which the next page begins
+        self._emptied: dict[str, tuple[int, float]] = {}  # node → by which layout, rests until
         self.outcomes: Counter[tuple[str, str]] = Counter()  # (done or failed, leaving node)
         self.done_at_s: dict[
             str, deque[float]
@@ -121,15 +125,30 @@ class Mover:
         found: dict[str, tuple[HeldObject, str]] = {}
         for state in _EMPTIED:
             for node in sorted(layout.in_state(state)):
-                after = self._reached.get(node, 0)
-                page = await self._catalogue.look(moves.to_move, node, stay, after, _PAGE)
-                self._reached[node] = page[-1].package.id if len(page) == _PAGE else 0
+                page = await self._page(layout, node)
                 found |= {held.package.object_id: (held, node) for held in page}
         if found:
             for held in await self._catalogue.look(moves.endangered, stay, _PAGE):
                 found.setdefault(held.package.object_id, (held, _gone(held, layout)))
         known = await self._catalogue.look(moves.known, list(found))
         return [_candidate(held, node, known, layout) for held, node in found.values()]
+
+    async def _page(self, layout: Layout, node: str) -> list[HeldObject]:
+        """The next objects of a node; where a whole look found none, nothing for a while."""
+        began_s = time.monotonic()
+        version, until_s = self._emptied.get(node, (0, 0.0))
+        if version == layout.version and began_s < until_s:
+            return []
+        after = self._reached.get(node, 0)
+        page: list[HeldObject] = await self._catalogue.look(
+            moves.to_move, node, staying(layout), after, _PAGE
+        )
+        self._reached[node] = page[-1].package.id if len(page) == _PAGE else 0
+        if not page and after == 0:
+            ended_s = time.monotonic()
+            rest_s = min(_REST_S_MAX, _RESTS_AFTER_LOOK * (ended_s - began_s))
+            self._emptied[node] = layout.version, ended_s + rest_s
+        return page
 
     async def _facts(self, layout: Layout) -> MoveFacts:
         at = to_text(self._now())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from replication.layout import Layout, LayoutRefused, Standing
 from replication.layout_keeping import LayoutKeeping
-from replication.membership import Signatory, added, moved
+from replication.membership import Signatory, added, moved, reconfigured, restated
 from replication.moving import Mover
 from replication.node_client import NodeClient
 from storage.catalogue import orders, volumes
@@ -84,10 +84,16 @@ class NodeOrders:
         layout = await self._keeping.layout()
         if layout is None:
             raise LayoutRefused("there is no layout yet: the nodes must answer first 尚无布局")
+        by = Signatory(order.requested_by, at, word.reason)
+        peers = [client.peer for client in self._clients.values()]
+        asked = reconfigured(layout, self._keeping.copies, peers)
         member = layout.member(word.node)
-        if member is not None and member.state is word.state:
+        if member is None or member.state is not word.state:
+            made = await self._changed(asked, word, by)
+        elif asked != layout:
+            made = restated(asked, by)
+        else:
             return f"layout {layout.version}: {word.node} is {word.state} already 已是此状态"
-        made = await self._changed(layout, word, Signatory(order.requested_by, at, word.reason))
         actor = Actor(order.requested_by, order.requested_from)
         await self._keeping.make(made, word.node, actor)
         return f"layout {made.version}: {word.node} is {word.state}"

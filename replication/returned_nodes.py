@@ -1,7 +1,7 @@
 """A node that was given up and came back: it reads everything, then what it found intact counts.
 
-docs/operations/membership.md, "A node that comes back". Nothing counts before one whole sweep, begun
-after it came back, has ended; and then only what that sweep itself has read.
+docs/operations/membership.md, "A node that comes back". Nothing counts before one whole sweep has
+ended that began after it came back; and then only what that very sweep has read.
 """
 
 from collections.abc import Callable, Mapping

@@ -16,9 +16,9 @@ from daemon.lifecycle import Part
 from daemon.roles.openings import utc_now
 from monitoring.membership_metrics import MembershipMetrics
 from monitoring.metrics import Totals
+from replication.keeper import Keeper
 from replication.layout import Layout, Member, Standing
 from replication.layout_keeping import LayoutKeeping
-from replication.keeper import Keeper
 from replication.moves import Leaving, left_s, unheard, why_not_removable
 from replication.moving import Mover
 from replication.node_client import NodeClient
@@ -34,6 +34,7 @@ _ORDER_S_MAX = 25.0
 _ORDER_POLL_S = 0.1
 # Counting all that a leaving node holds takes long in a large archive; it rests so many times that.
 _RESTS_AFTER_COUNT = 10
+_RESTS_WHEN_OVER = 100
 _PACE_WINDOW_S = 600.0
 
 
@@ -119,7 +120,9 @@ class KeeperMembership:
                 node: await self._mover.leaving(layout, node) for node in sorted(leaving)
             }
             took_s = time.monotonic() - began_s
-            progress.due_s = began_s + max(2.0, _RESTS_AFTER_COUNT * took_s)
+            is_over = not any(leaving.waiting for leaving in progress.counted.values())
+            rests = _RESTS_WHEN_OVER if is_over else _RESTS_AFTER_COUNT
+            progress.due_s = began_s + max(2.0, rests * took_s)
         rows = await self._catalogue.look(layouts.rows)
         signed = {node: row.layout_version for node, row in rows.items()}
         metrics.layout_version.set(layout.version)

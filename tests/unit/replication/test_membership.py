@@ -10,6 +10,8 @@ from replication.membership import (
     first_layout,
     moved,
     proven,
+    reconfigured,
+    restated,
     takers,
     unproven,
 )
@@ -135,3 +137,13 @@ def test_nothing_is_asked_of_lost_joining_and_unknown_nodes() -> None:
     layout = added(moved(five(), "node-1", Standing.LOST, BY, ()), peer(6), BY)
     asked = [f"node-{number}" for number in range(1, 8)]
     assert apart(layout, asked) == {"node-1", "node-6", "node-7"}
+
+
+def test_weights_and_n_are_taken_from_the_configuration_with_a_change() -> None:
+    heavier = [peer(1, weight=4), *PEERS[1:]]
+    asked = reconfigured(five(), 2, heavier)
+    made = restated(asked, BY)
+    assert (made.version, made.copies) == (2, 2)
+    assert [each.weight for each in made.members] == [4, 1, 1, 1, 1]
+    with pytest.raises(LayoutRefused, match="6 copies need"):
+        restated(reconfigured(five(), 6, heavier), BY)
