@@ -24,7 +24,7 @@ from storage.hash_tree.leaf import PARTITIONS
 log = get_log(__name__)
 
 _SHOWN_MAX = 1000
-_CHANGES_AT_ONCE = 500
+_CHANGES_AT_ONCE = 2000
 # The catalogue's own sums are counted anew, a few with each comparison: all of them in a week.
 _RECOUNTED_PARTITIONS = 4
 

@@ -7,7 +7,7 @@ on a node the newest alone.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -50,15 +50,15 @@ _TAKE = (
 )
 _COUNT = (
     update(copies)
-    .where(
-        copies.c.package_id == bindparam("by_package_id"),
-        copies.c.node == bindparam("by_node"),
-        copies.c.counted.is_not_distinct_from(bindparam("by_counted", type_=copies.c.counted.type)),
-    )
+    .where(copies.c.package_id == bindparam("by_package_id"), copies.c.node == bindparam("by_node"))
     .values(counted=bindparam("new_counted", type_=copies.c.counted.type))
 )
-_SUM = select(tree_sums.c.objects, tree_sums.c.sum).where(
-    tree_sums.c.node == bindparam("by_node"), tree_sums.c.partition == bindparam("by_partition")
+_CHANGE_SUM = (
+    update(tree_sums)
+    .where(
+        tree_sums.c.node == bindparam("by_node"), tree_sums.c.partition == bindparam("by_partition")
+    )
+    .values(objects=bindparam("new_objects"), sum=bindparam("new_sum"))
 )
 _LEAF_COLUMNS = (packages.c.object_id, packages.c.version, packages.c.inventory_sha256)
 _COPY_COLUMNS = (copies.c.package_id, copies.c.node, copies.c.state, copies.c.counted)
@@ -74,7 +74,7 @@ class _Moved:
     added: list[bytes] = field(default_factory=list)
 
 
-def take_in(connection: Connection, limit: int = 500) -> int:
+def take_in(connection: Connection, limit: int) -> int:
     """Bring the sums up to date with up to `limit` changes; how many there were.
 
     Fewer than `limit` means that all are in. Two keepers at once do no harm.
@@ -90,16 +90,26 @@ def take_in(connection: Connection, limit: int = 500) -> int:
             row = named[change.package_id]
             place = (change.node, partition_of(row.object_id))
             moved[place].taken.append(_digest(row, change.was))
-    for row, counted in _to_count(_rows_of_objects(connection, changes)):
-        where = {"by_package_id": row.package_id, "by_node": row.node, "by_counted": row.counted}
-        if connection.execute(_COUNT, where | {"new_counted": counted}).rowcount:
-            here = moved[row.node, partition_of(row.object_id)]
-            here.taken += [] if row.counted is None else [_digest(row, row.counted)]
-            here.added += [] if counted is None else [_digest(row, counted)]
-    for node, partition in sorted(moved):
-        here = moved[node, partition]
-        known = _locked_sum(connection, node, partition)
-        _keep(connection, node, partition, known.changed(here.taken, here.added))
+    counted = []
+    for row, leaf in _to_count(_rows_of_objects(connection, changes)):
+        where = {"by_package_id": row.package_id, "by_node": row.node}
+        counted.append(where | {"new_counted": leaf})
+        here = moved[row.node, partition_of(row.object_id)]
+        here.taken += [] if row.counted is None else [_digest(row, row.counted)]
+        here.added += [] if leaf is None else [_digest(row, leaf)]
+    if counted:
+        connection.execute(_COUNT, counted)
+    for node, of_node in groupby(sorted(moved), key=lambda place: place[0]):
+        numbers = [partition for _, partition in of_node]
+        known = _locked_sums(connection, node, numbers)
+        _keep(
+            connection,
+            node,
+            {
+                number: known[number].changed(moved[node, number].taken, moved[node, number].added)
+                for number in numbers
+            },
+        )
     return len(changes)
 
 
@@ -119,14 +129,14 @@ def recount(connection: Connection, node: str, partition: int) -> bool:
     All copies there are noted as changed, so that `take_in` looks at each of them again.
     """
     here = and_(packages.c.partition == partition, copies.c.node == node)
-    known = _locked_sum(connection, node, partition)
+    known = _locked_sums(connection, node, [partition])[partition]
     query = select(*_LEAF_COLUMNS, copies.c.counted).join(
         copies, copies.c.package_id == packages.c.id
     )
     rows = connection.execute(query.where(here, copies.c.counted.is_not(None)))
     right = _NOTHING.changed([], (_digest(row, row.counted) for row in rows))
     if right != known:
-        _keep(connection, node, partition, right)
+        _keep(connection, node, {partition: right})
     again = select(copies.c.node, copies.c.package_id).join(
         packages, packages.c.id == copies.c.package_id
     )
@@ -135,7 +145,7 @@ def recount(connection: Connection, node: str, partition: int) -> bool:
 
 
 def _rows_of_objects(connection: Connection, changes: Sequence[Any]) -> list[Row[Any]]:
-    """All versions on the nodes concerned, of every object that a change is of."""
+    """All versions on the nodes concerned, of every object that a change is of; locked."""
     of_changes = select(packages.c.object_id).where(
         packages.c.id.in_({change.package_id for change in changes})
     )
@@ -147,6 +157,7 @@ def _rows_of_objects(connection: Connection, changes: Sequence[Any]) -> list[Row
             copies.c.node.in_({change.node for change in changes}),
         )
         .order_by(packages.c.object_id, copies.c.node, packages.c.version)
+        .with_for_update(of=copies)
     )
     return list(connection.execute(query))
 
@@ -176,22 +187,30 @@ def _digest(row: Any, state: LeafState) -> bytes:
     return leaf_digest(Leaf(row.object_id, row.version, row.inventory_sha256, state))
 
 
-def _locked_sum(connection: Connection, node: str, partition: int) -> SetSum:
-    where = {"by_node": node, "by_partition": partition}
-    row = connection.execute(_SUM.with_for_update(), where).one_or_none()
-    if row is not None:
-        return SetSum(row.objects, row.sum)
-    connection.execute(
-        insert(tree_sums).values(
-            node=node, partition=partition, objects=_NOTHING.objects, sum=_NOTHING.value
-        )
+def _locked_sums(connection: Connection, node: str, numbers: Sequence[int]) -> dict[int, SetSum]:
+    """These sums, made where there are none; another keeper waits for this transaction."""
+    query = select(tree_sums.c.partition, tree_sums.c.objects, tree_sums.c.sum).where(
+        tree_sums.c.node == node, tree_sums.c.partition.in_(numbers)
     )
-    return _NOTHING
+    rows = connection.execute(query.order_by(tree_sums.c.partition).with_for_update())
+    known = {row.partition: SetSum(row.objects, row.sum) for row in rows}
+    empty = {"node": node, "objects": _NOTHING.objects, "sum": _NOTHING.value}
+    new = [empty | {"partition": number} for number in numbers if number not in known]
+    if new:
+        connection.execute(insert(tree_sums), new)
+    return {number: known.get(number, _NOTHING) for number in numbers}
 
 
-def _keep(connection: Connection, node: str, partition: int, kept: SetSum) -> None:
+def _keep(connection: Connection, node: str, sums: Mapping[int, SetSum]) -> None:
     connection.execute(
-        update(tree_sums)
-        .where(tree_sums.c.node == node, tree_sums.c.partition == partition)
-        .values(objects=kept.objects, sum=kept.value)
+        _CHANGE_SUM,
+        [
+            {
+                "by_node": node,
+                "by_partition": number,
+                "new_objects": each.objects,
+                "new_sum": each.value,
+            }
+            for number, each in sums.items()
+        ],
     )
