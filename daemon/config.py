@@ -186,6 +186,7 @@ class Ingest(Section, frozen=True):
     workers: Count = 2
     backlog_packages_in_flight: Count = 2  # sources of priority "backlog" have places
     backlog_workers: Count = 1  # and processes of their own
+    claim_s: Duration = 60  # so long after it has gone another intake takes its packages over
     scan_s: Duration = 10  # a full rescan at least so often; events only make it sooner
     staging_reserve_bytes: ByteCount = 1 << 30  # a package that would need it waits
     # Longer than half an hour and so much for each TiB, and the package's reader is taken to hang.

@@ -14,9 +14,6 @@ from storage.catalogue.model import Lease, Tenure
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
 
-# After so long another intake serves the source, when this one is gone.
-DESK_S = 60.0
-
 # Whether this intake serves the folders of the source now.
 Serves = Callable[[str], Awaitable[bool]]
 
@@ -30,7 +27,10 @@ class Desks:
         holder: str,
         now: Callable[[], datetime],
         clock: Callable[[], float],
+        lease_s: float,
     ) -> None:
+        """`lease_s`: so long after this intake has gone another one serves its sources."""
+        self._lease_s = lease_s
         self._catalogue = catalogue
         self._holder = holder
         self._now = now
@@ -41,11 +41,11 @@ class Desks:
         """Take or keep the lease. Raises CatalogueUnavailable."""
         lease, renewed_s = self._held.pop(source, (None, 0.0))
         asked_s = self._clock()
-        if lease is not None and asked_s - renewed_s < DESK_S / 3:
+        if lease is not None and asked_s - renewed_s < self._lease_s / 3:
             self._held[source] = (lease, renewed_s)
             return True
         now = self._now()
-        tenure = Tenure(self._holder, to_text(now + timedelta(seconds=DESK_S)))
+        tenure = Tenure(self._holder, to_text(now + timedelta(seconds=self._lease_s)))
         if lease is not None:
             lease = await self._catalogue.do(leases.renew, lease, tenure.expires_at)
         if lease is None:

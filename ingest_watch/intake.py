@@ -7,6 +7,7 @@ this module claims, keeps claims alive, and takes over what a crash left behind.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ingest_watch.arrivals import Arrivals, LookOutcome, Ready
@@ -24,10 +25,14 @@ from storage.errors import LantaiError
 
 log = get_log(__name__)
 
-# How long a claim holds without being renewed; after that another intake may take over.
-TENURE_S = 60.0
-# Of a batch that is staged on another host no part was taken for so long: that host is gone.
-BATCH_GONE_AFTER_S = 300.0
+
+@dataclass(frozen=True, slots=True)
+class ClaimTerms:
+    """Who claims, and for how long others believe that it is at work."""
+
+    holder: str
+    claim_s: float = 60.0  # unless renewed; after that another intake may take over
+    batch_gone_after_s: float = 300.0  # since a part was taken of a batch staged elsewhere
 
 
 class Intake:
@@ -38,11 +43,9 @@ class Intake:
         catalogue: CatalogueWriter,
         arrivals: Mapping[Priority, Sequence[Arrivals]],
         lead: TransferLead,
-        holder: str,
+        terms: ClaimTerms,
         now: Callable[[], datetime],
         changed: Callable[[], None],
-        *,
-        batch_gone_after_s: float = BATCH_GONE_AFTER_S,
     ) -> None:
         """`arrivals`: the sources of each lane. `changed`: called when a transfer has an answer."""
         self._catalogue = catalogue
@@ -57,8 +60,8 @@ class Intake:
         }
         self._lead = lead
         self._places = lead.places
-        self._turns = BatchTurns(lead.has_staged, time.monotonic, batch_gone_after_s)
-        self._holder = holder
+        self._turns = BatchTurns(lead.has_staged, time.monotonic, terms.batch_gone_after_s)
+        self._terms = terms
         self._now = now
         self._changed = changed
         # Set when `resume` should be called at once, because a batch has gone on.
@@ -134,7 +137,7 @@ class Intake:
     def _is_ours(self, transfer: Transfer) -> bool:
         """Whether this very process holds it, perhaps by a claim it does not yet know it got."""
         expires_at = transfer.claim_expires_at or ""
-        return transfer.claim_holder == self._holder and expires_at >= to_text(self._now())
+        return transfer.claim_holder == self._terms.holder and expires_at >= to_text(self._now())
 
     async def work(self, priority: Priority = Priority.DAILY) -> None:
         """Lead one package of this lane after the other, for ever. Run it once for each place."""
@@ -224,14 +227,15 @@ class Intake:
 
     async def _keep(self, claim: Claim) -> None:
         while True:
-            await asyncio.sleep(TENURE_S / 3)
+            await asyncio.sleep(self._terms.claim_s / 3)
             try:
                 await self._catalogue.do(transfers.renew, claim, self._tenure().expires_at)
             except (ClaimLost, CatalogueUnavailable) as error:
                 log.warning("intake.claim.not-kept", transfer=claim.transfer_id, reason=str(error))
 
     def _tenure(self) -> Tenure:
-        return Tenure(self._holder, to_text(self._now() + timedelta(seconds=TENURE_S)))
+        expires_at = self._now() + timedelta(seconds=self._terms.claim_s)
+        return Tenure(self._terms.holder, to_text(expires_at))
 
 
 def _cause(failure: Exception) -> Exception:

@@ -1,8 +1,7 @@
-"""Staged copies that nobody will need again, removed when an intake starts, or
-another one has finished what was begun here.
+"""Staged copies that nobody will need again: removed when an intake starts, and while it runs.
 
 DESIGN.md promise 1: a staged copy is kept until its stored receipt may go. What a crash left of any
-other transfer would fill the staging disk in the end. Runs before anything is staged.
+other transfer, or what another intake has finished, would fill the staging disk in the end.
 """
 
 import asyncio

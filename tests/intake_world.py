@@ -19,7 +19,7 @@ from ingest_watch.arrivals import Arrivals
 from ingest_watch.decisions import Decisions
 from ingest_watch.delivery import Delivery, SourceFolders
 from ingest_watch.drop_folder import DropFolder
-from ingest_watch.intake import Intake
+from ingest_watch.intake import ClaimTerms, Intake
 from ingest_watch.keeping import Keeping
 from ingest_watch.lanes import Priority
 from ingest_watch.later_version import LaterVersions
@@ -236,10 +236,9 @@ class IntakeWorld:
                 self.catalogue,
                 {Priority.DAILY: [arrivals[SOURCE]], Priority.BACKLOG: [arrivals[BACKLOG]]},
                 TransferLead(tools),
-                HOLDER,
+                ClaimTerms(HOLDER, batch_gone_after_s=0),
                 lambda: datetime.now(UTC),
                 lambda: None,
-                batch_gone_after_s=0,
             ),
             Delivery(self.catalogue, folders, self.staging, now, _alone),
             Decisions("馆", self.catalogue, desk, now),

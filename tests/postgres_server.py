@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -152,9 +153,10 @@ class PostgresServer:
 
 def _wait_for(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + _START_S
+    pause = threading.Event()
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(0.02)
+        pause.wait(0.02)
 
 
 def _is_alive(process_id: int) -> bool:

@@ -48,6 +48,7 @@ class DemoSettings:
     spares: tuple[str, ...] = ()  # nodes with keys and ports that nobody knows of yet
     min_part_hours: float = 24.0
     catalogue_url: str = ""  # left out: SQLite in the demo's folder
+    claim_s: float = 60
     keeper_lease_s: float = 30
 
 
@@ -243,6 +244,7 @@ notary_socket = "{layout.run_folder / "notary-sign.sock"}"
 packages_in_flight = {settings.packages_in_flight}
 workers = {settings.workers}
 scan_s = {settings.scan_s}
+claim_s = {settings.claim_s}
 {"".join(_source_text(layout, sender) for sender in settings.senders)}
 [notary]
 socket = "{layout.run_folder / "notary-sign.sock"}"

@@ -25,7 +25,7 @@ from ingest_watch.decisions import Decisions
 from ingest_watch.delivery import Delivery, SourceFolders
 from ingest_watch.desks import Desks
 from ingest_watch.drop_folder import DropFolder
-from ingest_watch.intake import Intake
+from ingest_watch.intake import ClaimTerms, Intake
 from ingest_watch.keeping import Keeping
 from ingest_watch.lanes import Priority
 from ingest_watch.later_version import LaterVersions
@@ -95,7 +95,8 @@ def build(config: Config) -> Role:
             places=places,
         )
         guard = CatalogueGuard(catalogue, clients, CatalogueMetrics(registry))
-        desks = Desks(catalogue, holder_name(settings.name), utc_now, time.monotonic)
+        holder = holder_name(settings.name)
+        desks = Desks(catalogue, holder, utc_now, time.monotonic, settings.claim_s)
         opening.stack.push_async_callback(desks.release)
         work = RunningIngest(settings, catalogue, tools, readers, metrics, desks).work()
         work = Work((*work.parts, Part("membership", partial(_heed, watch))), work.verbs)
@@ -139,7 +140,8 @@ class RunningIngest:
             for priority in Priority
         }
         self._intake = Intake(
-            catalogue, arrivals, TransferLead(tools), holder_name(settings.name), utc_now,
+            catalogue, arrivals, TransferLead(tools),
+            ClaimTerms(holder_name(settings.name), settings.claim_s), utc_now,
             self._answered.set,
         )  # fmt: skip
         self._decisions = Decisions(tools.archive, catalogue, tools.desk, _now)

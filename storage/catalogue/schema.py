@@ -78,7 +78,7 @@ transfers = Table(
     column(
         "claim_holder",
         Text,
-        "`role@host` at work on it; NULL when nobody is. Must be set in every working state, but "
+        "`instance@host` at work on it; NULL when nobody is. Must be set in every working state, but "
         "for one that a person has just released or retried: the next intake takes that over.",
         null=True,
     ),
@@ -326,8 +326,8 @@ orders = Table(
 leases = Table(
     "leases",
     metadata,
-    Column("scope", Exact, primary_key=True, doc="What it is about: `keeper`."),
-    column("holder", Text, "`role@host` that may act; may have expired."),
+    Column("scope", Exact, primary_key=True, doc="What it is about: `keeper`, `desk/<source>`."),
+    column("holder", Text, "`instance@host` that may act; may have expired."),
     column("epoch", BigInteger, "Raised whenever the holder changes or lapsed; nodes keep it."),
     column("expires_at", Moment, "After this moment anybody may take it."),
     info={"kind": "site"},
