@@ -43,6 +43,7 @@ from storage.errors import Refusal
 from storage.model import SignedAnswer
 from storage.signing import VerifyKey
 from storage.volume.identity import read_identity
+from storage.volume.refusals import VolumeInUse
 
 _GREETING_S = 10.0
 _ROLE = "keeper"
@@ -52,12 +53,6 @@ class CatalogueNotEmpty(Refusal):
     """Rebuilding into a catalogue that somebody works with would mix two."""
 
     code = "catalogue-not-empty"
-
-
-class VolumeBusy(Refusal):
-    """A node that runs is asked over the wire; its disk is read by nobody else."""
-
-    code = "volume-in-use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,5 +201,5 @@ def _mounted(root: Path, keys: dict[str, VerifyKey], stack: AsyncExitStack) -> M
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise VolumeBusy(f"a node runs on {root}: leave out --root, it is asked") from error
+        raise VolumeInUse(f"a node runs on {root}: leave out --root, it is asked") from error
     return MountedVolume(name, root)

@@ -192,7 +192,6 @@ FAULTS = (
         "catalogue destroyed",
         "pages of its file turned over; the file deleted",
         "noticed; rebuilt from the nodes, every index row equal",
-        lacking=NOT_YET,
     ),
     Fault(
         "F28",
@@ -367,7 +366,6 @@ FAULTS = (
         "catalogue rolled back to yesterday",
         "yesterday's file put in its place",
         "noticed by the nodes' epochs; refused for writing until reconciled",
-        lacking=NOT_YET,
     ),
     Fault(
         "F55",
