@@ -4,7 +4,6 @@ docs/wire/put.md; docs/formats/volume.md, steps 1 to 3. What a version must be i
 affair. Nothing here is durable or visible: that begins when the operation joins a group.
 """
 
-import errno
 import os
 import threading
 import time
@@ -26,6 +25,7 @@ from storage.volume.order import StoreOrder, VersionStream, encode_order
 from storage.volume.publish import FOLDER_MODE
 from storage.volume.receiving import PreviousVersion, StagedOperation, VersionReceiver, write_new
 from storage.volume.refusals import (
+    SHORT_OF,
     ContentRefused,
     OperationClosed,
     VolumeBusy,
@@ -35,8 +35,6 @@ from storage.volume.refusals import (
 )
 
 _COPY_BYTES = 1024 * 1024
-# Open files, memory: nothing is wrong with the disk.
-_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class Incoming:
@@ -166,6 +164,8 @@ class Incoming:
                 raise ContentRefused(f"{self.written} of {self.total_bytes} bytes have come")
 
     def _lay_out(self) -> None:
+        # Where an earlier attempt ended for want of descriptors, none was left to clear it away.
+        self.staged.discard()
         self.staged.folder.mkdir(mode=FOLDER_MODE)
         crash_point("volume.staging-made")
         write_new(self.staged.order, encode_order(self.order))
@@ -239,7 +239,7 @@ def _as_refusal(error: Exception) -> VolumeRefusal:
         return ContentRefused(f"file list: {error}")
     if not isinstance(error, OSError):
         return WriteLost(f"the disk refused a write: {error}")
-    if error.errno in _SHORT:
+    if error.errno in SHORT_OF:
         return VolumeBusy(f"this process has no more of something: {error}")
     return refusal_of(error, "the disk refused a write")
 

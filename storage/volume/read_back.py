@@ -25,6 +25,7 @@ from storage.ocfl.inventory import (
 )
 from storage.volume.order import StoreOrder
 from storage.volume.receiving import StagedOperation
+from storage.volume.refusals import SHORT_OF
 from storage.volume.windowed_reading import WINDOW_FILES, WindowedReader
 
 
@@ -93,7 +94,8 @@ def _read_back(copy: CopyToRead, reader: WindowedReader) -> Flaw | None:
     except StillCachedError as error:
         return Flaw(f"somebody else reads it at this moment: {error}", medium_suspect=False)
     except (OSError, FileListInvalid) as error:
-        return Flaw(f"cannot be read back: {error}", medium_suspect=True)
+        medium_suspect = getattr(error, "errno", None) not in SHORT_OF
+        return Flaw(f"cannot be read back: {error}", medium_suspect=medium_suspect)
     return None if what is None else Flaw(what, medium_suspect=True)
 
 

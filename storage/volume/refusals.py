@@ -72,6 +72,10 @@ class VolumeFull(VolumeRefusal):
     retry = True
 
 
+# Errors that say nothing of a disk: this process, or its host, has no more of something.
+SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
 class VolumeBusy(VolumeRefusal):
     """Too many operations are open, or another one is writing this object."""
 
