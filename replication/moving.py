@@ -107,7 +107,7 @@ class Mover:
         waiting = await self._catalogue.look(moves.waiting, node, staying(layout))
         rows = await self._catalogue.look(layouts.rows)
         signed = {name: row.layout_version for name, row in rows.items()}
-        last = max((row.acked_at for row in rows.values()), default="")
+        last = max((row.transfers_before for row in rows.values()), default=0)
         writing = await self._catalogue.look(moves.begun_before, last)
         return Leaving(node, waiting, writing, unheard(layout, signed))
 
@@ -131,7 +131,11 @@ class Mover:
             for held in await self._catalogue.look(moves.endangered, stay, _PAGE):
                 found.setdefault(held.package.object_id, (held, _gone(held, layout)))
         known = await self._catalogue.look(moves.known, list(found))
-        return [_candidate(held, node, known, layout) for held, node in found.values()]
+        # No rest is that long: a later moment comes from a clock that was set back since.
+        rest_max = timedelta(hours=max(1.0, self._limits.min_part_hours))
+        until = to_text(self._now() + rest_max)
+        believed = {name: row for name, row in known.items() if row.not_before <= until}
+        return [_candidate(held, node, believed, layout) for held, node in found.values()]
 
     async def _page(self, layout: Layout, node: str) -> list[HeldObject]:
         """The next objects of a node; where a whole look found none, nothing for a while."""

@@ -6,11 +6,11 @@ once and never changed, so of two keepers that make the same one only the first 
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from storage.catalogue import events
 from storage.catalogue.model import Actor, NewEvent
-from storage.catalogue.schema import layouts, members
+from storage.catalogue.schema import layouts, members, transfers
 from storage.catalogue.statements import insert_new
 
 LAYOUT_MADE = "layout.made"
@@ -34,6 +34,7 @@ class MemberRow:
     layout_version: int
     node_uuid: str
     acked_at: str
+    transfers_before: int
     sweep_cycle: int | None
 
 
@@ -67,7 +68,14 @@ def rows(connection: Connection) -> dict[str, MemberRow]:
 
 def acknowledge(connection: Connection, node: str, version: int, node_uuid: str, at: str) -> None:
     """Note that a node has this version on its disk, by its own signature."""
-    _set(connection, node, layout_version=version, node_uuid=node_uuid, acked_at=at)
+    _set(
+        connection,
+        node,
+        layout_version=version,
+        node_uuid=node_uuid,
+        acked_at=at,
+        transfers_before=connection.scalar(select(func.max(transfers.c.id))) or 0,
+    )
 
 
 def came_back(connection: Connection, node: str, sweep_cycle: int | None) -> None:
@@ -76,7 +84,7 @@ def came_back(connection: Connection, node: str, sweep_cycle: int | None) -> Non
 
 
 def _set(connection: Connection, node: str, **values: object) -> None:
-    blank = MemberRow(node, 0, "", "", None)
+    blank = MemberRow(node, 0, "", "", 0, None)
     known = {name: getattr(blank, name) for name in MemberRow.__slots__}
     if insert_new(connection, members, MemberRow, known | values) is None:
         connection.execute(update(members).where(members.c.node == node).values(values))

@@ -52,6 +52,11 @@ def membership_tables(metadata: MetaData) -> tuple[Table, Table, Table]:
         ),
         column("acked_at", Moment, "When the keeper had its signature; empty before the first."),
         column(
+            "transfers_before",
+            BigInteger,
+            "The highest transfer number when it signed: a later one heeds that layout there.",
+        ),
+        column(
             "sweep_cycle",
             BigInteger,
             "Its sweep's number when it came back: only a later one verifies it. NULL: it did not "

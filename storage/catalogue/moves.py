@@ -116,13 +116,13 @@ def is_waiting(connection: Connection, leaving: str, staying: Staying) -> bool:
     return bool(to_move(connection, leaving, staying, 0, 1))
 
 
-def begun_before(connection: Connection, at: str) -> int:
-    """Transfers that were being written when a layout was heard of, and are not decided yet."""
+def begun_before(connection: Connection, number: int) -> int:
+    """Transfers up to this number that are being written, and may be by an older layout."""
     query = select(func.count()).select_from(transfers)
     query = query.where(
         transfers.c.closed_at.is_(None),
         transfers.c.state == TransferState.WRITING,
-        transfers.c.created_at <= at,
+        transfers.c.id <= number,
     )
     return connection.scalar(query) or 0
 

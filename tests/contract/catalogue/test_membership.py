@@ -39,7 +39,7 @@ def test_what_a_node_signed_for_and_whether_it_came_back_is_kept_apart(story: St
     layouts.came_back(story.connection, "node-1", 7)
     layouts.acknowledge(story.connection, "node-1", 3, "uuid", moment(1))
     (row,) = layouts.rows(story.connection).values()
-    assert row == layouts.MemberRow("node-1", 3, "uuid", moment(1), 7)
+    assert row == layouts.MemberRow("node-1", 3, "uuid", moment(1), 0, 7)
     layouts.came_back(story.connection, "node-1", None)
     assert layouts.rows(story.connection)["node-1"].sweep_cycle is None
 
@@ -112,6 +112,10 @@ def test_what_a_node_that_came_back_kept_counts_again_and_nothing_else(story: St
 
 
 def test_packages_that_are_being_written_since_before_are_counted(story: Story) -> None:
+    layouts.acknowledge(story.connection, "node-1", 1, "uuid", moment(1))
     transfer, _ = story.writing()
-    assert moves.begun_before(story.connection, transfer.created_at) == 1
-    assert moves.begun_before(story.connection, moment(0)) == 0
+    layouts.acknowledge(story.connection, "node-2", 1, "uuid", moment(2))
+    rows = layouts.rows(story.connection)
+    assert rows["node-2"].transfers_before == transfer.id
+    assert moves.begun_before(story.connection, rows["node-1"].transfers_before) == 0
+    assert moves.begun_before(story.connection, rows["node-2"].transfers_before) == 1

@@ -38,6 +38,7 @@ def _create_membership() -> None:
         sa.Column("layout_version", sa.BigInteger(), nullable=False),
         sa.Column("node_uuid", sa.String(length=36), nullable=False),
         sa.Column("acked_at", MOMENT, nullable=False),
+        sa.Column("transfers_before", sa.BigInteger(), nullable=False),
         sa.Column("sweep_cycle", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("node", name=op.f("pk_members")),
     )
