@@ -62,11 +62,15 @@ class Teller:
         self._catalogue = catalogue
         self._clients = clients
         self._now = now
+        self._upto = Horizon(0, 0)
+        self._noted: dict[str, Position] = {}
         self._sliced: dict[str, tuple[Position, Sliced]] = {}  # where each node is in long answers
 
     async def round(self) -> Told:
         """Bring every node that answers as far as the ledger is now, or a good piece nearer."""
-        upto = await self._catalogue.do(chronicle.horizon)
+        if await self._catalogue.look(chronicle.ends) != self._upto:
+            self._upto = await self._catalogue.do(chronicle.horizon)
+        upto = self._upto
         found = await asyncio.gather(*(self._tell(node, upto) for node in self._clients))
         standings = {
             node: standing
@@ -85,12 +89,17 @@ class Teller:
             standing, reached = await stands(self._catalogue, client)
             if standing is Standing.LEVEL:
                 reached = await self._tell_from(client, reached, upto)
-                at = to_text(self._now())
-                await self._catalogue.do(chronicle.note_told, node, reached, at)
+                await self._note(node, reached)
         except WireRefusal as refusal:
             log.warning("keeper.telling.refused", node=node, reason=str(refusal))
             return None
         return standing
+
+    async def _note(self, node: str, reached: Position) -> None:
+        if self._noted.get(node) != reached:
+            at = to_text(self._now())
+            await self._catalogue.do(chronicle.note_told, node, reached, at)
+            self._noted[node] = reached
 
     async def _tell_from(self, client: NodeClient, reached: Position, upto: Horizon) -> Position:
         begun, sliced = self._sliced.pop(client.peer.name, (None, Sliced()))

@@ -68,6 +68,12 @@ class Sliced:
     told_bytes: int = 0
 
 
+def ends(connection: Connection) -> Horizon:
+    """The last event and answer that can be seen; on PostgreSQL earlier ones may still come."""
+    last_event = connection.scalar(select(func.max(events.c.sequence)))
+    return Horizon(last_event or 0, connection.scalar(select(func.max(answers.c.id))) or 0)
+
+
 def horizon(connection: Connection) -> Horizon:
     """Up to where the ledger is closed. Needs a writing transaction.
 
@@ -76,7 +82,7 @@ def horizon(connection: Connection) -> Horizon:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE events, answers IN SHARE MODE"))
-    return _ends(connection)
+    return ends(connection)
 
 
 def next_page(
@@ -100,9 +106,9 @@ def next_page(
 
 def standing(connection: Connection, said: Position, epoch: int) -> Standing:
     """Judge a node that was told up to `said`, and has heard a keeper of this `epoch`."""
-    ends = _ends(connection)
+    last = ends(connection)
     keeper = connection.scalar(select(leases.c.epoch).where(leases.c.scope == "keeper"))
-    if said.event_sequence > ends.event_sequence or said.answer_id > ends.answer_id:
+    if said.event_sequence > last.event_sequence or said.answer_id > last.answer_id:
         return Standing.BEHIND
     if chain_at(connection, said.event_sequence) != said.chain:
         return Standing.FORKED
@@ -145,7 +151,7 @@ def untold(connection: Connection, nodes: Sequence[str]) -> int:
     reached = {row.node: row.event_sequence for row in connection.execute(query)}
     by_most = sorted((reached.get(node, 0) for node in nodes), reverse=True)
     majority = by_most[len(nodes) // 2] if by_most else 0
-    return max(0, _ends(connection).event_sequence - majority)
+    return max(0, ends(connection).event_sequence - majority)
 
 
 def raise_epoch(connection: Connection, epoch: int, at: str) -> None:
@@ -295,8 +301,3 @@ def _images(connection: Connection, table: Table, numbers: Iterable[int | None])
 
 def _rows(connection: Connection, query: Select[Any]) -> list[RowMapping]:
     return list(connection.execute(query).mappings())
-
-
-def _ends(connection: Connection) -> Horizon:
-    last_event = connection.scalar(select(func.max(events.c.sequence)))
-    return Horizon(last_event or 0, connection.scalar(select(func.max(answers.c.id))) or 0)
