@@ -20,7 +20,8 @@ from replication.layout import (
     read_layout,
     sign_layout,
 )
-from replication.membership import Signatory, first_layout, proven
+from replication.layout_watch import newest_layout
+from replication.membership import Signatory, first_layout, proven, restated
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.returned_nodes import ReturnedNodes
@@ -64,7 +65,11 @@ class LayoutKeeping:
         if kept is None:
             return None
         if self._held is None or self._held.layout.version != kept.version:
-            self._held = read_layout(kept.payload, kept.signature, self._known)
+            try:
+                self._held = read_layout(kept.payload, kept.signature, self._known)
+            except LayoutRefused:  # by a key that is not known any more: `round` signs it anew
+                self._held = None
+                return await newest_layout(self._catalogue)
         return self._held.layout
 
     async def make(self, layout: Layout, node: str, actor: Actor) -> Layout:
@@ -92,6 +97,11 @@ class LayoutKeeping:
         layout = await self.layout() or await self._first(actor)
         if layout is None:
             return "Waiting for the nodes, to make the first layout"
+        if self._held is None:
+            by = Signatory(
+                _KEEPER, to_text(self._now()), "signed with the keeper's new key 换钥重签"
+            )
+            layout = await self.make(restated(layout, by), "", actor)
         for member in layout.members:
             if member.state is Standing.LOST:
                 await self._give_up(member.name)

@@ -17,6 +17,7 @@ from daemon.roles.keeper_membership import KeeperMembership, MembershipTools
 from daemon.roles.openings import utc_now
 from monitoring.membership_metrics import MembershipMetrics
 from replication.keeper import Keeper
+from replication.layout import read_layout
 from replication.layout_keeping import LayoutKeeping
 from replication.moving import MoveLimits, Mover
 from replication.node_client import NodeClient
@@ -52,34 +53,39 @@ class Site:
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
+async def writer(tmp_path: Path) -> AsyncIterator[CatalogueWriter]:
+    url = f"sqlite:///{tmp_path}/catalogue.sqlite"
+    await asyncio.to_thread(upgrade, url)
+    catalogue = Catalogue.open(url)
+    async with CatalogueWriter(catalogue) as open_writer:
+        yield open_writer
+    catalogue.close()
+
+
+@pytest.fixture
+async def site(tmp_path: Path, writer: CatalogueWriter) -> AsyncIterator[Site]:
     config_file = tmp_path / "lantai.toml"
     config_file.write_text(
         f'[site]\nname = "馆"\nrun_folder = "{tmp_path}"\nkeys_folder = "{tmp_path}"\n[keeper]\n',
         "utf-8",
     )
-    url = f"sqlite:///{tmp_path}/catalogue.sqlite"
-    await asyncio.to_thread(upgrade, url)
-    catalogue = Catalogue.open(url)
     registry, key = CollectorRegistry(), SigningKey.generate()
     clients: dict[str, NodeClient] = {}
-    async with CatalogueWriter(catalogue) as writer:
-        repair = Repair(writer, clients, key, RepairLimits(), utc_now)
-        keeper = Keeper(writer, clients, repair, "keeper@test", 30, utc_now)
-        assert await keeper.hold_lease()
-        keeping = LayoutKeeping(writer, clients, key, 3, utc_now)
-        mover = Mover(writer, clients, repair.orders, MoveLimits(), utc_now)
-        tools = MembershipTools(writer, clients, keeper, keeping, repair, mover)
-        settings = KeeperSettings(cycle_s=0.1)
-        membership = KeeperMembership(settings, tools, MembershipMetrics(registry))
-        await keeping.make(five(), "", KEEPER)
-        running = [asyncio.create_task(part.run()) for part in membership.parts()]
-        async with ControlServer(tmp_path / "keeper.sock", membership.verbs()):
-            yield Site(config_file, writer, registry)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-    catalogue.close()
+    repair = Repair(writer, clients, key, RepairLimits(), utc_now)
+    keeper = Keeper(writer, clients, repair, "keeper@test", 30, utc_now)
+    assert await keeper.hold_lease()
+    keeping = LayoutKeeping(writer, clients, key, 3, utc_now)
+    mover = Mover(writer, clients, repair.orders, MoveLimits(), utc_now)
+    tools = MembershipTools(writer, clients, keeper, keeping, repair, mover)
+    settings = KeeperSettings(cycle_s=0.1)
+    membership = KeeperMembership(settings, tools, MembershipMetrics(registry))
+    await keeping.make(five(), "", KEEPER)
+    running = [asyncio.create_task(part.run()) for part in membership.parts()]
+    async with ControlServer(tmp_path / "keeper.sock", membership.verbs()):
+        yield Site(config_file, writer, registry)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def test_a_drain_is_a_new_signed_layout_with_who_and_why(site: Site) -> None:
@@ -132,6 +138,17 @@ async def test_lost_wants_the_uuid_of_the_nodes_volume(
     assert await site.lantai("lost", "node-5", "--reason", "fire") == 2
     assert await site.lantai("lost", "node-5", "--uuid", "uuid-5", "--reason", "fire") == 0
     assert (await site.layout())["members"][4]["state"] == "lost"
+
+
+async def test_a_layout_by_a_key_that_is_not_known_any_more_is_signed_anew(
+    writer: CatalogueWriter,
+) -> None:
+    old, new = SigningKey.generate(), SigningKey.generate()
+    await LayoutKeeping(writer, {}, old, 3, utc_now).make(five(), "", KEEPER)
+    await LayoutKeeping(writer, {}, new, 3, utc_now).round("keeper@test")
+    kept = await writer.look(layouts.newest)
+    assert kept is not None
+    assert read_layout(kept.payload, kept.signature, new.verify_key).layout.version == 2
 
 
 async def test_an_order_given_twice_is_done_once(site: Site) -> None:
