@@ -66,6 +66,10 @@ def is_unavailable(error: BaseException | None) -> bool:
 
 
 def _prepare(connection: Any) -> None:
+    # Only whoever uses PostgreSQL pays for loading psycopg: here it is loaded already.
+    from storage.catalogue.postgres_text import TextWithoutNul
+
+    connection.adapters.register_dumper(str, TextWithoutNul)
     with connection.cursor() as cursor:
         for statement in _SESSION:
             cursor.execute(statement)

@@ -323,3 +323,12 @@ def test_each_act_of_a_transfers_life_is_on_record(story: Story) -> None:
     claim = story.accepted().claim
     acts = [event.act for event in events.page(story.connection, transfer_id=claim.transfer_id)]
     assert acts == ["transfer.claimed", "transfer.accepted"]
+
+
+def test_what_a_sender_writes_is_no_obstacle_even_with_a_nul_in_it(story: Story) -> None:
+    """PostgreSQL's text cannot have one; nobody's package may stop an intake by that."""
+    noted = transfers.note_waiting(story.connection, arrival(), "not whole: a\0b", moment(1))
+    again = transfers.get(story.connection, noted.id)
+    assert again == noted
+    assert again.message.startswith("not whole: a")
+    assert again.message.endswith("b")
