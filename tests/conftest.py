@@ -84,6 +84,16 @@ NEEDS: dict[str, Callable[[], str | None]] = {
 }
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked `longer` to `make fault-page`."""
+    if os.environ.get("LANTAI_LONGER") == "1":
+        return
+    longer = [item for item in items if item.get_closest_marker("longer")]
+    if longer:
+        config.hook.pytest_deselected(items=longer)
+        items[:] = [item for item in items if item not in longer]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that needs what is not here; in CI, fail it."""
     for marker, lack in NEEDS.items():

@@ -20,9 +20,6 @@ class Fault:
     lacking: str = ""
 
 
-# While a row has no test; taken off when it has one.
-NOT_YET = "no test shows it yet"
-
 FAULTS = (
     Fault(
         "F1",
@@ -65,21 +62,18 @@ FAULTS = (
         "power cut at all three nodes at once",
         "nodes stopped, three loop images copied at one instant, mounted and started again",
         "every receipt is backed by N whole copies",
-        lacking=NOT_YET,
     ),
     Fault(
         "F8",
         "blocks reordered or torn in the cut",
         "a random part of the blocks written since the last flush is left out of the image",
         "recovers, or says that it is unusable and is filled again; no false answer",
-        lacking=NOT_YET,
     ),
     Fault(
         "F9",
         "k-th write fails",
         "in the process: EIO, ENOSPC or a short write at the k-th call, for every k on the path",
         "no acknowledgement, nothing partial; the next package is kept or refused with a reason",
-        lacking=NOT_YET,
     ),
     Fault(
         "F10",
@@ -98,7 +92,6 @@ FAULTS = (
         "fsync of a folder fails",
         "EIO from the fsync of a directory, for every one on the path",
         "as fatal as for a file",
-        lacking=NOT_YET,
     ),
     Fault(
         "F13",
@@ -111,14 +104,12 @@ FAULTS = (
         "no inodes left",
         "a file system made with few inodes",
         "as a full disk",
-        lacking=NOT_YET,
     ),
     Fault(
         "F15",
         "quota exceeded, or remounted read-only",
         "EDQUOT from a call; `mount -o remount,ro` of the loop device under a volume",
         "the node only reads, and calls, within 5 s; reads go on",
-        lacking=NOT_YET,
     ),
     Fault(
         "F16",
@@ -137,7 +128,6 @@ FAULTS = (
         "unreadable range",
         "EIO on read: a loop device whose image was cut short under it",
         "found, named by its range, mended from another copy within 60 s",
-        lacking=NOT_YET,
     ),
     Fault(
         "F19",
@@ -222,28 +212,24 @@ FAULTS = (
         "one node cut off",
         "nftables drops both ways at the node's own network namespace",
         "no stored receipt while a copy lacks; healed within 60 s of the cut's end",
-        lacking=NOT_YET,
     ),
     Fault(
         "F33",
         "asymmetric cut: the node hears and cannot answer",
         "nftables drops what the node sends",
         "times out, asks again by the same operation; nothing twice",
-        lacking=NOT_YET,
     ),
     Fault(
         "F34",
         "coordinator left with one node of three",
         "nftables drops between the coordinator and two nodes",
         "no receipt at all; healed within 60 s of the cut's end",
-        lacking=NOT_YET,
     ),
     Fault(
         "F35",
         "packets lost",
         "nftables `numgen random` drops 5 % (and 1 %) both ways",
         "slower and correct; at 1 % at least 20 % of the clean rate",
-        lacking=NOT_YET,
     ),
     Fault(
         "F36",
@@ -256,21 +242,18 @@ FAULTS = (
         "slow link to one node",
         "tc tbf, 1 Mbit/s",
         "other nodes at 90 % of their rate or more; at most 64 MiB of memory more",
-        lacking=NOT_YET,
     ),
     Fault(
         "F38",
         "slow disk under one node",
-        "answers of one node delayed by 500 ms",
+        "a preloaded library: each read of one node's files takes 500 ms longer",
         "the node is called slow and reads go around it: p95 at most twice the healthy one",
-        lacking=NOT_YET,
     ),
     Fault(
         "F39",
         "a process stands still and wakes",
         "SIGSTOP past its lease, SIGCONT: a node for 30 s, ingest, keeper",
         "0 writes under a stale epoch; well again within 90 s",
-        lacking=NOT_YET,
     ),
     Fault(
         "F40",
@@ -281,15 +264,14 @@ FAULTS = (
     Fault(
         "F41",
         "memory limit",
-        "address space and data limited (prlimit) while a large package passes",
-        "bounded by credit: inside its budget",
+        "a memory cgroup around a node while a larger package passes; a disk that hangs",
+        "bounded by credit: inside its limit, nobody is killed",
     ),
     Fault(
         "F42",
         "no file descriptors left",
         "`prlimit --nofile` on a running node",
         "refuses politely, loses nothing, recovers when the limit is lifted",
-        lacking=NOT_YET,
     ),
     Fault(
         "F43",
@@ -308,7 +290,6 @@ FAULTS = (
         "messages repeated, replayed, reordered",
         "a peer with a valid key that does so at random from a seed",
         "idempotent; a wrong offset is refused; nothing twice",
-        lacking=NOT_YET,
     ),
     Fault(
         "F46",
@@ -333,7 +314,6 @@ FAULTS = (
         "half-open connections",
         "5,000 sockets that never say anything",
         "everybody else is answered in at most twice the time",
-        lacking=NOT_YET,
     ),
     Fault(
         "F50",
@@ -346,7 +326,6 @@ FAULTS = (
         "version skew",
         "a peer that speaks another protocol number",
         "refused, and told which it speaks; no data is changed",
-        lacking=NOT_YET,
     ),
     Fault(
         "F52",
@@ -359,7 +338,6 @@ FAULTS = (
         "drain, and somebody is killed",
         "SIGKILL at random while a node is drained",
         "never fewer than N good copies",
-        lacking=NOT_YET,
     ),
     Fault(
         "F54",
@@ -378,7 +356,6 @@ FAULTS = (
         "one node's files overwritten by its own user",
         "a script over the volume",
         "mending stops by itself and asks a person; other domains intact, nothing lost",
-        lacking=NOT_YET,
     ),
 )
 

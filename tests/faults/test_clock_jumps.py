@@ -36,7 +36,7 @@ JUMPS = (
 LOT = 3
 WaitUntil = Callable[..., Awaitable[None]]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.longer, pytest.mark.timeout(300)]
 
 
 class Clocks:

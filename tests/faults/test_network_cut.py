@@ -86,6 +86,7 @@ async def test_a_coordinator_left_with_one_node_gives_no_receipt_and_all_heals_b
     )
 
 
+@pytest.mark.longer
 async def test_lost_packets_make_it_slower_and_never_wrong(
     appliance: NetworkedProcesses, sender: Sender, wait_until: WaitUntil
 ) -> None:
@@ -108,6 +109,7 @@ async def test_lost_packets_make_it_slower_and_never_wrong(
     )
 
 
+@pytest.mark.longer
 async def test_a_transfer_that_is_reset_again_and_again_goes_on_where_it_was(
     appliance: NetworkedProcesses, sender: Sender, wait_until: WaitUntil
 ) -> None:

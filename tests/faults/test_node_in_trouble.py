@@ -9,6 +9,7 @@ import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,19 @@ from daemon.demo.layout import NODES, DemoLayout, DemoSettings
 from daemon.demo.processes import Processes
 from storage.ocfl.layout import object_folder
 from tests.appliance import Sender, expect_kept, running_appliance, stored, transfers_of, tree
+from tests.conftest import LACKS
 from tests.fault_page import record_fault
 
 STOPPED_S = float(os.environ.get("LANTAI_STOPPED_S", "12"))
 WELL_AGAIN_S = 90
 LOT = 4
+MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
+MEMORY_MIB = 64  # beside what the process had before
+PACKAGE_MIB = 160
 STORM = 2  # damaged objects on one node within an hour, before a person is asked
 WaitUntil = Callable[..., Awaitable[None]]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.longer, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +106,29 @@ async def test_a_node_without_descriptors_refuses_and_goes_on_when_it_has_some(
     )
 
 
+@pytest.mark.needs_root
+async def test_a_node_with_less_memory_than_a_package_has_bytes_keeps_it(
+    appliance: Processes, sender: Sender, wait_until: WaitUntil
+) -> None:
+    layout = appliance.layout
+    before = stored(layout)
+    process = appliance.process_id("node-2")
+    with memory_limited(process, MEMORY_MIB) as group:
+        (package,) = sender.send(files=1, size_bytes=PACKAGE_MIB * 2**20)
+        await wait_until(lambda: stored(layout) == before + 1, 120, "the receipt")
+        peak_mib = int((group / "memory.max_usage_in_bytes").read_text()) / 2**20
+        assert "oom_kill 0" in (group / "memory.oom_control").read_text()
+    assert appliance.process_id("node-2") == process
+    await wait_until(lambda: not list(layout.drop.iterdir()), 10, "an empty drop folder")
+    expect_kept(layout, package)
+    record_fault(
+        "F41",
+        observed="a package larger than the node's memory is kept; nobody is killed",
+        figure=f"{PACKAGE_MIB} MiB under a limit of {MEMORY_MIB}, cache included: "
+        f"{peak_mib:.0f} MiB",
+    )
+
+
 async def test_a_node_whose_files_are_overwritten_is_stopped_at_and_all_is_intact_elsewhere(
     appliance: Processes, sender: Sender, wait_until: WaitUntil
 ) -> None:
@@ -128,6 +156,27 @@ async def test_a_node_whose_files_are_overwritten_is_stopped_at_and_all_is_intac
         observed="mending stopped and a person was called; both other copies of each intact",
         figure=f"{len(victims)} files overwritten, {left} left as evidence, 0 objects lost",
     )
+
+
+@contextmanager
+def memory_limited(process: int, mebibytes: int) -> Iterator[Path]:
+    """Put the process into a memory group of its own; what it has already is not counted."""
+    if not (MEMORY_GROUPS / "memory.limit_in_bytes").exists():
+        pytest.skip(f"{LACKS}a memory controller in {MEMORY_GROUPS}")
+    home = next(
+        line.rpartition(":")[2]
+        for line in Path(f"/proc/{process}/cgroup").read_text().splitlines()
+        if ":memory:" in line
+    )
+    group = MEMORY_GROUPS / f"lantai-{process}"
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(mebibytes * 2**20))
+        (group / "cgroup.procs").write_text(str(process))
+        yield group
+    finally:
+        (MEMORY_GROUPS / home.lstrip("/") / "cgroup.procs").write_text(str(process))
+        group.rmdir()
 
 
 def kept_by(layout: DemoLayout, node: str) -> int:

@@ -31,7 +31,7 @@ SLOW = 'lantai_reader_node_slow{node="node-1"}'
 NOISE_S = 0.15
 WaitUntil = Callable[..., Awaitable[None]]
 
-pytestmark = [pytest.mark.needs_fuse, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.longer, pytest.mark.needs_fuse, pytest.mark.timeout(300)]
 
 
 class SlowDisk:
