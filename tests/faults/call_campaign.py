@@ -1,7 +1,8 @@
-"""Every system call of a node's story made to fail, in every way; what came of it, counted.
+"""Every system call of a story made to fail, in every way; what came of it, counted.
 
-`run_way` tells volume_call_failures' story in a process of its own, once for each call that there
-is (or each `stride`-th). tests/faults/test_failing_calls.py takes a slice, `make faults` all.
+`run_way` tells the story of volume_call_failures or intake_call_failures in a process of its own,
+once for each call that there is (or each `stride`-th). tests/faults/test_failing_calls.py takes a
+slice, `make faults` all.
 """
 
 import errno
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,11 +20,12 @@ from tests.failing_calls import How, build, environment
 PROJECT = Path(__file__).parents[2]
 # A package that ocfl-py brings along is called `tests` as well.
 _LOOP = f"""
-import tests
+import importlib, sys, tests
 tests.__path__.insert(0, {str(PROJECT / "tests")!r})
-from tests.faults.volume_call_failures import begin
-begin()
+importlib.import_module(f"tests.faults.{{sys.argv.pop(1)}}_call_failures").begin()
 """
+# Whose calls fail: a node's volume, the intake.
+STORIES = ("volume", "intake")
 # How a call fails, and with which error.
 WAYS = (
     (How.BEFORE, errno.EIO),
@@ -39,6 +42,7 @@ WAYS = (
 class WayOutcome:
     """What one way of failing came to."""
 
+    story: str
     how: How
     error: int
     runs: int = 0
@@ -49,8 +53,8 @@ class WayOutcome:
 
     @property
     def name(self) -> str:
-        """Such as "BEFORE EIO"."""
-        return f"{self.how.name} {errno.errorcode[self.error]}"
+        """Such as "volume BEFORE EIO"."""
+        return f"{self.story} {self.how.name} {errno.errorcode[self.error]}"
 
     def __str__(self) -> str:
         calls = ", ".join(f"{name} {count}" for name, count in self.calls.most_common())
@@ -61,16 +65,16 @@ class WayOutcome:
         )
 
 
-def run_way(how: How, error: int, first: int = 1, stride: int = 1) -> WayOutcome:
+def run_way(story: str, how: How, error: int, first: int = 1, stride: int = 1) -> WayOutcome:
     """Every `stride`-th call from the `first` on fails, each in a run of its own."""
-    outcome = WayOutcome(how, error)
+    outcome = WayOutcome(story, how, error)
     # A process that ends loses nothing of the cache, so memory is as good as a disk, and faster.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with TemporaryDirectory(dir=memory, prefix="lantai-calls-") as folder:
         library = build(Path(folder))
         names = how.name, errno.errorcode[error]
         finished = subprocess.run(
-            [sys.executable, "-c", _LOOP, folder, *names, str(first), str(stride)],
+            [sys.executable, "-c", _LOOP, story, folder, *names, str(first), str(stride)],
             check=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -97,7 +101,7 @@ def _count(outcome: WayOutcome, told: dict[str, str | int]) -> None:
 def run_all() -> list[WayOutcome]:
     """Every call in every way; prints what each came to."""
     outcomes = []
-    for how, error in WAYS:
-        outcomes.append(run_way(how, error))
+    for story, (how, error) in product(STORIES, WAYS):
+        outcomes.append(run_way(story, how, error))
         print(outcomes[-1], *outcomes[-1].wrong, sep="\n  ", flush=True)
     return outcomes

@@ -1,4 +1,4 @@
-"""Whatever system call of a node fails, in whatever way: nothing lost or lied, and it recovers.
+"""Whatever system call of a node or an intake fails, in whatever way: nothing is lost or lied.
 
 Each run takes every 83rd call from a random first one; LANTAI_CALL_STRIDE=1 takes them all, as
 `make faults` does.
@@ -15,6 +15,8 @@ from tests.fault_page import record_fault
 from tests.faults.call_campaign import WAYS, run_way
 
 pytestmark = pytest.mark.timeout(600)
+# The other ways are left to `make faults`.
+INTAKE_WAYS = ((How.BEFORE, errno.EIO), (How.FROM, errno.ENOSPC))
 
 
 @pytest.mark.parametrize(("how", "error"), WAYS)
@@ -24,7 +26,7 @@ def test_whatever_call_fails_what_was_answered_is_kept_and_the_story_comes_to_it
     stride = int(os.environ.get("LANTAI_CALL_STRIDE", "83"))
     first = random.randint(1, stride)
     print(f"first step {first}, stride {stride}")
-    outcome = run_way(how, error, first, stride)
+    outcome = run_way("volume", how, error, first, stride)
     assert outcome.wrong == []
     assert outcome.runs * stride > 300, "the story has fewer calls than it had: is it still whole?"
     assert outcome.answers >= 5
@@ -37,3 +39,20 @@ def test_whatever_call_fails_what_was_answered_is_kept_and_the_story_comes_to_it
         record_fault("F13", observed=seen, figure=figure)
     else:
         record_fault("F9", observed=seen, figure=figure)
+
+
+@pytest.mark.parametrize(("how", "error"), INTAKE_WAYS)
+def test_whatever_call_of_an_intake_fails_no_receipt_is_false_and_no_package_is_lost(
+    how: How, error: int
+) -> None:
+    stride = int(os.environ.get("LANTAI_CALL_STRIDE", "83"))
+    first = random.randint(1, stride)
+    print(f"first step {first}, stride {stride}")
+    outcome = run_way("intake", how, error, first, stride)
+    assert outcome.wrong == []
+    assert outcome.runs * stride > 100, "the story has fewer calls than it had: is it still whole?"
+    record_fault(
+        "F9",
+        observed=f"{outcome.name}: no false receipt; stored in another life",
+        figure=f"{outcome.runs - 1} calls, 0 wrong",
+    )

@@ -1,17 +1,16 @@
-"""Run one story of a volume again and again, each time stopped one step later.
+"""Run one story of a volume again and again, each time killed one step later.
 
 The story: two packages in one group; one of them is damaged and mended, gets a second version, is
 damaged in the first one and mended with both. A step is a call that changes the disk, seen by the
-interpreter's own profiler; nothing of the product is replaced. At step k the process is killed
-("kill"), or the call fails with EIO ("error"). After every run the volume is opened again and must
-keep what it answered. Arguments: FOLDER kill|error FIRST STRIDE (the first k, and how far to the
-next). Prints one line of JSON for each k; the last says that the story was not stopped any more.
+interpreter's own profiler; nothing of the product is replaced. At step k the process is killed.
+After every run the volume is opened again and must keep what it answered. (Calls that fail are
+volume_call_failures.py's.) Arguments: FOLDER FIRST STRIDE (the first k, and how far to the next).
+Prints one line of JSON for each k; the last says that the story was not stopped any more.
 
 Fork is used, so this process has no threads of its own and no volume open.
 """
 
 import asyncio
-import errno
 import json
 import os
 import shutil
@@ -83,12 +82,10 @@ class Story:
 
 
 class Steps:
-    """Counts calls that change the disk, and stops the process or the call at one of them."""
+    """Counts calls that change the disk, and kills this process at one of them."""
 
-    def __init__(self, last: int, stop: Callable[[], None]) -> None:
+    def __init__(self, last: int) -> None:
         self._left = last
-        self._stop = stop
-        self.reached = False
 
     def watch(self) -> None:
         threading.setprofile(self._profile)
@@ -100,20 +97,9 @@ class Steps:
             counts = counts and getattr(argument, "__module__", "") == "posix"
         else:
             counts = event in {"call", "return"} and frame.f_code.co_name in FUNCTIONS
-        if not counts or self.reached:
-            return
-        self._left -= 1
-        if self._left == 0:
-            self.reached = True
-            self._stop()
-
-
-def kill_self() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def fail_call() -> None:
-    raise OSError(errno.EIO, "injected")
+        self._left -= counts
+        if counts and self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def tell(story: Story, beside: Path, answered: Callable[[str, SignedAnswer], None]) -> None:
@@ -150,12 +136,12 @@ def send_or_known(
     return asyncio.ensure_future(volume.commit(send(volume, package)))
 
 
-def run(story: Story, beside: Path, last: int, how: str) -> tuple[dict[str, str], bool]:
-    """Tell the story in a process of its own; what was answered, and whether it was stopped."""
+def run(story: Story, beside: Path, last: int) -> tuple[dict[str, str], bool]:
+    """Tell the story in a process of its own; what was answered, and whether it was killed."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        steps = Steps(last, kill_self if how == "kill" else fail_call)
+        steps = Steps(last)
 
         def answered(op_id: str, answer: SignedAnswer) -> None:
             os.write(writer, f"{op_id} {(answer.signature + answer.payload).hex()}\n".encode())
@@ -167,11 +153,10 @@ def run(story: Story, beside: Path, last: int, how: str) -> tuple[dict[str, str]
         try:
             asyncio.run(watched())
         except (LantaiError, OSError) as error:
-            if how == "kill":
-                os.write(2, f"unexpected: {error!r}\n".encode())
+            os.write(2, f"unexpected: {error!r}\n".encode())
         finally:
             sys.setprofile(None)
-            os._exit(7 if steps.reached else 0)
+            os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         lines = stream.read().decode().splitlines()
@@ -251,7 +236,7 @@ def make_in_a_process(story: Story, beside: Path) -> None:
     assert status == 0, "the volume could not be made"
 
 
-def main(folder: Path, how: str, first: int, stride: int) -> None:
+def main(folder: Path, first: int, stride: int) -> None:
     story = Story.make()
     pristine = folder / "pristine"
     pristine.mkdir()
@@ -260,7 +245,7 @@ def main(folder: Path, how: str, first: int, stride: int) -> None:
     while stopped:
         beside = folder / f"run-{last}"
         shutil.copytree(pristine, beside)
-        answers, stopped = run(story, beside, last, how)
+        answers, stopped = run(story, beside, last)
         wrong = judge_in_a_process(story, beside, answers)
         said = {"step": last, "stopped": stopped, "answers": len(answers), "wrong": wrong}
         print(json.dumps(said), flush=True)
@@ -270,4 +255,4 @@ def main(folder: Path, how: str, first: int, stride: int) -> None:
 
 def begin() -> None:
     """From the command line."""
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,132 @@
+"""Take one package in again and again, each time with one system call of the intake made to fail.
+
+A call on a file of the drop folder, the staging, the catalogue, the return folder or `accepted/`
+fails (tests/failing_calls.py says how), whoever made it. Whatever comes of it, a stored receipt
+lies in the return folder only when every node holds the package; and another life of the intake,
+with a catalogue opened anew, brings it to its end; after an order of a person where the first life
+gave it up as failed. Arguments: FOLDER HOW ERRNO FIRST STRIDE.
+Prints a line of JSON for each k; the last says that no call failed any more.
+
+Fork is used, so this process has no threads of its own.
+"""
+
+import asyncio
+import errno
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from storage.catalogue.engine import Catalogue
+from storage.catalogue.model import Actor
+from storage.catalogue.writer import CatalogueWriter
+from tests.failing_calls import FailingCalls, How
+from tests.faults.volume_call_failures import Told
+from tests.intake_world import IntakeWorld, intake_world, send, states
+
+NAME = "case-1"
+PERSON = Actor("wang", "control socket")
+# So many looks of a second life; the first ones may find work that waits for its time.
+LOOKS_MAX = 5
+
+
+async def wait_until(
+    condition: Callable[[], object], within_s: float = 30, what: str = "it"
+) -> None:
+    """As the fixture of that name."""
+    deadline_s = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline_s, f"{what} did not hold within {within_s} s"
+        await asyncio.sleep(0.005)
+
+
+async def tell(folder: Path, told: Told, how: How, error: int) -> None:
+    """The first life, in which a call fails; then the second."""
+    calls = FailingCalls()
+    async with intake_world(folder, wait_until) as world:
+        send(world, NAME)
+        calls.arm(folder, how, told.step, error)
+        try:
+            async with world.intake() as running:
+                await running.look()
+                await running.settle_down()
+        except Exception as ended:  # noqa: BLE001 (whatever ends a process; it is started again)
+            told.error = repr(ended)
+        told.hit = calls.hit
+        calls.disarm()
+        expect_no_lie(world)
+        async with AsyncExitStack() as stack:
+            catalogue = Catalogue.open(f"sqlite:///{folder}/catalogue.sqlite")
+            stack.callback(catalogue.close)
+            writer = await stack.enter_async_context(CatalogueWriter(catalogue))
+            await come_to_the_end(replace(world, catalogue=writer), told)
+
+
+async def come_to_the_end(world: IntakeWorld, told: Told) -> None:
+    """A life in which nothing fails. What is left in staging goes when the role starts."""
+    async with world.intake() as running:
+        for _ in range(LOOKS_MAX):
+            await running.look()
+            await running.settle_down()
+            if await states(world) == ["failed"]:
+                # A copy of our own could not be read: an alert, and a person's order to try again.
+                told.state = "failed, tried again"
+                await running.decisions.retry(1, "the disk is well", PERSON)
+                await running.intake.resume()
+            if world.answers(NAME) == {"received", "stored"} and not list(world.drop.iterdir()):
+                break
+    told.state = told.state or ", ".join(await states(world))
+    expect_no_lie(world)
+    assert world.answers(NAME) == {"received", "stored"}, (world.answers(NAME), told.state)
+    assert await states(world) == ["stored"]
+    assert [path.name for path in world.accepted.rglob(NAME)] == [NAME]
+
+
+def expect_no_lie(world: IntakeWorld) -> None:
+    """A receipt only with all copies; and the original is somewhere, whatever happened."""
+    held = [len(node.objects) for node in world.nodes]
+    if "stored" in world.answers(NAME):
+        assert held == [1, 1, 1], f"a stored receipt, and copies {held}"
+    places = (world.drop / NAME, *world.accepted.rglob(NAME))
+    assert any(place.exists() for place in places), "the original is gone"
+
+
+def run(folder: Path, step: int, how: How, error: int) -> Told:
+    """One run in a process of its own, and what it came to."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        told = Told(step)
+        try:
+            asyncio.run(tell(folder, told, how, error))
+        except BaseException as wrong:  # noqa: BLE001 (whatever it is, the test is told)
+            told.wrong = f"{type(wrong).__name__}: {wrong}"
+        told.answers = {NAME: ""} if not told.wrong else {}
+        with os.fdopen(writer, "w") as stream:
+            json.dump(asdict(told), stream)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        said = stream.read()
+    os.waitpid(child, 0)
+    return Told(**json.loads(said)) if said else Told(step, "?", wrong="the process died")
+
+
+def begin() -> None:
+    """From the command line."""
+    place, way, number, first, stride = sys.argv[1:]
+    step = int(first)
+    while True:
+        folder = Path(place) / f"run-{step}"
+        folder.mkdir()
+        told = run(folder, step, How[way], getattr(errno, number))
+        shutil.rmtree(folder)
+        print(json.dumps({**asdict(told), "answers": len(told.answers)}), flush=True)
+        if not told.hit:
+            return
+        step += int(stride)
