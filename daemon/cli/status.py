@@ -96,6 +96,7 @@ def _print(config: Config, answers: list[dict[str, Any]]) -> None:
     )
     for answer in answers:
         _say_who_is_away(answer)
+        _say_what_was_compared(answer)
         _call_a_person(answer)
         for part in answer["parts"]:
             if not part["alive"]:
@@ -111,6 +112,13 @@ def _say_who_is_away(answer: dict[str, Any]) -> None:
             shown(f"· {each['node']}: away by plan until {each['until']} 按计划离线: ")
             + shown(each["reason"])
         )
+
+
+def _say_what_was_compared(answer: dict[str, Any]) -> None:
+    """Whether the nodes keep what the catalogue counts on, and as of when."""
+    compared = (answer["detail"] or {}).get("compared")
+    if compared and compared["at"]:
+        click.echo(shown(f"· {compared['sentence']} 核对于 {compared['at']}"))
 
 
 def _call_a_person(answer: dict[str, Any]) -> None:
