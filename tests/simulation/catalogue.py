@@ -6,10 +6,13 @@ What was looked up is remembered until a table that it came from changes: only t
 """
 
 import re
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import closing
 from copy import copy
 from functools import cache
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -17,6 +20,7 @@ from sqlalchemy.pool import StaticPool
 
 from storage.catalogue import absences, acts, orders, schema, volumes
 from storage.catalogue.errors import CatalogueUnavailable
+from storage.catalogue.migration import upgrade
 from storage.catalogue.model import Lease
 from tests.simulation.network import Network
 from tests.simulation.scheduler import Process
@@ -162,14 +166,18 @@ def _tables_written(statement: str) -> frozenset[str]:
 
 
 def _open(said: list[str]) -> Engine:
+    """A database in memory with the tables and triggers that a real one has."""
     engine = create_engine("sqlite://", poolclass=StaticPool)
 
     @event.listens_for(engine, "connect")
     def plain(raw: Any, _record: object) -> None:
         raw.isolation_level = None  # BEGIN and SAVEPOINT are said here
 
-    with engine.connect() as connection:
-        schema.metadata.create_all(connection)
+    with TemporaryDirectory() as folder, engine.connect() as connection:
+        path = f"{folder}/catalogue.sqlite"
+        upgrade(f"sqlite:///{path}")
+        with closing(sqlite3.connect(path)) as made:
+            made.backup(cast("Any", connection.connection.dbapi_connection))
         connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "before_cursor_execute")

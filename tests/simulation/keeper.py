@@ -22,7 +22,7 @@ from tests.simulation.scheduler import Process
 
 _HEAR_S = 12.0
 _MEND_S = 9.0
-_COMPARE_S = 60.0
+_COMPARE_S = 90.0
 _AUDIT_S = 45.0
 
 

@@ -71,7 +71,7 @@ def _live(world: World) -> list[str]:
     truth, scheduler = world.truth, world.scheduler
 
     def is_broken() -> bool:
-        return bool(truth.violations or scheduler.bugs)
+        return bool(truth.violations or scheduler.bugs or world.story.bugs)
 
     scheduler.run(is_broken, world.options.faults_s + 0.001)
     if not is_broken():
@@ -82,4 +82,4 @@ def _live(world: World) -> list[str]:
             truth.violations.append(f"not at rest {CALM_S:g} s after faults ended: {why}")
     with suppress(Violation):  # it is on record
         truth.duplicates()
-    return [*truth.violations, *scheduler.bugs]
+    return [*truth.violations, *scheduler.bugs, *world.story.bugs]

@@ -5,6 +5,8 @@ from typing import Any
 
 import structlog
 
+# What the product says only where its own code failed.
+_BUGS = frozenset({"wire.internal"})
 _QUIET = frozenset(
     {"wire.node.greeted", "volume.group.finished", "wire.put.refused", "replication.put.delayed"}
 )
@@ -15,6 +17,7 @@ class Story:
 
     def __init__(self, clock: Any) -> None:
         self.lines: list[str] = []
+        self.bugs: list[str] = []  # the product's own
         self._clock = clock
 
     def tell(self, text: str) -> None:
@@ -29,6 +32,8 @@ def hear_the_product(stories: list[Story]) -> None:
         module = str(event.pop("module", ""))
         event.pop("exc_info", None)
         if stories and name not in _QUIET:
+            if name in _BUGS:
+                stories[-1].bugs.append(str(event.get("error")))
             fields = ", ".join(f"{key}={value}" for key, value in event.items())
             stories[-1].tell(f"{level}: {name} ({module}) {fields}")
         raise structlog.DropEvent

@@ -12,6 +12,9 @@ from typing import Any, cast
 
 import msgspec
 
+from storage.hash_tree.branch import Subtree, children_of, partitions_below
+from storage.hash_tree.leaf import Leaf, LeafState, leaf_digest, partition_of
+from storage.hash_tree.set_sum import SetSum
 from storage.model import SignedAnswer, StoredObject
 from storage.sweep.model import DamageKind
 from storage.volume.events import Event, Speaker, timestamp
@@ -45,6 +48,8 @@ from tests.simulation.volume_steps import (
     SimulatedRecovery,
     folder_of,
 )
+
+_EMPTY = SetSum().subtree()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,33 @@ class SimulatedVolume:
 
     def findings(self, after: int, limit: int) -> list[Finding]:
         return [each for each in self.index.findings if each.sequence > after][:limit]
+
+    def tree_branch(self, level: int, index: int) -> list[Subtree]:
+        """Sums of what the index has, made anew for each question."""
+        sums: dict[int, SetSum] = {}
+        for leaf in self._leaves():
+            partition = partition_of(leaf.object_id)
+            before = sums.get(partition, SetSum())
+            sums[partition] = before.changed([], [leaf_digest(leaf)])
+        known = {partition: each.subtree() for partition, each in sums.items()}
+        return children_of(level, [known.get(n, _EMPTY) for n in partitions_below(level, index)])
+
+    def leaves(self, partition: int, after: str, limit: int) -> list[Leaf]:
+        found = [leaf for leaf in self._leaves() if partition_of(leaf.object_id) == partition]
+        return [leaf for leaf in found if leaf.object_id > after][:limit]
+
+    def _leaves(self) -> list[Leaf]:
+        """As storage/volume/index_tree.py has them: a copy that is gone has none."""
+        open_kinds = {
+            each.object_id: each.kind for each in self.index.findings if each.mended_at is None
+        }
+        leaves = []
+        for object_id, kept in sorted(self.index.stored.items()):
+            kind = open_kinds.get(object_id)
+            if kind != DamageKind.OBJECT_MISSING:
+                state = LeafState.STORED if kind is None else LeafState.DAMAGED
+                leaves.append(Leaf(object_id, kept.head, kept.inventory_sha256, state))
+        return leaves
 
     def staged_bytes(self, op_id: str) -> bytes | None:
         """What is in the files of an open operation; None where none is open."""
