@@ -143,6 +143,7 @@ def node(verb: str, config: Path, *arguments: str, status: int = 0) -> str:
 def expect_signature(root: Path, keys: Path) -> None:
     """As docs/formats/volume.md says that anybody can check it."""
     key = keys / "node-1.signing.pub.pem"
-    command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin"]
-    files = ["-in", root / "node-burn-in", "-sigfile", root / "node-burn-in.sig"]
+    command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", str(key), "-rawin"]
+    result = str(root / "node-burn-in")
+    files = ["-in", result, "-sigfile", f"{result}.sig"]
     subprocess.run([*command, *files], check=True, capture_output=True)

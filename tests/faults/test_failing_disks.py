@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -121,7 +122,8 @@ def test_a_journal_believes_the_medium_and_not_what_memory_still_holds(
     marker = os.urandom(16).hex()
     journal = Journal(folder, quarantine, VerifyMode.EVICTED)
     for reason in ("first", marker):
-        journal.append(lambda _sequence, _at, said=reason: [Event("read-only", {"reason": said})])
+        event = Event("read-only", {"reason": reason})
+        journal.append(partial(_one, event))
     sequence = journal.sequence
     journal.close()
     os.sync()
@@ -131,6 +133,10 @@ def test_a_journal_believes_the_medium_and_not_what_memory_still_holds(
     assert journal.sequence == sequence - 1
     assert journal.torn_bytes > 0
     journal.close()
+
+
+def _one(event: Event, _sequence: int, _at: str) -> list[Event]:
+    return [event]
 
 
 def flip_a_bit(image: Path, marker: bytes) -> None:

@@ -19,6 +19,8 @@ GOOD = Seen(
     "write back", True, True, 0, 0, "",
 )  # fmt: skip  # of a good disk
 
+NAMELESS = replace(DISK, serial="", wwid="")
+
 
 def outcomes(seen: Seen) -> dict[str, str]:
     return {each.check: each.outcome for each in examine(seen)}
@@ -66,8 +68,7 @@ def test_a_fault_fails_its_check_and_no_other(check: str, seen: Seen) -> None:
             "data=journal", "errors=remount-ro"})))),
         ("size", replace(GOOD, sparse_image="/disk.img")),
         ("mount-name", replace(GOOD, mount=replace(GOOD.mount, by_uuid=False))),
-        ("identity", replace(GOOD, **dict.fromkeys(
-            ("device", "second_look"), replace(DISK, serial="", wwid="")))),
+        ("identity", replace(GOOD, device=NAMELESS, second_look=NAMELESS)),
     ],
 )  # fmt: skip  # one line or two for each
 def test_what_could_be_better_is_a_remark(check: str, seen: Seen) -> None:
