@@ -82,6 +82,7 @@ EVENT_TYPES = {
     "node.back": ORDER,
     "copy": REPLICATION,
     "copy.mended": RECOVERY,
+    "copy.verified": FIXITY,
     "copy.mend-failed": RECOVERY,
     "repair": RECOVERY,
     "salvage": RECOVERY,

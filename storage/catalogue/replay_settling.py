@@ -18,7 +18,8 @@ from storage.catalogue.scratch import Scratch
 from storage.catalogue.transitions import FINAL
 
 _ACTS = (
-    "finding.recorded", "copy.mended", "sweep.started", "sweep.finished", volumes.VOLUME_REPLACED,
+    "finding.recorded", "copy.mended", "copy.verified", "sweep.started", "sweep.finished",
+    volumes.VOLUME_REPLACED,
 )  # fmt: skip
 _AT_ONCE = 1000
 
@@ -104,7 +105,7 @@ class _Ledger:
         match event["act"]:
             case "finding.recorded":
                 self._found(event, detail)
-            case "copy.mended":
+            case "copy.mended" | "copy.verified":
                 self._mended(event, detail)
             case volumes.VOLUME_REPLACED:
                 self._replaced(event)
@@ -138,7 +139,8 @@ class _Ledger:
 
     def _mended(self, event: dict[str, Any], detail: dict[str, Any]) -> None:
         closed = _findings.c.sequence.in_(detail["findings"]) & (_findings.c.node == event["node"])
-        outcome = repairs.MENDED_FROM.format(detail["source"])
+        is_verified = event["act"] == "copy.verified"
+        outcome = repairs.VERIFIED if is_verified else repairs.MENDED_FROM.format(detail["source"])
         self._connection.execute(
             update(_findings).where(closed).values(mended_at=event["at"], outcome=outcome)
         )
