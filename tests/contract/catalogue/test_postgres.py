@@ -4,11 +4,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, text
 
-from storage.catalogue import events, postgres
+from storage.catalogue import events, postgres, tallies
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.errors import CatalogueUnavailable
 from storage.catalogue.migration import upgrade
@@ -157,6 +158,23 @@ def test_transactions_in_each_others_way_are_asked_again(opened: Catalogue) -> N
             done.result(timeout=60)
     with opened.reading() as connection:
         assert connection.scalars(text("SELECT epoch FROM leases")).all() == [2, 2]
+
+
+def test_two_processes_make_a_days_first_tally_at_once_and_both_are_counted(
+    opened: Catalogue,
+) -> None:
+    met = Barrier(2)
+
+    def reject(connection: Connection) -> None:
+        connection.execute(text("SELECT 1"))
+        met.wait(30)  # both have begun
+        tallies.add_rejected(connection, "portal", moment(1))
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(opened.act, reject) for _ in range(2)]:
+            done.result(timeout=60)
+    found = {each.source: each.rejected for each in opened.look(tallies.holdings)}
+    assert found["portal"] == 2
 
 
 def test_a_frozen_process_loses_its_transaction_before_others_give_up_waiting(

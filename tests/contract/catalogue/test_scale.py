@@ -32,6 +32,9 @@ from tests.contract.catalogue.test_keeping import PERSON, finding
 # Small for ever: a row per source and day, and a row per lease.
 SMALL = {"tallies", "leases"}
 
+on_postgres = pytest.mark.parametrize(
+    "database", [pytest.param("postgresql", marks=pytest.mark.needs_postgres)], indirect=True
+)
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
@@ -87,6 +90,11 @@ _LOOKS: list[Callable[[Connection], object]] = [
     lambda connection: packages.versions_of_object(connection, "lantai:portal/case-0001"),
     lambda connection: held.stored_after(connection, "", None, 10),
     lambda connection: held.stored_after(connection, "", "portal", 10),
+    lambda connection: held.stored_in_partition(connection, 1, "", 10),
+    lambda connection: copies.standings(connection, [1, 2]),
+    lambda connection: tree_sums.take_in(connection, 10),
+    lambda connection: tree_sums.recount(connection, "node-1", 1),
+    lambda connection: tree_sums.partitions(connection, "node-1"),
     lambda connection: packages.of_source(connection, "portal", after=("case", 1)),
     packages.page,
     packages.below_target,
@@ -123,6 +131,21 @@ def test_every_query_finds_its_rows_by_an_index(catalogue: Catalogue) -> None:
             scans += [
                 f"{row.detail}: {statement}" for row in plan if _reads_all(row.detail, statement)
             ]
+    assert not scans, "\n\n".join(scans)
+
+
+@on_postgres
+def test_no_query_must_read_a_whole_table_on_postgresql_either(catalogue: Catalogue) -> None:
+    """Few rows are read from end to end whatever there is: the planner is told not to."""
+    with statements_of(catalogue) as seen:
+        catalogue.act(_everything)
+    scans = []
+    with catalogue.writing() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        for statement, values in seen.items():
+            plan = connection.exec_driver_sql("EXPLAIN " + statement, values).scalars()
+            read = re.findall(r"Seq Scan on (\w+)", "\n".join(plan))
+            scans += [f"{name}: {statement}" for name in read if name not in SMALL]
     assert not scans, "\n\n".join(scans)
 
 

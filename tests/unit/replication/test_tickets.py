@@ -7,7 +7,7 @@ import pytest
 
 from replication.messages import Fetch, Mend, Source
 from replication.tickets import FORMAT, Ticket, TicketOffice, TicketRefused, issue, read_ticket
-from storage.signing import SigningKey
+from storage.signing import AnyOf, SigningKey
 
 KEEPER = SigningKey.generate()
 TICKET = Ticket(FORMAT, "lantai:gov/1", 1, "ab" * 32, "node-2", "node-1", 4)
@@ -47,3 +47,12 @@ def test_an_order_that_asks_for_more_than_its_ticket_is_refused() -> None:
     other = msgspec.structs.replace(MEND, inventory_sha256="cd" * 32)
     with pytest.raises(TicketRefused):
         replace(OFFICE, node="node-1").accept(other, RAW)
+
+
+def test_of_several_keepers_each_is_believed_and_nobody_else() -> None:
+    standby, stranger = SigningKey.generate(), SigningKey.generate()
+    known = AnyOf((KEEPER.verify_key, standby.verify_key))
+    for keeper in (KEEPER, standby):
+        assert read_ticket(issue(keeper, TICKET), known) == TICKET
+    with pytest.raises(TicketRefused, match="not signed by the keeper"):
+        read_ticket(issue(stranger, TICKET), known)
