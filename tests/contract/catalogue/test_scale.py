@@ -22,6 +22,7 @@ from storage.catalogue import (
     tallies,
     transfer_lists,
     transfers,
+    tree_sums,
     verdicts,
 )
 from storage.catalogue.engine import Catalogue
