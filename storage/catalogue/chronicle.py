@@ -208,7 +208,8 @@ class _EventRows:
 
     def rows(self, connection: Connection, count: int) -> Iterator[Row]:
         done = self._done[:count]
-        concerned = _concerned(connection, done)
+        named = packages.c.id.in_({row["package_id"] for row in done} - {None})
+        concerned = _rows(connection, select(packages).where(named).order_by(packages.c.id))
         transfer_ids = [row["transfer_id"] for row in done]
         transfer_ids += [package["transfer_id"] for package in concerned]
         yield from _images(connection, transfers, transfer_ids)
@@ -282,15 +283,6 @@ def _body_slice(connection: Connection, answer: RowMapping, begun: int) -> bytes
             return found[begun - reached : begun - reached + SLICE_BYTES]
         reached += row.length
     return b""
-
-
-def _concerned(connection: Connection, done: Iterable[RowMapping]) -> list[RowMapping]:
-    """The packages that events speak of; what a node holds of an object concerns all versions."""
-    of_node = {row["package_id"] for row in done if row["node"] is not None}
-    named = {row["package_id"] for row in done} - {None}
-    objects = select(packages.c.object_id).where(packages.c.id.in_(of_node - {None}))
-    wanted = packages.c.id.in_(named) | packages.c.object_id.in_(objects)
-    return _rows(connection, select(packages).where(wanted).order_by(packages.c.id))
 
 
 def _images(connection: Connection, table: Table, numbers: Iterable[int | None]) -> Iterator[Row]:

@@ -38,6 +38,7 @@ def settle(target: Scratch) -> None:
     with target.catalogue.writing() as connection:
         _Ledger(connection).replay()
         _close_superseded(connection)
+        _spread_states(connection)
         _settle_copies(connection)
         count_copies(connection)
         sum_up(connection)
@@ -164,6 +165,26 @@ class _Ledger:
         if not self._connection.execute(update(table).where(key).values(values)).rowcount:
             row = {"node": event["node"], "cycle": detail["cycle"], **values}
             self._connection.execute(insert(table), row)
+
+
+def _spread_states(connection: Connection) -> None:
+    """What is found or mended of a node's copy concerns every version of the object in it.
+
+    It is told of one of them, so of all the one that was told last says how they are.
+    """
+    version, other = _packages.alias("version"), _copies.alias("other")
+    latest = (
+        select(other.c.state)
+        .join(version, version.c.id == other.c.package_id)
+        .where(version.c.object_id == _packages.c.object_id, other.c.node == _copies.c.node)
+        .order_by(other.c.as_of.desc(), version.c.version.desc())
+        .limit(1)
+    )
+    state = latest.where(_packages.c.id == _copies.c.package_id).scalar_subquery()
+    later = _packages.alias("later")
+    of_several = select(later.c.object_id).where(later.c.version > 1)
+    several = select(_packages.c.id).where(_packages.c.object_id.in_(of_several))
+    connection.execute(update(_copies).where(_copies.c.package_id.in_(several)).values(state=state))
 
 
 def _close_superseded(connection: Connection) -> None:

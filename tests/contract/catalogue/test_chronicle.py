@@ -12,17 +12,35 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from storage.catalogue import answers, chronicle, index_comparison, leases, pouring, schema
+from storage.catalogue import (
+    answers,
+    chronicle,
+    copies,
+    index_comparison,
+    leases,
+    packages,
+    pouring,
+    repairs,
+    schema,
+)
+from storage.catalogue import scratch as scratch_tables
 from storage.catalogue.answer_assembly import assemble
 from storage.catalogue.chronicle import Sliced, Standing
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.migration import upgrade
-from storage.catalogue.model import AnswerKind, NewAnswer, Tenure
+from storage.catalogue.model import (
+    AnswerKind,
+    CopyState,
+    NewAnswer,
+    NodeFinding,
+    Package,
+    Tenure,
+)
 from storage.catalogue.replay import JournalRecord, Replay, disagreements_of
 from storage.catalogue.replay_settling import settle
 from storage.catalogue.scratch import Scratch
 from storage.chronicle.page import FIRST_CHAIN, PAGE_BYTES_MAX, Page, Position, Row, pack, unpack
-from tests.contract.catalogue.story import Story, moment
+from tests.contract.catalogue.story import Story, copy_of, moment, new_package, receipt
 
 START = Position()
 
@@ -98,6 +116,39 @@ def test_what_was_told_to_any_node_gives_every_index_row_back(
     finally:
         again.close()
     assert list(index_comparison.differences(scratch, catalogue)) == []
+
+
+def test_damage_told_of_one_version_comes_back_for_all_of_the_object(
+    catalogue: Catalogue, scratch: Scratch
+) -> None:
+    """Every version was told while it was good; then the node's copy of them is found damaged."""
+    with catalogue.writing() as connection:
+        story = Story(connection)
+        first = story.stored()
+        second = store_version(story, 2)
+    pages = tell(catalogue)
+    found = NodeFinding("node-1", 4, moment(500), first.object_id, "altered", "v1/x", "…", "{}")
+    damaged = CopyState.DAMAGED
+    catalogue.act(repairs.record_found, found, second.id, damaged, moment(501))
+    pages += tell(catalogue, pages[-1].upto)
+    Replay(scratch, lambda _node, _answer: True).take("node-2", as_records(pages))
+    settle(scratch)
+    assert list(index_comparison.differences(scratch, catalogue)) == []
+    with scratch.catalogue.reading() as connection:
+        (told,) = connection.execute(select(scratch_tables.findings)).mappings()
+    assert (told["node"], told["sequence"], told["kind"]) == ("node-1", 4, "altered")
+
+
+def store_version(story: Story, number: int) -> Package:
+    """The next version of the object that `Story.stored` makes."""
+    new = new_package(identity=str(number) * 64)
+    digest = f"{number}a" * 32
+    new = replace(new, version=replace(new.version, version=number, inventory_sha256=digest))
+    claim = story.accepted(f"again {number}").claim
+    package = packages.begin_writing(story.connection, claim, new, story.tick())
+    for node in (1, 2, 3):
+        copies.record(story.connection, copy_of(package, f"node-{node}"))
+    return packages.finish(story.connection, claim, package.id, receipt(), story.tick())
 
 
 def rows_of(catalogue: Catalogue, name: str) -> list[dict[str, object]]:
