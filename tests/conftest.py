@@ -129,6 +129,22 @@ def free_port() -> Callable[[], int]:
 WaitUntil = Callable[..., Awaitable[None]]
 
 
+async def ask_until(
+    condition: Callable[[], object], within_s: float = 10, what: str = "the condition"
+) -> None:
+    """What the fixture `wait_until` gives, for processes of a test's own."""
+    deadline = time.monotonic() + within_s
+    while True:
+        outcome = condition()
+        if isawaitable(outcome):
+            outcome = await outcome
+        if outcome:
+            return
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not hold within {within_s} s")
+        await asyncio.sleep(0.02)
+
+
 @pytest.fixture
 def wait_until() -> WaitUntil:
     """`await wait_until(condition, within_s=10)`: asks until it holds; fails when it never does.
@@ -136,22 +152,7 @@ def wait_until() -> WaitUntil:
     `condition` is called without arguments and may be a coroutine function. It is asked every
     20 ms, because the world has no event for what tests wait on (a file, a process, a metric).
     """
-
-    async def wait(
-        condition: Callable[[], object], within_s: float = 10, what: str = "the condition"
-    ) -> None:
-        deadline = time.monotonic() + within_s
-        while True:
-            outcome = condition()
-            if isawaitable(outcome):
-                outcome = await outcome
-            if outcome:
-                return
-            if time.monotonic() > deadline:
-                pytest.fail(f"{what} did not hold within {within_s} s")
-            await asyncio.sleep(0.02)
-
-    return wait
+    return ask_until
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,6 @@ import json
 import os
 import shutil
 import sys
-import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from pathlib import Path
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.model import Actor
 from storage.catalogue.writer import CatalogueWriter
+from tests.conftest import ask_until
 from tests.failing_calls import FailingCalls, How
 from tests.faults.volume_call_failures import Told
 from tests.intake_world import IntakeWorld, intake_world, send, states
@@ -35,20 +34,10 @@ PERSON = Actor("wang", "control socket")
 LOOKS_MAX = 5
 
 
-async def wait_until(
-    condition: Callable[[], object], within_s: float = 30, what: str = "it"
-) -> None:
-    """As the fixture of that name."""
-    deadline_s = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline_s, f"{what} did not hold within {within_s} s"
-        await asyncio.sleep(0.005)
-
-
 async def tell(folder: Path, told: Told, how: How, error: int) -> None:
     """The first life, in which a call fails; then the second."""
     calls = FailingCalls()
-    async with intake_world(folder, wait_until) as world:
+    async with intake_world(folder, ask_until) as world:
         send(world, NAME)
         calls.arm(folder, how, told.step, error)
         try:

@@ -25,6 +25,7 @@ from storage.volume.refusals import (
     VolumeReadOnly,
     VolumeRefusal,
 )
+from tests.conftest import WaitUntil
 from tests.fault_page import record_fault
 from tests.repair_world import repair_world
 from tests.volume_packages import make_package, names, new_volume, send, store
@@ -83,7 +84,7 @@ async def test_a_disk_that_fills_up_in_the_middle_of_a_group_loses_nothing_and_g
 
 
 async def test_a_sweep_waits_while_a_disk_is_full_and_goes_on_when_there_is_room(
-    loop_filesystem: LoopFilesystem,
+    loop_filesystem: LoopFilesystem, wait_until: WaitUntil
 ) -> None:
     disk = loop_filesystem("ext4", size_mib=100)
     volume = new_volume(disk, allow_unproven=False, journal_segment_bytes_max=4096)
@@ -94,18 +95,20 @@ async def test_a_sweep_waits_while_a_disk_is_full_and_goes_on_when_there_is_room
         sweeper.start_now()  # each is put on record
     stop = asyncio.Event()
     sweeping = asyncio.create_task(sweeper.run(stop))
-    async with asyncio.timeout(60):
-        while volume.state().state == "ready":
-            assert not sweeping.done(), sweeping.exception()
-            await asyncio.sleep(0.02)
+    await wait_until(
+        lambda: volume.state().state != "ready" or sweeping.done(), 60, "the refusal"
+    )
+    assert not sweeping.done(), sweeping.exception()
     (disk / "somebody-else").unlink()
     volume.watch_disk()
     assert volume.state().state == "ready"
     sweeper.start_now()
-    async with asyncio.timeout(60):
-        while not any(cycle.finished_at for cycle in volume.sweep_cycles(0, 100)):
-            assert not sweeping.done(), sweeping.exception()
-            await asyncio.sleep(0.02)
+    await wait_until(
+        lambda: any(each.finished_at for each in volume.sweep_cycles(0, 100)) or sweeping.done(),
+        60,
+        "the end of a pass",
+    )
+    assert not sweeping.done(), sweeping.exception()
     stop.set()
     await sweeping
     volume.close()
