@@ -34,6 +34,7 @@ from tests.repair_stories import (
     Missed,
     OrderedSweep,
     PublishedThenRots,
+    Storm,
     Stray,
     TornTail,
     VersionPublishedThenRots,
@@ -199,7 +200,8 @@ NODE_CUTS = (
 
 # Passed where no role of an appliance comes by; the volume in a process of its own does.
 IN_PROCESS_ONLY = frozenset({"journal.segment-made"})
-# Passed only in an appliance that stops mending early (tests/faults/test_keeper_crash_points.py).
+# Only for an appliance that stops mending early (tests/faults/test_role_crash_points.py).
+STORM_CASE = _case("keeper", Storm, "keeper.node-suspected", "keeper.planned")
 IN_A_STORM = frozenset({"keeper.node-suspected"})
 
 ALL_CASES = (*INGEST_CASES, *INGEST_CHAINS, *NODE_CASES, *KEEPER_CASES, *NOTARY_CASES)

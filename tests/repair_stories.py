@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import ClassVar
@@ -18,14 +19,15 @@ from daemon.control_client import NotRunning, RoleRefused, ask
 from daemon.demo.layout import NODES
 from storage.catalogue import audits, copies, findings, orders, packages, sweeps
 from storage.catalogue.engine import Catalogue
-from storage.catalogue.model import CopyState, OrderState, PackageState
+from storage.catalogue.model import CopyState, Order, OrderState, PackageState
+from storage.catalogue.timestamps import to_text
 from storage.ocfl.layout import object_folder
 from tests.appliance import tree
 from tests.crash_stories import VERSIONS, LaterVersion, Outside, Story
 
 VICTIM = "node-1"
 # A person who sees nothing happen asks again.
-_ASK_AGAIN_S = 2.0
+_ASK_AGAIN_S = 3.0
 _LARGE_BYTES = 257 * 1024 * 1024
 
 
@@ -38,6 +40,7 @@ class RepairStory(Story):
     def __init__(self, outside: Outside, name: str) -> None:
         super().__init__(outside, name)
         self._asked_at = 0.0
+        self._began_at = to_text(datetime.now(UTC))
 
     @property
     def object_id(self) -> str:
@@ -122,6 +125,45 @@ class Mended(RepairStory):
         self.ask(node, "sweep-start", scope="package", subject=self.object_id)
 
 
+class Storm(Mended):
+    """Two copies rot on one node, where one is too much: the keeper stops, a person goes on."""
+
+    def __init__(self, outside: Outside, name: str) -> None:
+        super().__init__(outside, name)
+        self.other = Mended(outside, f"{name}-other")
+
+    def before(self) -> None:
+        super().before()
+        self.other.before()
+
+    def states(self) -> tuple[str, ...]:
+        return super().states() if Story.states(self.other) == ("stored",) else ()
+
+    def act(self) -> None:
+        for story in (self.other, self):
+            story.victim(VICTIM).chmod(0o640)
+            story.victim(VICTIM).write_bytes(self.bad)
+        self._sweep(VICTIM)
+
+    def afterwards(self) -> None:
+        if self._began() and not self.is_well():
+            said = ask(self.outside.layout.socket("keeper"), "status", timeout_s=20)["detail"]
+            if VICTIM in said["suspect_nodes"]:
+                self.ask("keeper", "audit-trust", node=VICTIM, reason="因测试")
+            else:
+                self._sweep(VICTIM)
+
+    def is_well(self) -> bool:
+        return self.other.is_whole(VICTIM) and super().is_well()
+
+    def expect(self) -> None:
+        super().expect()
+        self.other.expect()
+
+    def _sweep(self, node: str) -> None:
+        self.ask(node, "sweep-start")
+
+
 class MendFails(Mended):
     """The node that the keeper would have it mended from has a rotten copy, too, and knows not."""
 
@@ -197,21 +239,46 @@ class Stray(RepairStory):
         return catalogue.look(findings.open_of_volume, VICTIM) == []
 
 
-class OrderedSweep(RepairStory):
-    """A person has a node swept by way of the keeper."""
+class Ordered(RepairStory):
+    """A person has the keeper do something; asks again only if that is not on record."""
+
+    def act(self) -> None:
+        self._order()
+
+    def afterwards(self) -> None:
+        if self._began() and not self.look(self._is_on_record):
+            self._order()
+
+    def is_well(self) -> bool:
+        return self.look(self._is_carried_out)
+
+    def _order(self) -> None:
+        raise NotImplementedError
+
+    def _own_orders(self, catalogue: Catalogue) -> list[Order]:
+        """That were placed since the story began."""
+        known = catalogue.look(orders.page, limit=1000)
+        return [each for each in known if each.requested_at >= self._began_at]
+
+    def _is_on_record(self, catalogue: Catalogue) -> bool:
+        return bool(self._own_orders(catalogue))
+
+    def _is_carried_out(self, catalogue: Catalogue) -> bool:
+        own = self._own_orders(catalogue)
+        return bool(own) and {each.state for each in own} == {OrderState.DONE}
+
+
+class OrderedSweep(Ordered):
+    """A person has a node swept by way of the keeper, which hears of the pass."""
 
     node: ClassVar[str] = "node-2"
 
     def act(self) -> None:
         self._before = self._passes()
-        self._order()
-
-    def afterwards(self) -> None:
-        if self._began() and self._passes() == self._before:
-            self._order()
+        super().act()
 
     def is_well(self) -> bool:
-        return self._passes() > self._before and self.look(_all_carried_out)
+        return super().is_well() and self._passes() > self._before
 
     def _order(self) -> None:
         self.ask("keeper", "sweep-start", node=self.node, kind="quick")
@@ -224,18 +291,11 @@ class OrderedSweep(RepairStory):
             catalogue.close()
 
 
-class Audited(RepairStory):
+class Audited(Ordered):
     """A person has an object audited."""
 
-    def act(self) -> None:
-        self._order()
-
-    def afterwards(self) -> None:
-        if self._began() and not self.look(self._is_audited):
-            self._order()
-
     def is_well(self) -> bool:
-        return self.look(self._is_audited) and self.look(_all_carried_out)
+        return super().is_well() and self.look(self._is_audited)
 
     def _order(self) -> None:
         self.ask("keeper", "audit-start", object=self.object_id)
@@ -304,8 +364,3 @@ class Large(Story):
     def __init__(self, outside: Outside, name: str) -> None:
         super().__init__(outside, name)
         self.files = outside.new_bag(name, {"large.bin": bytes(_LARGE_BYTES)})
-
-
-def _all_carried_out(catalogue: Catalogue) -> bool:
-    known = catalogue.look(orders.page, limit=1000)
-    return all(each.state in (OrderState.DONE, OrderState.FAILED) for each in known)

@@ -26,7 +26,6 @@ from storage.sweep.model import SweepCycle
 from storage.sweep.recording import record_checks, target_of
 from storage.volume.settings import VolumeSettings
 from storage.volume.volume import Volume
-
 from tests.volume_packages import (
     MadePackage,
     again,

@@ -33,9 +33,15 @@ from tests.role_nursery import Nursery
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "fault-campaign.md"
 KINDS = (
-    "volume-cut-ext4", "volume-cut-xfs", "volume-kill", "kill-ingest", "kill-others",
+    "volume-cut-ext4", "volume-cut-xfs", "volume-kill", "kill-ingest", "kill-keeper", "kill-node",
     "cut-ext4", "cut-xfs", "volume-torn-ext4", "volume-torn-xfs",
 )  # fmt: skip
+# What is killed of an appliance; kinds that count together.
+KILLED = {
+    "kill-ingest": (*INGEST_CHAINS, *INGEST_CASES),
+    "kill-keeper": (*KEEPER_CASES, *NOTARY_CASES),
+    "kill-node": NODE_CASES,
+}
 # On each file system, of each kind.
 CUTS_MIN = 60
 
@@ -89,12 +95,9 @@ def _commit() -> str:
 
 
 def _appliance_plan(name: str, hits: int, deaths: int) -> Plan:
-    if name == "kill-ingest":
+    if name in KILLED:
         site = partial(kill_site, processes=Nursery)
-        return Plan(name, (*INGEST_CHAINS, *INGEST_CASES), hits, deaths // 2, site)
-    if name == "kill-others":
-        site = partial(kill_site, processes=Nursery)
-        return Plan(name, (*NODE_CASES, *KEEPER_CASES, *NOTARY_CASES), hits, deaths // 2, site)
+        return Plan(name, KILLED[name], hits, deaths // len(KILLED), site)
     cutting = partial(cut_site, kind=name.removeprefix("cut-"), processes=Nursery)
     cases = (*INGEST_CUTS, *KEEPER_CASES, *NOTARY_CASES, *NODE_CUTS)
     return Plan(name, cases, 1, CUTS_MIN, cutting)

@@ -7,7 +7,8 @@ from tests.faults.campaign_state import Kind, State
 
 _MEANINGS = {
     "kill-ingest": "SIGKILL of ingest, or of its readers, in an appliance of real processes",
-    "kill-others": "SIGKILL of node, keeper and notary in an appliance of real processes",
+    "kill-keeper": "SIGKILL of keeper or notary in such an appliance",
+    "kill-node": "SIGKILL of a node in such an appliance",
     "cut-ext4": "an appliance on four ext4 images; the power of one of its machines is cut, or of"
     " all four at one instant",
     "cut-xfs": "the same on XFS",
@@ -20,10 +21,10 @@ _MEANINGS = {
     "volume-torn-xfs": "the same on XFS",
 }
 
+_OFTEN = 10
 _COLUMNS = (
-    "kind", "cases", "deaths", "points", "fewest hits of one", "receipts judged",
-    "copies judged", "lost", "false", "double", "partial", "other failures", "minutes",
-    "recovery: median, longest",
+    "kind", "cases", "deaths", "points", "receipts judged", "copies judged", "lost", "false",
+    "double", "partial", "other failures", "minutes", "recovery: median, longest",
 )  # fmt: skip
 _HEAD = """# Fault campaign: what was run last, and what came of it
 
@@ -56,28 +57,57 @@ def page_text(state: State) -> str:
     names = list(state.kinds)
     head = (
         f"{_HEAD}\nSeed {state.seed}, begun {state.began_at}, at commit {state.commit}.\n\n"
+        f"{_in_all(state)}\n\n"
         f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}\n"
     )
     rows = [_row(name, kind) for name, kind in state.kinds.items()]
-    meanings = [f"- `{name}`: {_MEANINGS.get(name, name)}." for name in names]
-    points = ["## Hits of each point", ""]
-    points += [f"| point | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    meanings = [f"- `{name}`: {_MEANINGS.get(name, 'see the remarks')}." for name in names]
+    meanings += [
+        f"- `{name}`, {note}: {count}."
+        for name, kind in state.kinds.items()
+        for note, count in kind.notes.items()
+    ]
+    wrong = [line for kind in state.kinds.values() for line in _wrong(kind)]
+    found = ["## What went wrong", "", *(f"- {line}" for line in wrong or ["nothing"])]
+    remarks = ["## Remarks", "", *(f"- {line}" for line in state.remarks or ["none"])]
+    parts = ("\n".join(each) for each in (rows, meanings, found, remarks, _points(state)))
+    return head + "\n\n".join(parts) + "\n"
+
+
+def _in_all(state: State) -> str:
+    kills, cuts = state.hits("kill"), {disk: state.hits(f"cut-{disk}") for disk in ("ext4", "xfs")}
+    known = [point for points in POINTS_OF_ROLE.values() for point in points]
+    often = sum(kills[point] >= _OFTEN for point in known)
+    reached = sum(kills[point] > 0 for point in known)
+    cut = "; ".join(
+        f"{hits.total()} power cuts on {disk}, at {sum(hits[point] > 0 for point in known)} of them"
+        for disk, hits in cuts.items()
+    )
+    kinds = state.kinds.values()
+    return (
+        f"In all {kills.total()} SIGKILLs at {reached} of {len(known)} points, {often} of them hit "
+        f"{_OFTEN} times or more; {cut}. Lost {sum(len(kind.lost) for kind in kinds)}, false "
+        f"{sum(len(kind.false) for kind in kinds)}, double "
+        f"{sum(len(kind.duplicates) for kind in kinds)}."
+    )
+
+
+def _points(state: State) -> list[str]:
+    names = list(state.kinds)
+    lines = ["## Hits of each point", "", f"| point | {' | '.join(names)} |"]
+    lines.append(f"|---|{'---|' * len(names)}")
     for known in POINTS_OF_ROLE.values():
         for point in known:
             hits = (str(state.kinds[name].hits.get(point, 0)) for name in names)
-            points.append(f"| `{point}` | {' | '.join(hits)} |")
-    wrong = [line for kind in state.kinds.values() for line in _wrong(kind)]
-    found = ["## What went wrong", "", *(f"- {line}" for line in wrong or ["nothing"])]
-    parts = ["\n".join(rows), "\n".join(meanings), "\n".join(points), "\n".join(found)]
-    return head + "\n\n".join(parts) + "\n"
+            lines.append(f"| `{point}` | {' | '.join(hits)} |")
+    return lines
 
 
 def _row(name: str, kind: Kind) -> str:
     recovered = kind.recovered_s
     shown = f"{median(recovered):.1f} s, {max(recovered):.1f} s" if recovered else "–"
-    fewest = min(kind.hits.values(), default=0)
     cells = (
-        f"`{name}`", kind.cases, kind.deaths, len(kind.hits), fewest, kind.receipts, kind.copies,
+        f"`{name}`", kind.cases, kind.deaths, len(kind.hits), kind.receipts, kind.copies,
         len(kind.lost), len(kind.false), len(kind.duplicates), len(kind.partial),
         len(kind.failures), f"{kind.seconds / 60:.0f}", shown,
     )  # fmt: skip

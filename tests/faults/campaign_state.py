@@ -64,6 +64,7 @@ class State:
     seed: int
     began_at: str
     commit: str
+    remarks: list[str] = field(default_factory=list)  # a person's, for the page
     kinds: dict[str, Kind] = field(default_factory=dict)
 
     @classmethod
@@ -79,7 +80,8 @@ class State:
             path.name.removesuffix(_SUFFIX): Kind(**json.loads(path.read_text()))
             for path in sorted(folder.glob(f"*{_SUFFIX}"))
         }
-        return cls(folder, said["seed"], said["began_at"], said["commit"], kinds)
+        remarks = said.get("remarks", [])
+        return cls(folder, said["seed"], said["began_at"], said["commit"], remarks, kinds)
 
     def kind(self, name: str) -> Kind:
         return self.kinds.setdefault(name, Kind())

@@ -6,13 +6,14 @@ Each run takes every tenth case from a random first one; LANTAI_CRASH_STRIDE=1 t
 
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.crash_cases import KEEPER_CASES, NODE_CASES, NOTARY_CASES
+from tests.crash_cases import KEEPER_CASES, NODE_CASES, NOTARY_CASES, STORM_CASE
 from tests.fault_page import record_fault
-from tests.faults.appliance_campaign import live_through
+from tests.faults.appliance_campaign import SETTINGS, live_through
 from tests.repair_stories import Large
 
 pytestmark = pytest.mark.timeout(1200)
@@ -30,3 +31,10 @@ def test_wherever_a_node_the_keeper_or_the_notary_is_killed_no_answer_is_lost(
     figure = live_through(tmp_path, CASES[seed % stride :: stride], seed)
     record_fault("F1", observed="mends, audits and orders came to their one end", figure=figure)
     record_fault("F2", observed="every answer held, the operation went on", figure=figure)
+
+
+def test_a_keeper_that_is_killed_when_it_stops_mending_has_stopped_all_the_same(
+    tmp_path: Path,
+) -> None:
+    settings = replace(SETTINGS, mends_per_node_hour_max=1)
+    live_through(tmp_path, [STORM_CASE], seed=1, settings=settings)
