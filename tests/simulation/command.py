@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from tests.simulation.bugs import BUGS, SOUND
+from tests.simulation.page import write_page
 from tests.simulation.run import Outcome, run_seed
 
 _STORIES_SHOWN = 3
@@ -55,6 +56,9 @@ def main(arguments: list[str]) -> int:
     # A world is one heap of circles, let go of at its end: looking for them meanwhile finds none.
     gc.set_threshold(100_000, 50, 100)
     options = _parse(arguments)
+    if options.page:
+        write_page(lambda bug: seeds_until_found(bug, 1, options.seeds))
+        return 0
     if options.seed is not None:
         return _tell_one(options.seed, options.bug)
     if options.bug:
@@ -123,6 +127,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--bug", choices=sorted(BUGS))
+    parser.add_argument("--page", action="store_true", help="find every bug, write the page")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     return parser.parse_args(arguments)
 
