@@ -95,9 +95,7 @@ async def test_a_sweep_waits_while_a_disk_is_full_and_goes_on_when_there_is_room
         sweeper.start_now()  # each is put on record
     stop = asyncio.Event()
     sweeping = asyncio.create_task(sweeper.run(stop))
-    await wait_until(
-        lambda: volume.state().state != "ready" or sweeping.done(), 60, "the refusal"
-    )
+    await wait_until(lambda: volume.state().state != "ready" or sweeping.done(), 60, "the refusal")
     assert not sweeping.done(), sweeping.exception()
     (disk / "somebody-else").unlink()
     volume.watch_disk()
