@@ -259,6 +259,7 @@ class Keeping:
             ),
             proven=note,
             progress=written.note,
+            delayed=written.delay,
             holders=await self._holders(begun),
         )
         async with self._notes.noted(transfer.claim, written.done):
@@ -326,13 +327,19 @@ class Keeping:
 
 
 class _Written:
-    """What the slowest node has written of one object."""
+    """What the slowest node has written of one object, and which nodes do not take it now."""
 
     def __init__(self, total_bytes: int) -> None:
         self._done = Done(0, total_bytes)
+        self._delays: dict[str, str] = {}
 
     def note(self, written_bytes: int) -> None:
         self._done = replace(self._done, bytes_done=written_bytes)
+
+    def delay(self, node: str, reason: str) -> None:
+        self._delays[node] = reason
+        told = (f"{node}: {why}" for node, why in sorted(self._delays.items()) if why)
+        self._done = replace(self._done, waits_for="; ".join(told))
 
     def done(self) -> Done:
         return self._done

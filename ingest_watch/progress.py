@@ -25,6 +25,7 @@ class Done:
 
     bytes_done: int
     bytes_total: int | None = None
+    waits_for: str = ""  # in words, where something is in its way
 
 
 class _ProgressFile:

@@ -1,8 +1,8 @@
 """Put on record, while a transfer is worked on, how far it is and how fast it goes.
 
 Issue 3, item 12: bytes done and total and the rate are stored facts, so that every console, metric
-and command tells the same. Noted at most every two seconds; a note that fails is left out, because
-nothing rests on it. How much is done is the caller's to say.
+and command tells the same. Noted at most every two seconds, and only what is new; a note that fails
+is left out, because nothing rests on it. How much is done is the caller's to say.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from storage.catalogue.writer import CatalogueWriter
 PAUSE_S = 2.0
 # The share of the last pause in the rate: a stall shows within seconds, a hiccup does not.
 _FRESH = 0.5
+_WORDS_MAX = 500
 
 
 class Pace:
@@ -63,15 +64,21 @@ class ProgressNotes:
 
     async def _note(self, claim: Claim, done: Callable[[], Done | None]) -> None:
         pace = Pace()
+        noted = None
         while True:
             await asyncio.sleep(self._pause_s)
             seen = done()
             if seen is None:
                 continue
             rate = pace.look(seen.bytes_done, time.monotonic())
-            progress = transfers.Progress(seen.bytes_done, seen.bytes_total, rate)
+            progress = transfers.Progress(
+                seen.bytes_done, seen.bytes_total, rate, seen.waits_for[:_WORDS_MAX]
+            )
+            if progress == noted:
+                continue
             try:
                 await self._catalogue.do(transfers.progress, claim, progress, self._now())
+                noted = progress
             except ClaimLost:
                 return
             except CatalogueUnavailable:

@@ -66,6 +66,8 @@ class PackageToStore:
     open_source: Callable[[], OpenSource]  # one for each node: they read at different speeds
     proven: Callable[[ProvenCopy], Awaitable[None]]  # called once for each node, in any order
     progress: Callable[[int], None]  # bytes that the slowest node has written
+    # Told why a node does not take it now, and "" when it has it after all.
+    delayed: Callable[[str, str], None] = lambda _node, _reason: None
     holders: frozenset[str] = frozenset()  # nodes that have the version before this one
 
 
@@ -134,8 +136,10 @@ class CopyWriter:
             except (NodeAnswerRefused, AnswerUnsigned) as refusal:
                 reason = str(refusal)
             else:
+                package.delayed(peer.name, "")
                 await package.proven(copy)
                 return
+            package.delayed(peer.name, reason)
             log.warning("replication.put.delayed", node=peer.name, reason=reason, delay_s=delay_s)
             await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads retries
             delay_s = min(2 * delay_s, RETRY_S_MAX)

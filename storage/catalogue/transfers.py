@@ -48,9 +48,10 @@ class Progress:
     bytes_done: int
     bytes_total: int | None
     bytes_per_second: int | None
+    message: str = ""  # what it waits for, or nothing
 
 
-_NO_PROGRESS: dict[str, Any] = asdict(Progress(0, None, None))
+_NO_PROGRESS = {"bytes_done": 0, "bytes_total": None, "bytes_per_second": None}
 
 _C = transfers.c
 _COLUMNS = columns_of(transfers, Transfer)

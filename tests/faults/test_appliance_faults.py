@@ -25,6 +25,7 @@ from tests.appliance import (
     running_appliance,
     staged,
     stored,
+    transfers_of,
 )
 from tests.appliance_figures import figure
 from tests.fault_page import record_fault
@@ -85,6 +86,8 @@ async def test_a_full_node_delays_packages_and_fails_none(
     (package,) = sender.send()
     await wait_until(lambda: "replication.put.delayed" in _log(layout, "ingest"), 30)
     await wait_until(lambda: _state(layout, package) == "writing", 30)
+    await wait_until(lambda: "node-2: " in _message(layout, package), 30, "the reason, told")
+    assert "add a disk or a node" in _message(layout, package)
     assert stored(layout) == before
     config.write_text(written)
     assert appliance.stop("node-2") == 0
@@ -246,6 +249,11 @@ def _open_findings(layout: DemoLayout) -> int:
 def _state(layout: DemoLayout, package: Sent) -> str | None:
     listed = ask(layout.socket("api"), "transfers", limit=1000)["transfers"]
     return next((each["state"] for each in listed if each["name"] == package.name), None)
+
+
+def _message(layout: DemoLayout, package: Sent) -> str:
+    """What the record of the transfer says of where it stands."""
+    return next(each.message for each in transfers_of(layout) if each.name == package.name)
 
 
 def _is_well(appliance: Processes, name: str) -> bool:
