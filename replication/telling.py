@@ -63,6 +63,7 @@ class Teller:
         self._clients = clients
         self._now = now
         self._upto = Horizon(0, 0)
+        self._refused: dict[str, str] = {}  # why a node takes nothing, said once
         self._noted: dict[str, Position] = {}
         self._sliced: dict[str, tuple[Position, Sliced]] = {}  # where each node is in long answers
 
@@ -91,8 +92,11 @@ class Teller:
                 reached = await self._tell_from(client, reached, upto)
                 await self._note(node, reached)
         except WireRefusal as refusal:
-            log.warning("keeper.telling.refused", node=node, reason=str(refusal))
+            if self._refused.get(node) != str(refusal):
+                log.warning("keeper.telling.refused", node=node, reason=str(refusal))
+            self._refused[node] = str(refusal)
             return None
+        self._refused.pop(node, None)
         return standing
 
     async def _note(self, node: str, reached: Position) -> None:
