@@ -1,8 +1,8 @@
 """What does it cost to compare a node with the catalogue, and to find what differs?
 
 In process: a real node index, a real catalogue (SQLite), the keeper's own comparison; messages are
-encoded as the wire has them and counted; times are processor time. Objects are synthetic, nothing lies on a disk but records.
-Two nodes hold all of them; then the first forgets some. Asserts nothing.
+encoded as the wire has them and counted; times are processor time. Objects are synthetic, nothing
+lies on a disk but records. Two nodes hold all of them, then the first forgets some.
 """
 
 import argparse

@@ -12,7 +12,7 @@ from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.sweep_account import CYCLES_MAX
 from replication.told import Away, Told
-from storage.catalogue import sweeps
+from storage.catalogue import sweeps, volumes
 from storage.catalogue.model import NodeSweep
 from storage.catalogue.timestamps import is_moment, to_text
 from storage.catalogue.writer import CatalogueWriter
@@ -52,14 +52,16 @@ class Hearing:
         return self._told[node]
 
     async def _learn_sweeps(self, node: str, client: NodeClient) -> SweepAccount:
-        after = await self._catalogue.look(sweeps.last_finished, node)
+        volume = await self._catalogue.look(volumes.known, node)
+        before = 0 if volume is None else volume.cycles_before
+        after = max(0, await self._catalogue.look(sweeps.last_finished, node) - before)
         while True:
             account = await client.account(after)
             _refuse_nonsense(node, account.oldest_checked_at)
             for cycle in account.cycles:
                 _refuse_nonsense(node, cycle.started_at, cycle.finished_at)
             for cycle in account.cycles:
-                await self._catalogue.do(sweeps.record, _sweep(node, cycle))
+                await self._catalogue.do(sweeps.record, _sweep(node, before, cycle))
                 crash_point("keeper.sweep-recorded")
             if len(account.cycles) < CYCLES_MAX:
                 return account
@@ -73,8 +75,9 @@ def _refuse_nonsense(node: str, *moments: str | None) -> None:
             raise WireRefusal(f"{node} tells of a moment that is none: {text!r}", "malformed")
 
 
-def _sweep(node: str, cycle: SweepCycle) -> NodeSweep:
+def _sweep(node: str, before: int, cycle: SweepCycle) -> NodeSweep:
+    """`before`: sweeps of the disks that the node had before this one."""
     return NodeSweep(
-        node, cycle.number, cycle.started_at, cycle.finished_at,
+        node, before + cycle.number, cycle.started_at, cycle.finished_at,
         cycle.checked_objects, cycle.read_bytes, cycle.damaged_objects,
     )  # fmt: skip

@@ -129,6 +129,12 @@ def keeping_tables(metadata: MetaData) -> tuple[Table, Table, Table, Table]:
         column(
             "findings_before", BigInteger, "Added to its numbers: findings of the disks before it."
         ),
+        column(
+            "cycles_before",
+            BigInteger,
+            "Added to the numbers of its sweeps likewise; NULL: nothing.",
+            null=True,
+        ),
         info={"kind": "site"},
     )
     return audits, suspects, mends, volumes

@@ -38,6 +38,12 @@ def last_finished(connection: Connection, node: str) -> int:
     return connection.scalar(query) or 0
 
 
+def last_number(connection: Connection, node: str) -> int:
+    """The highest number on record under this node's name; 0 when there is none."""
+    query = select(func.max(sweeps.c.cycle)).where(sweeps.c.node == node)
+    return connection.scalar(query) or 0
+
+
 def finished_between(connection: Connection, start: str, end: str, limit: int) -> list[NodeSweep]:
     """Sweeps that ended from `start` on and before `end`, in the order of their ends."""
     query = select(sweeps).where(sweeps.c.finished_at >= start, sweeps.c.finished_at < end)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
-from storage.catalogue import copies, events, suspects
+from storage.catalogue import copies, events, suspects, sweeps
 from storage.catalogue import findings as found_damage
 from storage.catalogue.model import Actor, NewEvent
 from storage.catalogue.schema import findings, volumes
@@ -27,12 +27,15 @@ class KnownVolume:
     node_uuid: str
     since: str
     findings_before: int  # its first finding is on record under the number after this one
+    cycles_before: int = 0  # and its first sweep under the number after this one
 
 
 def known(connection: Connection, node: str) -> KnownVolume | None:
     """The volume that was last met under this name."""
     row = connection.execute(select(volumes).where(volumes.c.node == node)).mappings().one_or_none()
-    return None if row is None else KnownVolume(**row)
+    if row is None:
+        return None
+    return KnownVolume(**{**row, "cycles_before": row["cycles_before"] or 0})
 
 
 def meet(connection: Connection, node: str, node_uuid: str, actor: Actor, at: str) -> bool:
@@ -52,7 +55,12 @@ def meet(connection: Connection, node: str, node_uuid: str, actor: Actor, at: st
     connection.execute(
         update(volumes)
         .where(volumes.c.node == node)
-        .values(node_uuid=node_uuid, since=at, findings_before=numbers)
+        .values(
+            node_uuid=node_uuid,
+            since=at,
+            findings_before=numbers,
+            cycles_before=sweeps.last_number(connection, node),
+        )
     )
     connection.execute(
         update(findings)

@@ -12,9 +12,10 @@ from daemon.roles.openings import utc_now
 from replication.hearing import Hearing
 from replication.node_volume import NodeParts
 from replication.told import Away, Told
-from storage.catalogue import sweeps
+from storage.catalogue import sweeps, volumes
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.migration import upgrade
+from storage.catalogue.model import Actor, NodeSweep
 from storage.catalogue.writer import CatalogueWriter
 from storage.sweep.account import SweepAccount
 from storage.sweep.model import SweepCycle, SweepStatus
@@ -82,3 +83,18 @@ async def test_a_moment_that_is_none_is_refused_and_leaves_no_trace(
     assert "a moment that is none" in away.reason
     if "finish_at" not in spoilt:
         assert await catalogue.look(sweeps.last_finished, "node-1") == 0
+
+
+async def test_sweeps_of_another_disk_are_on_record_after_those_of_the_old_one(
+    catalogue: CatalogueWriter,
+) -> None:
+    """Its numbers begin at 1 again: here at 7, where the old disk had come to 9."""
+    actor = Actor("keeper", "test")
+    for uuid, at in (("a" * 36, RIGHT), ("b" * 36, RIGHT)):
+        await catalogue.do(volumes.meet, "node-1", uuid, actor, at)
+        if uuid[0] == "a":
+            old = NodeSweep("node-1", 9, RIGHT, RIGHT, 1, 2, 0)
+            await catalogue.do(sweeps.record, old)
+    assert isinstance(await heard(catalogue, Dated()), Told)
+    on_record = await catalogue.look(sweeps.finished_between, "2026", "2027", 10)
+    assert sorted(each.cycle for each in on_record) == [9, 16]

@@ -21,6 +21,7 @@ def upgrade() -> None:
     _create_membership()
     _create_chronicle()
     create_tree_of_copies()
+    op.add_column("volumes", sa.Column("cycles_before", sa.BigInteger(), nullable=True))
 
 
 def _create_membership() -> None:
