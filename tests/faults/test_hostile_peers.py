@@ -218,7 +218,7 @@ async def test_thousands_of_connections_that_say_nothing_keep_nobody_waiting() -
     assert beset_s < 2 * alone_s + 0.01
     record_fault(
         "F49",
-        observed="answers as before; a newcomer is greeted",
+        observed="answers at most 10 ms later while they come; a newcomer is greeted",
         figure=f"{HALF_OPEN} sockets: {beset_s * 1000:.2f} ms against {alone_s * 1000:.2f} ms, "
         f"greeted in {greeted_s:.1f} s",
     )
