@@ -71,7 +71,7 @@ async def a_wiped_node_is_refilled_once_a_person_has_confirmed_it(
             forecast.append((time.monotonic(), said["to_fill_left_s"]))
         return said.get("to_fill") == 0
 
-    await wait_until(is_filled, 120, "the refilled node")
+    await wait_until(is_filled, 240, "the refilled node")
     ended_s = time.monotonic()
     assert good_copies(layout, steady.sent[0], ["node-2"]) == 1
     said = [f"{left:.0f} s forecast, {ended_s - at:.0f} s taken" for at, left in forecast[-1:]]
