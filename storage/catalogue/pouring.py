@@ -19,7 +19,7 @@ from storage.chronicle.page import Position
 # In this order no row points to one that is not there yet.
 TABLES = (
     "transfers", "packages", "copies", "answers", "answer_pieces", "findings", "sweeps", "tallies",
-    "layouts",
+    "layouts", "volumes",
 )  # fmt: skip
 # Last of all: until then a role that is held (daemon/roles/catalogue_guard.py) sees that the
 # catalogue is not level, and writes nothing in between.

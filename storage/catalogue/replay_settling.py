@@ -109,7 +109,7 @@ class _Ledger:
             case "copy.mended" | "copy.verified":
                 self._mended(event, detail)
             case volumes.VOLUME_REPLACED:
-                self._replaced(event)
+                self._replaced(event, detail)
             case _:
                 self._swept(event, detail)
 
@@ -146,9 +146,10 @@ class _Ledger:
             update(_findings).where(closed).values(mended_at=event["at"], outcome=outcome)
         )
 
-    def _replaced(self, event: dict[str, Any]) -> None:
+    def _replaced(self, event: dict[str, Any], detail: dict[str, Any]) -> None:
         node = event["node"]
         self._before[node] = self._highest[node]
+        self._renumber(node, detail["is"], event["at"])
         strays = (_findings.c.node == node) & _findings.c.object_id.is_(None)
         self._connection.execute(
             update(_findings)
@@ -157,6 +158,20 @@ class _Ledger:
         )
         earlier = (_copies.c.node == node) & (_copies.c.as_of < event["sequence"])
         self._connection.execute(update(_copies).where(earlier).values(state=CopyState.MISSING))
+
+    def _renumber(self, node: str, node_uuid: str, since: str) -> None:
+        """What the new disk's own numbers mean from here on."""
+        table, passes = scratch.volumes, scratch.sweeps
+        last = select(func.max(passes.c.cycle)).where(passes.c.node == node)
+        values = {
+            "node": node,
+            "node_uuid": node_uuid,
+            "since": since,
+            "findings_before": self._highest[node],
+            "cycles_before": self._connection.scalar(last) or 0,
+        }
+        self._connection.execute(table.delete().where(table.c.node == node))
+        self._connection.execute(insert(table), values)
 
     def _swept(self, event: dict[str, Any], detail: dict[str, Any]) -> None:
         table = scratch.sweeps

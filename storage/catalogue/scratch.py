@@ -40,6 +40,7 @@ answer_pieces = _like(schema.answer_pieces)
 findings = _like(schema.findings)
 sweeps = _like(schema.sweeps)
 tallies = _like(schema.tallies)
+volumes = _like(schema.volumes)
 
 # Parts of long answers, as they came.
 slices = Table(

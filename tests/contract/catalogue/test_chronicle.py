@@ -22,6 +22,7 @@ from storage.catalogue import (
     pouring,
     repairs,
     schema,
+    volumes,
 )
 from storage.catalogue import scratch as scratch_tables
 from storage.catalogue.answer_assembly import assemble
@@ -29,6 +30,7 @@ from storage.catalogue.chronicle import Sliced, Standing
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.migration import upgrade
 from storage.catalogue.model import (
+    Actor,
     AnswerKind,
     CopyState,
     NewAnswer,
@@ -137,6 +139,23 @@ def test_damage_told_of_one_version_comes_back_for_all_of_the_object(
     with scratch.catalogue.reading() as connection:
         (told,) = connection.execute(select(scratch_tables.findings)).mappings()
     assert (told["node"], told["sequence"], told["kind"]) == ("node-1", 4, "altered")
+
+
+def test_a_replaced_disk_keeps_its_numbers_apart_from_those_of_the_old_one(
+    catalogue: Catalogue, scratch: Scratch
+) -> None:
+    actor, uuids = Actor("keeper", "one"), ("a" * 36, "b" * 36)
+    stored(catalogue, 1)
+    catalogue.act(volumes.meet, "node-1", uuids[0], actor, moment(600))
+    found = NodeFinding("node-1", 9, moment(601), None, "stray-object", "x", "…", "{}")
+    catalogue.act(repairs.record_found, found, None, CopyState.DAMAGED, moment(602))
+    assert catalogue.act(volumes.meet, "node-1", uuids[1], actor, moment(603))
+    Replay(scratch, lambda _node, _answer: True).take("node-2", as_records(tell(catalogue)))
+    settle(scratch)
+    assert list(index_comparison.differences(scratch, catalogue)) == []
+    with scratch.catalogue.reading() as connection:
+        (known,) = connection.execute(select(scratch_tables.volumes)).mappings()
+    assert (known["node_uuid"], known["findings_before"]) == (uuids[1], 9)
 
 
 def store_version(story: Story, number: int) -> Package:
