@@ -148,7 +148,7 @@ class Storm(Mended):
     def afterwards(self) -> None:
         if self._began() and not self.is_well():
             said = ask(self.outside.layout.socket("keeper"), "status", timeout_s=20)["detail"]
-            if VICTIM in said["suspect_nodes"]:
+            if said is not None and VICTIM in said["suspect_nodes"]:  # None while it starts
                 self.ask("keeper", "audit-trust", node=VICTIM, reason="因测试")
             else:
                 self._sweep(VICTIM)
@@ -281,7 +281,7 @@ class OrderedSweep(Ordered):
         return super().is_well() and self._passes() > self._before
 
     def _order(self) -> None:
-        self.ask("keeper", "sweep-start", node=self.node, kind="quick")
+        self.ask("keeper", "sweep-start", node=self.node)
 
     def _passes(self) -> int:
         catalogue = Catalogue.open(load_config(self.outside.layout.config).catalogue.url)
