@@ -171,11 +171,11 @@ def _to_count(rows: Iterable[Row[Any]]) -> Iterable[tuple[Row[Any], LeafState | 
 
 
 def _as_leaf(row: Row[Any]) -> LeafState | None:
-    """A copy that is gone, and of which nothing is on record yet, should be there."""
-    if row.state is CopyState.DAMAGED:
-        return LeafState.DAMAGED
+    """A copy that is gone, and no finding says why, is a difference whatever the node says."""
+    if row.state is CopyState.COMMITTED:
+        return LeafState.STORED
     is_on_record = row.state is CopyState.MISSING and row.explained
-    return None if is_on_record else LeafState.STORED
+    return None if is_on_record else LeafState.DAMAGED
 
 
 def _packages(connection: Connection, numbers: Iterable[int]) -> Iterable[Any]:

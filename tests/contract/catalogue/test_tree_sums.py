@@ -41,7 +41,7 @@ def demanded(story: Story, node: str) -> list[Subtree]:
     for row in newest.values():
         if row.state is CopyState.MISSING and (node, row.object_id) in open_findings(story):
             continue
-        state = LeafState.DAMAGED if row.state is CopyState.DAMAGED else LeafState.STORED
+        state = LeafState.STORED if row.state is CopyState.COMMITTED else LeafState.DAMAGED
         leaf = Leaf(row.object_id, row.version, row.inventory_sha256, state)
         here = partition_of(row.object_id)
         sums[here] = sums[here].changed([], [leaf_digest(leaf)])
