@@ -195,12 +195,19 @@ def _how_it_ended(error: DBAPIError) -> str:
 
 
 def _is_damage(error: object) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the details of extended codes
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return _sqlite_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _sqlite_code(error: object) -> int:
+    """Without the details of extended codes; 0 if it is not SQLite's."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
 
 
 def is_the_databases(error: DBAPIError) -> bool:
     """Whether the database, or its state, is the reason: not what it was asked."""
+    if _sqlite_code(error.orig) == sqlite3.SQLITE_ERROR:
+        return False  # a statement that makes no sense: waiting does not help
     if isinstance(error, OperationalError | InterfaceError):
         return True
     return postgres.is_conflict(error.orig) or postgres.is_unavailable(error.orig)

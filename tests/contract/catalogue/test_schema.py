@@ -154,3 +154,10 @@ def test_a_new_database_that_another_process_has_locked_is_waited_for(tmp_path: 
         other.execute("COMMIT")
         upgrading.result(timeout=30)
     other.close()
+
+
+def test_a_statement_that_makes_no_sense_is_not_taken_for_a_catalogue_that_is_away(
+    catalogue: Catalogue,
+) -> None:
+    with pytest.raises(DBAPIError), catalogue.reading() as connection:
+        connection.execute(text("SELECT no_such_column FROM transfers"))
