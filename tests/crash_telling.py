@@ -34,6 +34,8 @@ _LOOK_S = 0.03
 _GRACE_S = 0.7
 _STARTING_S = 4.0
 _DEATH_S_MAX = 90.0
+# Nobody helps before the first death; where that never comes, somebody does in the end.
+_ALONE_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ class Telling:
         story.expect()
 
     def _live_through(self) -> None:
+        began = monotonic()
         over_at: float | None = None
         started_at: float | None = None
         deadline = monotonic() + _DEATH_S_MAX
@@ -187,8 +190,9 @@ class Telling:
                 self._after_death(instance)
                 started_at = monotonic()
                 deadline = started_at + _DEATH_S_MAX
-            with suppress(NotRunning):
-                self.story.afterwards()
+            if self.reached or monotonic() > began + _ALONE_S:
+                with suppress(NotRunning):
+                    self.story.afterwards()
             is_over = not struck and self._is_over(self.story.ends)
             over_at = (over_at or monotonic()) if is_over else None
             assert monotonic() < deadline, f"{self._words}: {self.story.states()}, not its end"

@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
     print(f"seed {state.seed}, folder {folder}", flush=True)
     until = monotonic() + asked.hours * 3600
     for name in asked.only or KINDS:
+        state = _state(folder, asked.seed)  # others may have gone on with it meanwhile
         own = folder / name
         if name.startswith("volume"):
             run_volume(state, _volume_plan(name, asked.hits), own, until)
