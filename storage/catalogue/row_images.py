@@ -19,7 +19,11 @@ def image_of(table: Table, row: Mapping[Any, Any]) -> Row:
     """One row as it is told; of members it lacks nothing is said."""
     return Row(
         str(table.name),
-        {str(column.name): _told(row[column.name]) for column in _told_of(table) if column.name in row},
+        {
+            str(column.name): _told(row[column.name])
+            for column in _told_of(table)
+            if column.name in row
+        },
     )
 
 
