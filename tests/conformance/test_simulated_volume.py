@@ -17,13 +17,12 @@ from storage.signing import SigningKey
 from storage.volume.events import Speaker
 from storage.volume.order import StoreOrder
 from tests.failing_calls import FailingCalls, How, build, environment
-from tests.simulation.bugs import Steps
 from tests.simulation.disk import Disk, SimulatedSync, Trouble
 from tests.simulation.keys import signing_key
 from tests.simulation.package import make_package as simulated_package
 from tests.simulation.package import sha256
 from tests.simulation.scheduler import Process, Scheduler
-from tests.simulation.volume import SimulatedVolume
+from tests.simulation.volume import SimulatedVolume, Steps
 from tests.simulation.volume_records import SimulatedIndex, SimulatedJournal
 from tests.simulation.volume_steps import (
     SimulatedAdmission,

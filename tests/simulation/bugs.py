@@ -147,6 +147,7 @@ class _ResumesUnsynced(CheckedAdmission):
             now_at = reached[order.op_id] = begun(offset, data)
             return now_at
 
+        # What is replaced is this operation's own method.
         incoming.write = write  # type: ignore[method-assign]
         incoming.written = min(reached.get(order.op_id, 0), max(0, order.total_bytes - 1))
         return incoming

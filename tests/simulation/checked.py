@@ -65,7 +65,8 @@ class CheckedService(SimulatedNodeService):
         if isinstance(message, Committed):
             self.truth.answered(name, say.data or b"")
         elif isinstance(message, Proceed) and message.offset:
-            staged = self._parts.volume.staged_bytes(message.op_id)  # type: ignore[attr-defined]
+            volume: Any = self._parts.volume
+            staged = volume.staged_bytes(message.op_id)
             if staged is not None:
                 self.truth.acknowledged(name, message.op_id, staged, message.offset)
         super()._say(connection, say)

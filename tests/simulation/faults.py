@@ -4,6 +4,7 @@ Then comes calm: cuts are joined, whoever was frozen wakes, disks give no troubl
 the time; that everything converges is asked of the calm alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.simulation.catalogue import HOST
@@ -37,12 +38,12 @@ class Faults:
                 self._schedule(rate, strike)
         world.scheduler.after(options.faults_s, self._end)
 
-    def _schedule(self, rate: float, strike: object) -> None:
+    def _schedule(self, rate: float, strike: Callable[[], None]) -> None:
         delay_s = self.world.chance.expovariate(rate / _MINUTE_S)
 
         def happen() -> None:
             if self.world.has_faults:
-                strike()  # type: ignore[operator]
+                strike()
                 self._schedule(rate, strike)
 
         self.world.scheduler.after(delay_s, happen)
