@@ -16,7 +16,7 @@ from replication.doubts import Doubts
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.partition_walk import PAGE, PartitionWalk, Walked
-from storage.catalogue import tree_sums
+from storage.catalogue import suspects, tree_sums
 from storage.catalogue.writer import CatalogueWriter
 from storage.hash_tree.branch import Subtree
 from storage.hash_tree.leaf import PARTITIONS
@@ -77,6 +77,7 @@ class _Seen:
 
     differences: Mapping[str, _Difference]  # by node
     nodes: frozenset[str]  # that were heard
+    suspects: frozenset[str]  # whose word did not count
     walked: Walked
 
 
@@ -88,11 +89,14 @@ class Comparing:
         self._doubts = doubts
         self._page = page
         self._seen: dict[int, _Seen] = {}
+        self._suspects: frozenset[str] = frozenset()
         self._recounted = 0
 
     async def compare(self, clients: Mapping[str, NodeClient]) -> Comparison:
         """One comparison with these nodes. One that stops answering is left out from there on."""
         await self._bring_sums_up(clients)
+        named = await self._catalogue.look(suspects.all_of)
+        self._suspects = frozenset(suspect.node for suspect in named)
         answers = await asyncio.gather(*(self._hear(*each) for each in clients.items()))
         trees = [tree for tree in answers if tree is not None]
         heard = {tree.node: clients[tree.node] for tree in trees}
@@ -154,7 +158,8 @@ class Comparing:
         """Go through a partition; None if all sides are as they were when that was done last."""
         nodes = frozenset(heard)
         seen = self._seen.get(partition)
-        if seen is not None and (seen.differences, seen.nodes) == (differences, nodes):
+        now = (differences, nodes, self._suspects)
+        if seen is not None and (seen.differences, seen.nodes, seen.suspects) == now:
             return None
         walk = PartitionWalk(
             self._catalogue,
@@ -166,7 +171,7 @@ class Comparing:
         walked = await walk.run(self._page)
         self._seen.pop(partition, None)
         if not walked.unheard:
-            self._seen[partition] = _Seen(dict(differences), nodes, walked)
+            self._seen[partition] = _Seen(dict(differences), nodes, self._suspects, walked)
         return walked
 
     def _summary(self, walked: list[Walked], unheard: list[str], effort: Effort) -> Comparison:
