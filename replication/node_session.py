@@ -1,7 +1,7 @@
 """The node's side of one connection: what is answered to which message, and what is done for it.
 
 docs/wire/session.md holds this as tables. Decides only: takes messages, outcomes and the time, and
-returns actions; sockets and disks are node_service.py's, the bytes of messages are message_codec.py's.
+returns actions; sockets and disks are node_service.py's, bytes of messages message_codec.py's.
 """
 
 from dataclasses import dataclass

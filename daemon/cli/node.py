@@ -1,4 +1,4 @@
-"""`lantai node …`: make and test a volume; say who is away by plan; who belongs (node_membership.py).
+"""`lantai node …`: make and test a volume; say who is away by plan, and who belongs.
 
 Making is apart from `run node`, which never makes a volume: a disk that is not mounted looks like
 an empty one, and must be refused. `away` and `back` are orders to the keeper. Exit codes: 0 done;

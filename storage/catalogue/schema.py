@@ -78,8 +78,8 @@ transfers = Table(
     column(
         "claim_holder",
         Text,
-        "`instance@host` at work on it; NULL when nobody is. Must be set in every working state, but "
-        "for one that a person has just released or retried: the next intake takes that over.",
+        "`instance@host` at work on it; NULL when nobody is. Must be set in every working state, "
+        "but for one that a person has just released or retried: the next intake takes it over.",
         null=True,
     ),
     column(

@@ -15,7 +15,11 @@ def tree_tables(metadata: MetaData) -> tuple[Table, Table]:
         "tree_changes",
         metadata,
         Column("id", Number, primary_key=True, doc="Given by the database; says no order."),
-        column("node", Exact, "On which node a copy came, went or changed its state, or has a new finding."),
+        column(
+            "node",
+            Exact,
+            "On which node a copy came, went or changed its state, or has a new finding.",
+        ),
         column("package_id", Number, "Of which package. Triggers write this table."),
         column("was", Word(LeafState), "`counted` of a row that is gone; NULL else.", null=True),
         info={"kind": "index"},
