@@ -25,7 +25,7 @@ class WatchedDisk(Disk):
     """A disk that knows which truth it belongs to."""
 
     truth: Truth
-    begun: Callable[[], None]  # told of each operation that begins
+    begun: Callable[[StoreOrder], None]  # told of each operation that begins
 
 
 class CheckedJournal(SimulatedJournal):
@@ -48,7 +48,7 @@ class CheckedAdmission(SimulatedAdmission):
         if isinstance(begun, Incoming):
             disk: Any = self.disk
             disk.truth.acted(disk.name, order)
-            disk.begun()
+            disk.begun(order)
         return begun
 
 
@@ -57,7 +57,7 @@ class CheckedService(SimulatedNodeService):
 
     volume: Any
     truth: Truth
-    begun: Callable[[], None]  # told of each operation that begins
+    begun: Callable[[StoreOrder], None]  # told of each operation that begins
 
     def _say(self, connection: Connection, say: Say) -> None:
         name = self._identity.node

@@ -205,16 +205,20 @@ class Disk:
                 change.apply(self.durable)
         for file in self._dirty.values():
             if self.chance.random() < self.keeps:
-                torn = self.chance.random() < 0.2
-                whole = file.seen
-                reach = self.chance.randrange(len(whole) + 1) if torn else len(whole)
-                file.medium = whole[:reach]
+                file.medium = self._torn(file)
         for file in [*self.names.values(), *self.durable.values()]:
             file.cached, file.is_dirty = None, False
         self._pending.clear()
         self._dirty.clear()
         self.names = dict(self.durable)
         self.trouble = None
+
+    def _torn(self, file: File) -> bytes:
+        """What was being written, sometimes a part of it; what was there before stays."""
+        whole = file.seen
+        before = len(file.medium) if whole.startswith(file.medium) else 0
+        torn = self.chance.random() < 0.2
+        return whole[: self.chance.randint(before, len(whole))] if torn else whole
 
     def rot(self, file: File) -> None:
         """Change a byte of the medium, or lose it all."""

@@ -25,6 +25,7 @@ from storage.catalogue.timestamps import to_text
 from storage.errors import LantaiError
 from storage.model import VerifyMode
 from storage.volume.events import Speaker
+from storage.volume.order import StoreOrder
 from tests.simulation.bugs import Build
 from tests.simulation.catalogue import CatalogueServer
 from tests.simulation.checked import WatchedDisk
@@ -80,6 +81,7 @@ class World:
     graveyard: list[Process] = field(default_factory=list)
     object_ids: dict[str, str] = field(default_factory=dict)  # of the sender's names
     has_faults: bool = True  # until the calm begins
+    mends_to_cut: int = 2  # that a crash is going to end
     calls: int = 0  # on which a person had to release a suspect
 
     # Beginning.
@@ -279,10 +281,18 @@ class World:
         self.truth.nodes[node].injured.add(object_id)
         self.story.tell(f"a write of {node} lands in {object_id}")
 
-    def _endanger(self, disk: Disk) -> None:
-        """An operation begins: the worst moments for a crash are those to come."""
-        if self.has_faults and self.chance.random() < self.options.crashes_in_writing:
-            trouble = self.chance.choice((Trouble.KILL, Trouble.POWER_CUT))
+    def _endanger(self, disk: Disk, order: StoreOrder) -> None:
+        """An operation begins: the worst moments for a crash are those to come.
+
+        Mends come late: the first of the calm are in danger, too, around their publication.
+        """
+        crashes, trouble = self.options.crashes_in_writing, Trouble.KILL
+        if self.chance.random() < 0.5:
+            trouble = Trouble.POWER_CUT
+        if order.replaces_damaged and crashes and self.mends_to_cut:
+            self.mends_to_cut -= 1
+            disk.prepare(trouble, self.chance.randint(8, 22))
+        elif self.has_faults and self.chance.random() < crashes:
             disk.prepare(trouble, self.chance.randint(1, 25))
 
     # What the outside sees.
