@@ -84,9 +84,8 @@ class Mover:
         self._reached: dict[str, int] = {}  # node → package behind which the next page begins
         self._emptied: dict[str, tuple[int, float]] = {}  # node → by which layout, rests until
         self.outcomes: Counter[tuple[str, str]] = Counter()  # (done or failed, leaving node)
-        self.done_at_s: dict[
-            str, deque[float]
-        ] = {}  # leaving node → when each copy was made, by the monotonic clock
+        # Leaving node → when each copy was made, by the monotonic clock.
+        self.done_at_s: dict[str, deque[float]] = {}
 
     async def round(self, layout: Layout, lease: Lease) -> Moved:
         """Look for what may move and move it; returns when all of it has ended."""
