@@ -274,5 +274,5 @@ def _files(inventory: bytes) -> list[Listed]:
     """Whatever can be made out of an inventory that nobody verified."""
     try:
         return read_inventory(inventory).files
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise WireRefusal(f"the inventory cannot be read: {error}", "source-nonsense") from error
