@@ -158,6 +158,9 @@ async def test_what_a_suspect_lists_does_not_count_before_a_person_trusts_it(
     await world.catalogue.do(suspects.name, "node-2", "it lied", KEEPER, AT)
     assert (await comparing.compare(world.clients)).verified == 0
     assert (await states(world, returned))["node-2"] is MISSING
+    await world.catalogue.do(suspects.release, "node-2", "looked at", KEEPER, AT)
+    assert (await comparing.compare(world.clients)).verified == 1, "its word counts from now on"
+    assert (await states(world, returned))["node-2"] is COMMITTED
 
 
 async def test_damage_whose_number_was_on_record_before_is_found_and_mended(
