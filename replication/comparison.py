@@ -19,14 +19,13 @@ from replication.partition_walk import PAGE, PartitionWalk, Walked
 from storage.catalogue import suspects, tree_sums
 from storage.catalogue.writer import CatalogueWriter
 from storage.hash_tree.branch import Subtree
-from storage.hash_tree.leaf import PARTITIONS
 
 log = get_log(__name__)
 
 _SHOWN_MAX = 1000
 _CHANGES_AT_ONCE = 2000
-# The catalogue's own sums are counted anew, a few with each comparison: all of them in a week.
-_RECOUNTED_PARTITIONS = 4
+# The catalogue's own sums are counted anew, a few with each comparison: all of them in a day.
+_RECOUNTED_PARTITIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +118,12 @@ class Comparing:
 
     async def _bring_sums_up(self, nodes: Iterable[str]) -> None:
         """Take in what changed, and count a few sums anew against what nobody foresaw."""
-        for partition in range(self._recounted, self._recounted + _RECOUNTED_PARTITIONS):
+        due = await self._catalogue.look(tree_sums.occupied, self._recounted, _RECOUNTED_PARTITIONS)
+        for partition in due:
             for node in nodes:
-                number = partition % PARTITIONS
-                if await self._catalogue.do(tree_sums.recount, node, number):
-                    log.error("comparison.sum.corrected", node=node, partition=number)
-        self._recounted = (self._recounted + _RECOUNTED_PARTITIONS) % PARTITIONS
+                if await self._catalogue.do(tree_sums.recount, node, partition):
+                    log.error("comparison.sum.corrected", node=node, partition=partition)
+            self._recounted = partition + 1
         while await self._catalogue.do(tree_sums.take_in, _CHANGES_AT_ONCE) == _CHANGES_AT_ONCE:
             pass
 

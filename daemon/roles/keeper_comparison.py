@@ -106,7 +106,9 @@ class KeeperComparison:
             found = await self._keeper.compare()
         if found is not None:
             ended_s = time.monotonic()
-            self._times.compared(began_s, ended_s, present, is_settled=found.effort.is_settled)
+            # A person who put right what was called for sees soon that it is.
+            is_settled = found.effort.is_settled and not found.catalogue_is_alone
+            self._times.compared(began_s, ended_s, present, is_settled=is_settled)
             self._note(found, ended_s)
             part.beat(sentence(found))
 

@@ -86,8 +86,9 @@ def take_in(connection: Connection, limit: int) -> int:
     gone = {change.package_id for change in changes if change.was is not None}
     named = {row.id: row for row in _packages(connection, gone)}
     for change in changes:
-        if change.was is not None:
-            row = named[change.package_id]
+        row = named.get(change.package_id)
+        # Of a package that is gone without its copies nobody knows the leaf: a recount will.
+        if change.was is not None and row is not None:
             place = (change.node, partition_of(row.object_id))
             moved[place].taken.append(_digest(row, change.was))
     counted = []
@@ -121,6 +122,13 @@ def partitions(connection: Connection, node: str) -> list[Subtree]:
     for row in connection.execute(query.where(tree_sums.c.node == node)):
         found[row.partition] = SetSum(row.objects, row.sum).subtree()
     return found
+
+
+def occupied(connection: Connection, first: int, limit: int) -> list[int]:
+    """Partitions that have objects, from `first` on and around: the next `limit` of them."""
+    number = tree_sums.c.partition
+    query = select(number).group_by(number).order_by(number < first, number).limit(limit)
+    return list(connection.scalars(query))
 
 
 def recount(connection: Connection, node: str, partition: int) -> bool:

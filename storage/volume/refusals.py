@@ -44,6 +44,7 @@ class DiskChanged(VolumeRefusal):
     """Another disk, or none, is mounted where the volume was opened."""
 
     code = "disk-changed"
+    retry = True  # a disk that went away comes back; what it misses waits for it
 
 
 class MediumUnproven(VolumeRefusal):

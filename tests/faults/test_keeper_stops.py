@@ -135,7 +135,12 @@ def is_whole(layout: DemoLayout, node: str, package: Sent) -> bool:
 
 
 def copies_of(layout: DemoLayout, object_id: str) -> Mapping[str, Mapping[str, bytes]]:
-    return {node: tree(layout.root(node) / object_folder(object_id)) for node in NODES}
+    """What each node holds of it, but for the receipts that it is told beside (`logs/`)."""
+    folders = {node: layout.root(node) / object_folder(object_id) for node in NODES}
+    return {
+        node: {path: data for path, data in tree(folder).items() if not path.startswith("logs/")}
+        for node, folder in folders.items()
+    }
 
 
 def open_findings(layout: DemoLayout) -> list[dict[str, Any]]:

@@ -226,7 +226,9 @@ async def test_a_node_that_is_away_is_missing_and_not_doubted(
     audited = audit_one(layout, 0)
     appliance.start(Instance("node-1", "node", layout.node_config("node-1")))
     appliance.wait_until_well("node-1")
-    await wait_until(lambda: ask(layout.socket("keeper"), "status")["detail"]["nodes"]["node-1"])
+    await wait_until(
+        lambda: ask(layout.socket("keeper"), "status")["detail"]["nodes"]["node-1"], within_s=60
+    )
     assert audited["outcome"] == "partial"
     assert list(audited["missing"]) == ["node-1"]
     assert audited["doubted"] == {}

@@ -29,6 +29,8 @@ from ingest_watch import notary_client
 from ingest_watch.notary_client import NotaryRefused
 from replication.endpoints import Handshake
 from replication.transport import generate_keys, try_handshake
+from storage.catalogue import held
+from storage.catalogue.engine import Catalogue
 from storage.ocfl.layout import object_folder
 from tests.monitoring_files import PROJECT, metric_names, queries
 from tests.prometheus_server import Prometheus
@@ -184,16 +186,18 @@ async def _a_second_bit_stops_mending(
 async def _wrong_bytes_are_thrown_away(
     layout: DemoLayout, observer: Observer, object_id: str
 ) -> None:
-    """Node-1, which is asked first, has a wrong byte; the reader gets the right one elsewhere."""
-    damaged = layout.root("node-1") / object_folder(object_id) / RECORD
+    """The node that is asked first has a wrong byte; the reader gets the right one elsewhere."""
+    name = object_id.rpartition("/")[2]
+    node = _asked_first(layout, name)
+    damaged = layout.root(node) / object_folder(object_id) / RECORD
     right = damaged.read_bytes()
     damaged.chmod(0o640)
     damaged.write_bytes(bytes([right[0] ^ 1]) + right[1:])
-    shown = layout.mountpoint / SOURCE / object_id.rpartition("/")[2] / "v1/data/base_info.xml"
+    shown = layout.mountpoint / SOURCE / name / "v1/data/base_info.xml"
     assert await asyncio.to_thread(shown.read_bytes) == right
     await observer.sees(
         {
-            'lantai_reader_verification_failures_total{node="node-1", job="lantai-view"}': 1,
+            f'lantai_reader_verification_failures_total{{node="{node}", job="lantai-view"}}': 1,
             'lantai_reader_failovers_total{job="lantai-view"}': 1,
         }
     )
@@ -246,3 +250,11 @@ def _zero_unless_something_happens() -> set[str]:
     listed = set(re.findall(r"`(lantai_\w+)`", page.partition("## Zero unless")[2]))
     assert listed <= metric_names().keys()
     return listed
+
+
+def _asked_first(layout: DemoLayout, name: str) -> str:
+    catalogue = Catalogue.open(f"sqlite:///{layout.folder / 'catalogue.sqlite'}")
+    package = catalogue.look(held.held_package, SOURCE, name)
+    catalogue.close()
+    assert package is not None
+    return package.versions[-1].holders[0]

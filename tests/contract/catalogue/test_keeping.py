@@ -17,7 +17,7 @@ def finding(sequence: int, node: str = "node-1") -> NodeFinding:
 
 
 def test_orders_are_carried_out_in_the_order_of_asking(story: Story) -> None:
-    for verb in ("sweep.start", "node.drain"):
+    for verb in ("sweep.start", "sweep.pause"):
         orders.place(story.connection, verb, "{}", PERSON, moment(1))
     first = orders.start_next(story.connection, "keeper@one", moment(2), orders.ALL_OTHERS)
     assert first is not None
@@ -31,9 +31,9 @@ def test_orders_are_carried_out_in_the_order_of_asking(story: Story) -> None:
     assert orders.get(story.connection, first.id) == done
     second = orders.start_next(story.connection, "keeper@one", moment(4), orders.ALL_OTHERS)
     assert second is not None
-    assert second.verb == "node.drain"
+    assert second.verb == "sweep.pause"
     assert orders.start_next(story.connection, "keeper@one", moment(5), orders.ALL_OTHERS) is None
-    assert [order.verb for order in orders.page(story.connection)] == ["node.drain", "sweep.start"]
+    assert [order.verb for order in orders.page(story.connection)] == ["sweep.pause", "sweep.start"]
 
 
 def test_an_order_that_is_not_running_cannot_be_finished(story: Story) -> None:

@@ -45,10 +45,10 @@ def statements_of(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
     seen: dict[str, Any] = {}
 
     def note(
-        _connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: Any
+        _connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool
     ) -> None:
         if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-            seen[statement] = values
+            seen[statement] = values[0] if many else values
 
     event.listen(catalogue._engine, "before_cursor_execute", note)
     yield seen
