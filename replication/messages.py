@@ -360,6 +360,12 @@ class State(Message, frozen=True):
     content_bytes: Count
 
 
+class Working(Message, frozen=True):
+    """The node is still at work on a request; its answer is to come."""
+
+    request: Count
+
+
 class Refused(Message, frozen=True):
     """`request` or `op_id` says what was refused; both are nil when the connection itself is."""
 
@@ -387,4 +393,4 @@ Answer = (
     | Laid
     | Told
 )
-FromNode = Welcome | Pong | Proceed | Committed | Refused | Answer
+FromNode = Welcome | Pong | Proceed | Committed | Working | Refused | Answer

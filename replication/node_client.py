@@ -7,7 +7,6 @@ back are not verified here (reader.py does); signed answers are, against the nod
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 import msgspec
@@ -53,12 +52,14 @@ from replication.messages import (
     Tree,
     Welcome,
     WireRefusal,
+    Working,
 )
 from replication.node_answers import FilePart, FindingPage, LeafPage, NodeState, ObjectPage
 from replication.node_volume import MendOutcome
 from replication.peer_link import Caller, LinkCounts, LinkPatience, PeerLink
 from replication.peers import Peer
 from replication.put_writer import Clock, Progress, PutSource, PutWriter
+from replication.requests import SILENCE_S, Heard, Requests
 from replication.sweep_account import from_forecasts, to_account
 from replication.sweep_actions import STATUS, SweepAction
 from replication.tickets import MendOrder
@@ -102,12 +103,6 @@ class AnswerUnsigned(WireRefusal):
     code: ClassVar[str] = "answer-unsigned"
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    message: Answer
-    data: bytes
-
-
 class NodeClient:
     """A client of one node. `connect` first, `close` at the end; both on the same event loop."""
 
@@ -129,10 +124,9 @@ class NodeClient:
         self._link: PeerLink | None = None
         self._greeted = asyncio.Event()
         self._writers: dict[str, PutWriter] = {}
-        self._waiting: dict[int, asyncio.Future[_Heard]] = {}
+        self._requests = Requests()
         self._put_slots = asyncio.Semaphore(PUTS_MAX)
         self._slots = asyncio.Semaphore(REQUESTS_MAX)
-        self._number = 0
         self._ticket_shown: bytes | None = None
 
     async def connect(self) -> None:
@@ -315,9 +309,7 @@ class NodeClient:
         self._greeted.clear()
         for writer in self._writers.values():
             writer.disconnected()
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(NodeUnreachable(f"{self.peer.name} was lost"))
+        self._requests.fail_all(lambda: NodeUnreachable(f"{self.peer.name} was lost"))
 
     def heard(self, message: FromNode, data: memoryview | None) -> None:
         match message:
@@ -327,12 +319,14 @@ class NodeClient:
             case Committed():
                 if writer := self._writers.get(message.op_id):
                     writer.committed(bytes(data or b""))
+            case Working():
+                self._requests.worked_on(message.request)
             case Refused():
                 self._refused(message)
             case Welcome() | Pong():
                 pass  # the link's own
             case _:
-                self._answered(message.request, _Heard(message, bytes(data or b"")))
+                self._requests.answered(message.request, Heard(message, bytes(data or b"")))
 
     # Requests.
 
@@ -343,8 +337,7 @@ class NodeClient:
         return await self._ask(make(self._next()), kind, data)
 
     def _next(self) -> int:
-        self._number += 1
-        return self._number
+        return self._requests.next_number()
 
     async def _part(self, request: Read | Blocks | Fetch, data: bytes | None = None) -> FilePart:
         heard, received = await self._ask(request, Bytes, data)
@@ -357,40 +350,23 @@ class NodeClient:
         data: bytes | None = None,
         wait_s: float = ANSWER_S,
     ) -> tuple[AnyAnswer, bytes]:
-        """Raises NodeUnreachable or NodeRefused."""
+        """Raises NodeUnreachable, also when the node speaks no more of it, or NodeRefused."""
         try:
             async with asyncio.timeout(wait_s), self._slots:
                 await self._greeted.wait()
-                heard = await self._exchange(request, data)
+                heard = await self._requests.exchange(self._linked, request, data)
         except (TimeoutError, PeerGone) as error:
-            raise NodeUnreachable(f"{self.peer.name} did not answer in {wait_s:g} s") from error
+            silent_s = min(wait_s, SILENCE_S)
+            raise NodeUnreachable(f"{self.peer.name} did not answer in {silent_s:g} s") from error
         if not isinstance(heard.message, kind):
             raise NodeRefused(f"{self.peer.name} answers something else", "node-nonsense")
         return heard.message, heard.data
 
-    async def _exchange(self, request: Request, data: bytes | None) -> _Heard:
-        future: asyncio.Future[_Heard] = asyncio.get_running_loop().create_future()
-        self._waiting[request.request] = future
-        try:
-            await self._linked.send(request, data)
-            return await future
-        finally:
-            del self._waiting[request.request]
-            if future.done() and not future.cancelled():
-                future.exception()  # the connection may be lost while the request is being sent
-
-    def _answered(self, number: int, heard: _Heard) -> None:
-        future = self._waiting.get(number)
-        if future is not None and not future.done():
-            future.set_result(heard)
-
     def _refused(self, refused: Refused) -> None:
         if refused.op_id is not None and (writer := self._writers.get(refused.op_id)):
             writer.refused(refused)
-        future = None if refused.request is None else self._waiting.get(refused.request)
-        if future is not None and not future.done():
-            refusal = NodeRefused(refused.message, refused.code, retry=refused.retry)
-            future.set_exception(refusal)
+        refusal = NodeRefused(refused.message, refused.code, retry=refused.retry)
+        self._requests.fail(refused.request, refusal)
 
     def _signed(self, raw: bytes) -> SignedAnswer:
         answer = SignedAnswer(raw[SIGNATURE_BYTES:], raw[:SIGNATURE_BYTES])

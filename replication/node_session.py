@@ -25,6 +25,7 @@ from replication.messages import (
     Request,
     ToNode,
     WireRefusal,
+    Working,
 )
 from replication.roles import Authority, may_say
 
@@ -42,7 +43,7 @@ class SessionLimits:
     window_bytes: int = 8 * MIB
     window_bytes_min: int = MIB
     window_bytes_total: int = 64 * MIB
-    # A node that still works on an operation says so this often.
+    # A node that still works on an operation or a request says so this often.
     repeat_s: float = 10.0
     # A peer that said nothing for so long is gone.
     silence_s: float = 10.0
@@ -140,7 +141,7 @@ class NodeSession:
         self.heard_at = now
         self._limits = limits or SessionLimits()
         self._operations: dict[str, _Operation] = {}
-        self._requests: set[int] = set()
+        self._requests: dict[int, float] = {}  # number → when it was last spoken of
         self._ticket: bytes | None = None
         self._told_to_greet = False
 
@@ -176,7 +177,7 @@ class NodeSession:
         return self._offence(refusal.refusal_code, str(refusal), None)
 
     def tick(self, now: float) -> Actions:
-        """Signs of life for operations on which the disk is still at work."""
+        """Signs of life for operations and requests on which the disk is still at work."""
         actions: Actions = []
         for operation in self._operations.values():
             working = operation.phase is PutPhase.COMMITTING or (
@@ -184,6 +185,10 @@ class NodeSession:
             )
             if working and now - operation.spoken_at >= self._limits.repeat_s:
                 actions.append(self._proceed(operation, now))
+        for request, spoken_at in self._requests.items():
+            if now - spoken_at >= self._limits.repeat_s:
+                self._requests[request] = now
+                actions.append(Say(Working(request)))
         return actions
 
     def is_silent(self, now: float) -> bool:
@@ -234,7 +239,7 @@ class NodeSession:
         self._operations.pop(op_id, None)
 
     def answered(self, request: int) -> None:
-        self._requests.discard(request)
+        self._requests.pop(request, None)
 
     @property
     def operations(self) -> list[str]:
@@ -325,7 +330,7 @@ class NodeSession:
             if carried is None:
                 text = "the first fetch of a connection carries the keeper's ticket"
                 return [Say(_refused("ticket-missing", text, request.request, None, False))]
-        self._requests.add(request.request)
+        self._requests[request.request] = self.heard_at
         return [Serve(request, carried)]
 
     def _credit(self, operation: _Operation) -> int:

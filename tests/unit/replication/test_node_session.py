@@ -19,6 +19,7 @@ from replication.messages import (
     Status,
     ToNode,
     WireRefusal,
+    Working,
 )
 from replication.node_session import (
     MIB,
@@ -326,6 +327,17 @@ def test_a_request_is_served_once_at_a_time_under_its_number() -> None:
     assert said(session.receive(request, None, 0.0)).code == "request-repeated"
     session.answered(5)
     assert session.receive(request, None, 0.0) == [Serve(request, None)]
+
+
+def test_a_request_that_takes_long_is_spoken_of_every_ten_seconds_until_it_is_answered() -> None:
+    session = greeted(Role.VIEW)
+    session.receive(Stat(5, "x"), None, 0.0)
+    assert session.tick(9.9) == []
+    assert session.tick(10.0) == [Say(Working(5))]
+    assert session.tick(19.9) == []
+    assert session.tick(20.0) == [Say(Working(5))]
+    session.answered(5)
+    assert session.tick(30.0) == []
 
 
 def test_requests_beyond_the_limit_are_asked_to_wait() -> None:

@@ -43,6 +43,7 @@ from replication.messages import (
     ToNode,
     Tree,
     Welcome,
+    Working,
 )
 from replication.sweep_account import ListedForecast, SweptCycle
 
@@ -130,6 +131,7 @@ FROM_NODE: list[FromNode] = [
     Rechecked(12, "damaged", DIGEST, 1, 1000),
     Laid(15, 2),
     Told(16, UPTO),
+    Working(7),
     Refused(None, OP_ID, "full", "no room", True),
 ]
 
