@@ -18,6 +18,7 @@ from daemon.config import Config, required
 from daemon.keys import KeyFolder
 from daemon.roles.openings import peers_of, utc_now
 from replication.journal_reading import Progress
+from replication.membership import majority
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.rebuilding import (
@@ -28,7 +29,6 @@ from replication.rebuilding import (
     TooFewNodes,
     add_untold,
     gather,
-    majority,
 )
 from replication.transport import Wire
 from storage.catalogue import index_comparison, pouring

@@ -71,13 +71,12 @@ class _Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A partition that was gone through, and how all sides were then."""
+class _Sides:
+    """How all sides of a partition are at a moment: while they stay so, nothing new is found."""
 
     differences: Mapping[str, _Difference]  # by node
     nodes: frozenset[str]  # that were heard
-    suspects: frozenset[str]  # whose word did not count
-    walked: Walked
+    suspects: frozenset[str]  # whose word does not count
 
 
 class Comparing:
@@ -87,15 +86,15 @@ class Comparing:
         self._catalogue = catalogue
         self._doubts = doubts
         self._page = page
-        self._seen: dict[int, _Seen] = {}
-        self._suspects: frozenset[str] = frozenset()
+        # Partitions that were gone through, and how all sides were then.
+        self._seen: dict[int, tuple[_Sides, Walked]] = {}
         self._recounted = 0
 
     async def compare(self, clients: Mapping[str, NodeClient]) -> Comparison:
         """One comparison with these nodes. One that stops answering is left out from there on."""
         await self._bring_sums_up(clients)
         named = await self._catalogue.look(suspects.all_of)
-        self._suspects = frozenset(suspect.node for suspect in named)
+        suspected = frozenset(suspect.node for suspect in named)
         answers = await asyncio.gather(*(self._hear(*each) for each in clients.items()))
         trees = [tree for tree in answers if tree is not None]
         heard = {tree.node: clients[tree.node] for tree in trees}
@@ -104,7 +103,10 @@ class Comparing:
             for partition, difference in tree.differing.items():
                 differing[partition][tree.node] = difference
         self._seen = {number: seen for number, seen in self._seen.items() if number in differing}
-        fresh = [await self._walk(*each, heard) for each in sorted(differing.items())]
+        fresh = [
+            await self._walk(partition, _Sides(differences, frozenset(heard), suspected), heard)
+            for partition, differences in sorted(differing.items())
+        ]
         walked = [each for each in fresh if each is not None]
         unheard = [node for node in clients if node not in heard]
         effort = Effort(
@@ -149,33 +151,27 @@ class Comparing:
         return _Heard(node, differing, descent.asked)
 
     async def _walk(
-        self,
-        partition: int,
-        differences: Mapping[str, _Difference],
-        heard: Mapping[str, NodeClient],
+        self, partition: int, sides: _Sides, heard: Mapping[str, NodeClient]
     ) -> Walked | None:
         """Go through a partition; None if all sides are as they were when that was done last."""
-        nodes = frozenset(heard)
-        seen = self._seen.get(partition)
-        now = (differences, nodes, self._suspects)
-        if seen is not None and (seen.differences, seen.nodes, seen.suspects) == now:
+        if partition in self._seen and self._seen[partition][0] == sides:
             return None
         walk = PartitionWalk(
             self._catalogue,
             self._doubts,
             partition,
-            {node: heard[node] for node in differences},
-            nodes - differences.keys(),
+            {node: heard[node] for node in sides.differences},
+            sides.nodes - sides.differences.keys(),
         )
         walked = await walk.run(self._page)
         self._seen.pop(partition, None)
         if not walked.unheard:
-            self._seen[partition] = _Seen(dict(differences), nodes, self._suspects, walked)
+            self._seen[partition] = sides, walked
         return walked
 
     def _summary(self, walked: list[Walked], unheard: list[str], effort: Effort) -> Comparison:
         """What is found now, and what was found before where nothing has changed since."""
-        known = [seen.walked for _, seen in sorted(self._seen.items())]
+        known = [walked for _, (_, walked) in sorted(self._seen.items())]
         known += [each for each in walked if each.unheard]
         disagreements = (name for each in known for name in each.disagreements)
         unknown = (name for each in known for name in each.unknown)

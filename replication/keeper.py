@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from monitoring.log import get_log
 from replication.comparison import Comparing, Comparison
 from replication.doubts import Doubts
+from replication.layout_watch import newest_layout
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.repair import Repair
@@ -28,7 +29,6 @@ from storage.sweep.model import SweepStatus
 
 log = get_log(__name__)
 
-SCOPE = "keeper"
 # Verbs of orders, and what each has the sweeps do.
 SWEEP_ORDERS: dict[str, Action] = {
     "sweep.start": "start",
@@ -108,7 +108,9 @@ class Keeper:
             self._lease = await self._catalogue.do(leases.renew, self._lease, expires_at)
         if self._lease is None:
             tenure = Tenure(self._holder, expires_at)
-            self._lease = await self._catalogue.do(leases.acquire, SCOPE, tenure, to_text(now))
+            self._lease = await self._catalogue.do(
+                leases.acquire, leases.KEEPER, tenure, to_text(now)
+            )
         if self._lease is not None:
             crash_point("keeper.lease-held")
         return self._lease is not None
@@ -172,7 +174,8 @@ class Keeper:
 
     async def _away(self) -> dict[str, str]:
         """Nodes of which nothing is asked and nothing missed, and why."""
-        return await unasked(self._catalogue, self._clients, to_text(self._now()))
+        layout = await newest_layout(self._catalogue)
+        return await unasked(self._catalogue, layout, self._clients, to_text(self._now()))
 
     async def _learn(self, node: str) -> int | None:
         try:

@@ -135,6 +135,11 @@ def unproven(layout: Layout) -> frozenset[str]:
     )
 
 
+def majority(nodes: int) -> int:
+    """How many of so many nodes know together all that was ever told (chronicle.md)."""
+    return (nodes + 1) // 2
+
+
 def _member(peer: Peer, state: Standing, *, verified: bool) -> Member:
     return Member(peer.name, peer.domain, peer.weight, state, verified, peer.verify_key)
 

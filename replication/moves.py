@@ -5,7 +5,6 @@ min_part_hours unless it lacks a copy; what has fewest good copies goes first. P
 moves out; moments are RFC 3339 text in UTC and compare as text.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +12,10 @@ from replication.layout import Layout, Standing
 from replication.membership import as_placed
 from replication.peers import Peer
 from replication.placement import TooFewDomains, place
+from replication.source_choice import Pauses, chosen_source
 
-_TRIES_AT_ONCE = 3
-_PAUSE_S_MIN = 5.0
-_PAUSE_S_MAX = 3600.0
+# How long an object is left alone whose move failed.
+PAUSES = Pauses(at_once_s=1.0, min_s=5.0, max_s=3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +94,6 @@ def rests(candidate: Candidate, facts: MoveFacts) -> bool:
     return candidate.attempts > 0 or len(candidate.good) >= facts.layout.copies
 
 
-def next_move_try_s(attempts: int) -> float:
-    """Seconds to leave an object alone after so many failures in a row."""
-    beyond = attempts - _TRIES_AT_ONCE
-    return 1.0 if beyond < 0 else min(_PAUSE_S_MAX, _PAUSE_S_MIN * 2.0 ** min(beyond, 20))
-
-
 def _target(candidate: Candidate, facts: MoveFacts) -> str | None:
     """A node that shall hold the object and does not; None while none of them can take it."""
     up = facts.layout.in_state(Standing.UP)
@@ -114,17 +107,11 @@ def _target(candidate: Candidate, facts: MoveFacts) -> str | None:
 
 def _source(candidate: Candidate, facts: MoveFacts) -> str | None:
     able = [node for node in candidate.good if _is_there(node, facts)]
-    ranked = sorted(able, key=lambda node: _rank(node, candidate.object_id))
-    return ranked[candidate.attempts % len(ranked)] if ranked else None
+    return chosen_source(candidate.object_id, able, candidate.attempts)
 
 
 def _is_there(node: str, facts: MoveFacts) -> bool:
     return node in facts.answering and node not in facts.resting
-
-
-def _rank(node: str, object_id: str) -> bytes:
-    """Spread reading evenly over the nodes."""
-    return hashlib.sha256(f"{object_id}\0{node}".encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)

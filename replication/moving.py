@@ -16,11 +16,11 @@ from replication.copy_orders import PACE_REMEMBERED, CopyNotMade, CopyOrder, Cop
 from replication.layout import Layout, Standing
 from replication.membership import unproven
 from replication.moves import (
+    PAUSES,
     Candidate,
     Leaving,
     Move,
     MoveFacts,
-    next_move_try_s,
     plan_moves,
     unheard,
 )
@@ -156,7 +156,7 @@ class Mover:
     async def _facts(self, layout: Layout) -> MoveFacts:
         at = to_text(self._now())
         resting = {suspect.node for suspect in await self._catalogue.look(suspects.all_of)}
-        resting |= set(await unasked(self._catalogue, self._clients, at)) | unproven(layout)
+        resting |= set(await unasked(self._catalogue, layout, self._clients, at)) | unproven(layout)
         answering = {node for node, client in self._clients.items() if client.is_connected}
         peers = tuple(client.peer for client in self._clients.values())
         return MoveFacts(layout, peers, at, frozenset(answering), frozenset(resting))
@@ -193,7 +193,7 @@ class Mover:
             "move.copy.failed", node=move.target, source=move.source, leaving=what.leaving,
             object_id=what.object_id, reason=reason,
         )  # fmt: skip
-        pause = timedelta(seconds=next_move_try_s(what.attempts + 1))
+        pause = timedelta(seconds=PAUSES.after(what.attempts + 1))
         again = to_text(self._now() + pause)
         await self._catalogue.do(moves.fail, what.object_id, reason, again)
 

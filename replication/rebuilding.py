@@ -105,11 +105,6 @@ class Gathered:
     unusable: tuple[str, ...]  # objects whose own record no node gives as it was signed
 
 
-def majority(nodes: int) -> int:
-    """How many of so many nodes know all that was ever told."""
-    return (nodes + 1) // 2
-
-
 async def gather(
     target: Scratch, nodes: Sequence[NodeToRead], verify: Verify, progress: Progress
 ) -> None:

@@ -14,7 +14,7 @@ from monitoring.log import get_log
 from replication.copy_orders import CopyNotMade, CopyOrder, CopyOrders
 from replication.node_client import NodeClient, NodeUnreachable
 from replication.repair_facts import Facts, RepairFacts
-from replication.repair_plan import Mend, RepairPlan, StormLimits, next_try_s, plan_repairs
+from replication.repair_plan import PAUSES, Mend, RepairPlan, StormLimits, plan_repairs
 from storage.catalogue import findings, repairs, suspects, volumes
 from storage.catalogue.model import (
     Actor,
@@ -142,12 +142,14 @@ class Repair:
         welcome = self._clients[node].welcome
         if welcome is None:
             raise NodeUnreachable(f"{node} is not connected")
-        actor, at = Actor(node, "greeting"), to_text(self._now())
-        if await self._catalogue.do(volumes.meet, node, welcome.node_uuid, actor, at):
-            self.volumes_replaced += 1
-            log.error("repair.volume.replaced", node=node, node_uuid=welcome.node_uuid)
-        crash_point("keeper.volume-met")
         known = await self._catalogue.look(volumes.known, node)
+        if known is None or known.node_uuid != welcome.node_uuid:
+            actor, at = Actor(node, "greeting"), to_text(self._now())
+            if await self._catalogue.do(volumes.meet, node, welcome.node_uuid, actor, at):
+                self.volumes_replaced += 1
+                log.error("repair.volume.replaced", node=node, node_uuid=welcome.node_uuid)
+            known = await self._catalogue.look(volumes.known, node)
+        crash_point("keeper.volume-met")
         assert known is not None, node
         return known.findings_before
 
@@ -194,7 +196,7 @@ class Repair:
             now = self._now()
             failed = repairs.FailedMend(
                 package.id, mend.target, mend.object_id, mend.source, reason, mend.attempt,
-                to_text(now + timedelta(seconds=next_try_s(mend.attempt))),
+                to_text(now + timedelta(seconds=PAUSES.after(mend.attempt))),
             )  # fmt: skip
             actor, at = Actor.of_holder(lease.holder), to_text(now)
             await self._catalogue.do(repairs.record_failed, failed, actor, at)

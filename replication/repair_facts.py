@@ -136,7 +136,7 @@ class RepairFacts:
                 mended[node] = since.get(node, 0)
         named = await self._catalogue.look(suspects.all_of)
         layout = await newest_layout(self._catalogue)
-        apart = set(await unasked(self._catalogue, self._clients, to_text(now)))
+        apart = set(await unasked(self._catalogue, layout, self._clients, to_text(now)))
         apart |= frozenset() if layout is None else unproven(layout)
         readonly = frozenset() if layout is None else layout.in_state(Standing.READONLY)
         return Weather(

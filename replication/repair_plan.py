@@ -5,17 +5,16 @@ catalogue stands alone against the nodes, because then the judge may be what is 
 values in, a plan out; moments are RFC 3339 text in UTC and compare as text. repair.py carries out.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from replication.source_choice import Pauses, chosen_source
 from storage.catalogue.timestamps import to_text
 
-_TRIES_AT_ONCE = 3
-_PAUSE_S_MIN = 15.0
-_PAUSE_S_MAX = 6 * 3600.0
+# How long a copy is left alone whose mend failed.
+PAUSES = Pauses(at_once_s=0.0, min_s=15.0, max_s=6 * 3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +140,12 @@ def stands_alone(holding: Holding) -> bool:
     return len(said) == 1 and holding.inventory_sha256 not in said
 
 
-def next_try_s(attempts: int) -> float:
-    """Seconds to leave a copy alone after so many tries that failed.
-
-    Every other source is tried at once; then a mend that fails may not wear the disks down.
-    """
-    beyond = attempts - _TRIES_AT_ONCE
-    return 0.0 if beyond < 0 else min(_PAUSE_S_MAX, _PAUSE_S_MIN * 2.0 ** min(beyond, 20))
-
-
 def next_try_at(noted: str, now: datetime) -> str:
     """When a copy may be tried again, by what was noted when the last try failed.
 
     No pause is that long: a later moment comes from a clock that was set back since.
     """
-    return noted if noted <= to_text(now + timedelta(seconds=_PAUSE_S_MAX)) else ""
+    return noted if noted <= to_text(now + timedelta(seconds=PAUSES.max_s)) else ""
 
 
 def _storming(copies: Sequence[BadCopy], weather: Weather, limits: StormLimits) -> frozenset[str]:
@@ -195,17 +185,13 @@ def _may_give(node: str, holding: Holding, resting: frozenset[str]) -> bool:
 
 def _mend(copy: BadCopy, holding: Holding, sources: Sequence[str]) -> Mend:
     assert copy.node not in sources, "a bad copy is no source"
-    ranked = sorted(sources, key=lambda node: _rank(node, copy.object_id))
+    source = chosen_source(copy.object_id, sources, copy.attempts)
+    assert source is not None, "a mend is planned where there is a source"
     return Mend(
         target=copy.node,
-        source=ranked[copy.attempts % len(ranked)],
+        source=source,
         object_id=holding.object_id,
         version=holding.version,
         inventory_sha256=holding.inventory_sha256,
         attempt=copy.attempts + 1,
     )
-
-
-def _rank(node: str, object_id: str) -> bytes:
-    """Spread sources evenly over the nodes."""
-    return hashlib.sha256(f"{object_id}\0{node}".encode()).digest()

@@ -6,7 +6,6 @@ docs/operations/absence.md, docs/operations/membership.md. Reads the catalogue o
 from collections.abc import Iterable
 
 from replication.layout import Layout
-from replication.layout_watch import newest_layout
 from replication.membership import apart
 from storage.catalogue import absences
 from storage.catalogue.writer import CatalogueWriter
@@ -15,10 +14,11 @@ AWAY = "away by plan"
 _IN_CHINESE = {"lost": "已丢失", "joining": "加入中"}
 
 
-async def unasked(catalogue: CatalogueWriter, nodes: Iterable[str], at: str) -> dict[str, str]:
+async def unasked(
+    catalogue: CatalogueWriter, layout: Layout | None, nodes: Iterable[str], at: str
+) -> dict[str, str]:
     """Node → why nothing is asked of it at this moment."""
     away = absences.nodes_of(await catalogue.look(absences.present, at))
-    layout = await newest_layout(catalogue)
     reasons = dict.fromkeys(away, f"{AWAY} 按计划离线")
     if layout is not None:
         reasons |= {node: _standing(layout, node) for node in apart(layout, nodes)}

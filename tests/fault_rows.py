@@ -314,7 +314,6 @@ FAULTS = (
         "half-open connections",
         "5,000 sockets that never say anything",
         "everybody else is answered in at most twice the time",
-        lacking="the ratio: here the process that is asked also makes the 5,000 connections",
     ),
     Fault(
         "F50",

@@ -7,7 +7,6 @@ with disagreements, or different, or refused; 3 too few nodes; 78 configuration 
 
 import asyncio
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -20,12 +19,12 @@ from daemon.catalogue_rebuild import check as compare
 from daemon.catalogue_rebuild import rebuild as rebuild_from_nodes
 from daemon.cli.options import config_option, json_option
 from daemon.cli.output import print_json, print_table, shown
+from daemon.cli.progress_line import ProgressLine
 from daemon.config import load_config
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _SHOWN_MAX = 50
-_PROGRESS_EVERY_S = 1.0
 
 
 @click.group()
@@ -202,25 +201,11 @@ def _show_disagreements(listed: tuple[Any, ...]) -> None:
         print_table(("of 对象", "node 节点", "code", "what 说明"), rows)
 
 
-class _Progress:
-    """One line on a terminal, refreshed each second; nothing where nobody looks."""
-
-    def __init__(self) -> None:
-        self._shown_s = time.monotonic()
-        self._is_shown = sys.stderr.isatty()
+class _Progress(ProgressLine):
+    """How far reading the nodes and writing the tables are."""
 
     def read(self, node: str, amount: int) -> None:
-        self._show(f"{node}: {amount} read 已读取")
+        self.show(f"{node}: {amount} read 已读取")
 
     def written(self, table: str, rows: int) -> None:
-        self._show(f"{table}: {rows} rows 行")
-
-    def clear(self) -> None:
-        if self._is_shown:
-            click.echo("\r\x1b[K", err=True, nl=False)
-
-    def _show(self, text: str) -> None:
-        now_s = time.monotonic()
-        if self._is_shown and now_s - self._shown_s >= _PROGRESS_EVERY_S:
-            self._shown_s = now_s
-            click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+        self.show(f"{table}: {rows} rows 行")

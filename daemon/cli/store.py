@@ -5,8 +5,6 @@ Needs no configuration, no running role and no network; changes nothing.
 """
 
 import json
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -14,12 +12,11 @@ from pathlib import Path
 
 import click
 
+from daemon.cli.progress_line import ProgressLine
 from storage.ocfl.validate import Finding, RootExamination, kind_of, validate_object
 
 # A root of sha256 objects has one W004 for each of them: enough is shown to see what it is.
 _SAME_WARNING_SHOWN_MAX = 20
-_PROGRESS_EVERY_S = 0.2
-_CLEAR_LINE = "\r\x1b[K"
 
 VALIDATE_HELP = """Judge an OCFL object or a storage root, version 1.0 or 1.1.
 
@@ -64,6 +61,7 @@ class Examined:
     kind: str
     findings: Iterator[Finding]
     objects: Callable[[], int]
+    line: ProgressLine = field(default_factory=ProgressLine)
 
 
 @click.group()
@@ -96,17 +94,22 @@ def _examine(path: Path, kind: str, *, read_content: bool) -> Examined:
     if kind == "object":
         report = validate_object(path, check_digests=read_content)
         return Examined(kind, iter(report.findings), lambda: report.objects)
-    examination = RootExamination(path, read_content, progress=_progress())
-    return Examined(kind, examination.findings(), lambda: examination.objects)
+    line = ProgressLine()
+
+    def show(objects: int, judged: str) -> None:
+        line.show(f"{objects} object(s) judged 已校验 {objects} 个对象: {printable(judged)[:40]}")
+
+    examination = RootExamination(path, read_content, progress=show)
+    return Examined(kind, examination.findings(), lambda: examination.objects, line)
 
 
 def _write_text(path: Path, examined: Examined, tally: Tally) -> None:
     for finding in examined.findings:
         tally.count(finding)
         if tally.warnings[finding.code] <= _SAME_WARNING_SHOWN_MAX:
-            _clear_progress()
+            examined.line.clear()
             click.echo(f"{finding.code}  {printable(finding.path)}  {printable(finding.message)}")
-    _clear_progress()
+    examined.line.clear()
     for code, number in sorted(tally.warnings.items()):
         if number > _SAME_WARNING_SHOWN_MAX:
             more = number - _SAME_WARNING_SHOWN_MAX
@@ -131,7 +134,7 @@ def _write_json(path: Path, examined: Examined, tally: Tally) -> None:
         tally.count(finding)
         _emit(f"{separator}{_as_json(asdict(finding))}")
         separator = ",\n"
-    _clear_progress()
+    examined.line.clear()
     closing = {
         "valid": tally.errors == 0,
         "objects": examined.objects(),
@@ -161,23 +164,3 @@ def _visible(text: str) -> Iterable[str]:
             yield character
         else:
             yield character.encode("unicode_escape").decode("ascii")
-
-
-def _progress() -> Callable[[int, str], None]:
-    if not sys.stderr.isatty():
-        return lambda objects, path: None
-    shown_at = time.monotonic()
-
-    def show(objects: int, path: str) -> None:
-        nonlocal shown_at
-        if time.monotonic() - shown_at >= _PROGRESS_EVERY_S:
-            shown_at = time.monotonic()
-            message = f"{objects} object(s) judged 已校验 {objects} 个对象: {printable(path)[:40]}"
-            click.echo(f"{_CLEAR_LINE}{message}", err=True, nl=False)
-
-    return show
-
-
-def _clear_progress() -> None:
-    if sys.stderr.isatty():
-        click.echo(_CLEAR_LINE, err=True, nl=False)

@@ -14,6 +14,7 @@ from daemon.control import ControlRefused, Request, Verb
 from daemon.lifecycle import Part, Work
 from monitoring.catalogue_metrics import CatalogueMetrics
 from monitoring.log import get_log
+from replication.membership import majority
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
 from replication.telling import stands
@@ -99,7 +100,7 @@ class CatalogueGuard:
                 raise CatalogueRefused(refused)
             if refused is not None and refused != self._sentence:
                 log.error("catalogue.refused", reason=refused)
-            heard = len(standings) >= (len(self._clients) + 1) // 2
+            heard = len(standings) >= majority(len(self._clients))
             if refused is None and (heard or time.monotonic() - began_s > _PATIENCE_S):
                 self._admitted = True
             self._sentence = refused or f"As {len(standings)} nodes know it"

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, Table, func, insert, select, text, update
 
 from storage.catalogue.layouts import LAYOUT_MADE
-from storage.catalogue.model import Lease
+from storage.catalogue.leases import keeper_epoch
 from storage.catalogue.row_images import image_of
 from storage.catalogue.schema import (
     answer_pieces,
@@ -21,7 +21,6 @@ from storage.catalogue.schema import (
     copies,
     events,
     layouts,
-    leases,
     packages,
     told,
     transfers,
@@ -107,12 +106,11 @@ def next_page(
 def standing(connection: Connection, said: Position, epoch: int) -> Standing:
     """Judge a node that was told up to `said`, and has heard a keeper of this `epoch`."""
     last = ends(connection)
-    keeper = connection.scalar(select(leases.c.epoch).where(leases.c.scope == "keeper"))
     if said.event_sequence > last.event_sequence or said.answer_id > last.answer_id:
         return Standing.BEHIND
     if chain_at(connection, said.event_sequence) != said.chain:
         return Standing.FORKED
-    return Standing.BEHIND if epoch > max(keeper or 1, 1) else Standing.LEVEL
+    return Standing.BEHIND if epoch > keeper_epoch(connection) else Standing.LEVEL
 
 
 def chain_at(connection: Connection, sequence: int) -> str:
@@ -152,21 +150,6 @@ def untold(connection: Connection, nodes: Sequence[str]) -> int:
     by_most = sorted((reached.get(node, 0) for node in nodes), reverse=True)
     majority = by_most[len(nodes) // 2] if by_most else 0
     return max(0, ends(connection).event_sequence - majority)
-
-
-def raise_epoch(connection: Connection, epoch: int, at: str) -> None:
-    """No keeper may act under an epoch that nodes have left behind: the lease begins there."""
-    known = connection.execute(select(leases).where(leases.c.scope == "keeper")).mappings()
-    held = known.one_or_none()
-    if held is None:
-        lapsed = Lease("keeper", "nobody", epoch, at)
-        connection.execute(
-            insert(leases).values(
-                scope=lapsed.scope, holder=lapsed.holder, epoch=epoch, expires_at=at
-            )
-        )
-    elif held["epoch"] < epoch:
-        connection.execute(update(leases).where(leases.c.scope == "keeper").values(epoch=epoch))
 
 
 class _AnswerRows:

@@ -9,23 +9,13 @@ from sqlalchemy import Connection, select
 
 from storage.catalogue import tallies
 from storage.catalogue.model import CopyState, Package, PackageState
+from storage.catalogue.packages import IS_NEWEST_STORED
 from storage.catalogue.schema import copies, packages
 from storage.catalogue.statements import columns_of
 from storage.view.holdings import HeldPackage, HeldVersion, HoldingsTotals
 
 _COLUMNS = columns_of(packages, Package)
 _STORED = packages.c.state == PackageState.STORED
-_LATER = packages.alias("later")
-_SUPERSEDED = (
-    select(_LATER.c.id)
-    .where(
-        _LATER.c.object_id == packages.c.object_id,
-        _LATER.c.version > packages.c.version,
-        _LATER.c.state == PackageState.STORED,
-    )
-    .correlate(packages)
-    .exists()
-)
 
 
 def held_after(connection: Connection, source: str, after: int, limit: int) -> list[HeldPackage]:
@@ -46,7 +36,7 @@ def stored_after(
     connection: Connection, after: str, source: str | None, limit: int
 ) -> list[Package]:
     """The newest stored version of each object, by object id, after the id `after`."""
-    query = select(*_COLUMNS).where(packages.c.object_id > after, _STORED, ~_SUPERSEDED)
+    query = select(*_COLUMNS).where(packages.c.object_id > after, IS_NEWEST_STORED)
     if source is None:
         query = query.order_by(packages.c.object_id)
     else:
@@ -63,7 +53,7 @@ def stored_in_partition(
 ) -> list[Package]:
     """The same within one partition of the hash tree."""
     query = select(*_COLUMNS).where(
-        packages.c.partition == partition, packages.c.object_id > after, _STORED, ~_SUPERSEDED
+        packages.c.partition == partition, packages.c.object_id > after, IS_NEWEST_STORED
     )
     rows = connection.execute(query.order_by(packages.c.object_id).limit(limit)).mappings()
     return [Package(**row) for row in rows]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from storage.catalogue import chronicle, pouring, schema, scratch
+from storage.catalogue import chronicle, leases, pouring, schema, scratch
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.model import PackageState
 from storage.catalogue.scratch import Scratch
@@ -74,8 +74,7 @@ def _past(catalogue: Catalogue, said: Mapping[str, Any]) -> Iterator[Difference]
     with catalogue.reading() as connection:
         here = chronicle.chain_at(connection, said["event_sequence"])
         last = connection.scalar(select(func.max(schema.events.c.sequence))) or 0
-        lease = schema.leases
-        epoch = connection.scalar(select(lease.c.epoch).where(lease.c.scope == "keeper")) or 1
+        epoch = leases.keeper_epoch(connection)
     if last < said["event_sequence"]:
         yield Difference("events", said["node"], "sequence", str(last), str(said["event_sequence"]))
     elif here != said["chain"]:

@@ -5,12 +5,14 @@ keeper that was frozen and wakes up can do no harm. Clocks only decide when a st
 (docs/decisions/0016).
 """
 
-from sqlalchemy import ColumnElement, Connection, select, true, update
+from sqlalchemy import ColumnElement, Connection, insert, select, true, update
 
 from storage.catalogue.model import Lease, Tenure
 from storage.catalogue.schema import leases
 from storage.catalogue.statements import insert_new
 from storage.catalogue.timestamps import is_over
+
+KEEPER = "keeper"  # the scope of whoever repairs, moves and compares
 
 
 def acquire(connection: Connection, scope: str, tenure: Tenure, at: str) -> Lease | None:
@@ -59,6 +61,22 @@ def get(connection: Connection, scope: str) -> Lease | None:
     query = select(leases).where(leases.c.scope == scope)
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else Lease(**row)
+
+
+def keeper_epoch(connection: Connection) -> int:
+    """Under which the keeper acts, or acted last; the first one before there was any."""
+    held = get(connection, KEEPER)
+    return 1 if held is None else max(held.epoch, 1)
+
+
+def raise_keeper_epoch(connection: Connection, epoch: int, at: str) -> None:
+    """No keeper may act under an epoch that nodes have left behind: the lease begins there."""
+    held = get(connection, KEEPER)
+    if held is None:
+        lapsed = {"scope": KEEPER, "holder": "nobody", "epoch": epoch, "expires_at": at}
+        connection.execute(insert(leases).values(lapsed))
+    elif held.epoch < epoch:
+        connection.execute(update(leases).where(leases.c.scope == KEEPER).values(epoch=epoch))
 
 
 def _first(connection: Connection, scope: str, tenure: Tenure) -> Lease | None:

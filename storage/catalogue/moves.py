@@ -15,7 +15,6 @@ from sqlalchemy import (
     Connection,
     and_,
     delete,
-    exists,
     func,
     or_,
     select,
@@ -34,6 +33,7 @@ from storage.catalogue.model import (
     PackageState,
     TransferState,
 )
+from storage.catalogue.packages import IS_NEWEST_STORED
 from storage.catalogue.schema import copies, findings, moves, packages, transfers
 from storage.catalogue.statements import columns_of, insert_new
 
@@ -237,12 +237,7 @@ def found_again(connection: Connection, node: str, kept: Sequence[tuple[str, str
 
 def _lacking(staying: Staying) -> tuple[ColumnElement[bool], ...]:
     """Of the newest stored version of an object: fewer copies stay than are wanted."""
-    later, stays = packages.alias("later"), copies.alias("stays")
-    superseded = exists().where(
-        later.c.object_id == packages.c.object_id,
-        later.c.version > packages.c.version,
-        later.c.state == PackageState.STORED,
-    )
+    stays = copies.alias("stays")
     count = (
         select(func.count())
         .select_from(stays)
@@ -259,8 +254,7 @@ def _lacking(staying: Staying) -> tuple[ColumnElement[bool], ...]:
         .correlate(packages)
         .scalar_subquery()
     )
-    is_stored = packages.c.state == PackageState.STORED
-    return is_stored, ~superseded, count < packages.c.copies_wanted
+    return IS_NEWEST_STORED, count < packages.c.copies_wanted
 
 
 def _held(connection: Connection, found: Sequence[Package]) -> list[HeldObject]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select, tuple_, update
+from sqlalchemy import Connection, Select, bindparam, exists, select, tuple_, update
 
 from storage.catalogue import answers, copies, tallies, transfers
 from storage.catalogue.errors import CopiesMissing, NoSuchTransfer, PackageExists
@@ -28,6 +28,17 @@ from storage.catalogue.statements import columns_of, insert_new
 from storage.crash_point import crash_point
 
 _C = packages.c
+_LATER = packages.alias("later")
+# Of each object the newest version that is stored.
+IS_NEWEST_STORED = (_C.state == PackageState.STORED) & ~(
+    exists()
+    .where(
+        _LATER.c.object_id == _C.object_id,
+        _LATER.c.version > _C.version,
+        _LATER.c.state == PackageState.STORED,
+    )
+    .correlate(packages)
+)
 _COLUMNS = columns_of(packages, Package)
 _BY_NUMBER: Select[Any] = select(*_COLUMNS).where(_C.id == bindparam("by_id"))
 _BY_IDENTIFIER: Select[Any] = (

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select, text, tuple_, update
 
-from storage.catalogue import chronicle, schema, scratch
+from storage.catalogue import chronicle, leases, schema, scratch
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.scratch import Scratch
 from storage.chronicle.page import Position
@@ -86,7 +86,7 @@ def pour(source: Scratch, target: Catalogue, at: str, progress: Progress) -> Pou
         for row in heard:
             position = Position(row["event_sequence"], row["answer_id"], row["chain"])
             chronicle.note_told(connection, row["node"], position, at)
-            chronicle.raise_epoch(connection, row["epoch"], at)
+            leases.raise_keeper_epoch(connection, row["epoch"], at)
     poured.append(_pour_table(source, target, EVENTS, progress))
     with target.writing() as connection:
         _settle_numbers(connection, (EVENTS,))

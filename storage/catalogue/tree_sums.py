@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Row,
-    and_,
+    Select,
     bindparam,
     delete,
     exists,
@@ -62,6 +62,12 @@ _CHANGE_SUM = (
 )
 _LEAF_COLUMNS = (packages.c.object_id, packages.c.version, packages.c.inventory_sha256)
 _COPY_COLUMNS = (copies.c.package_id, copies.c.node, copies.c.state, copies.c.counted)
+# As `_to_count` takes them: the versions of one object on one node together, the newest last.
+_COPIES: Select[Any] = (
+    select(*_LEAF_COLUMNS, *_COPY_COLUMNS, _EXPLAINED)
+    .join(copies, copies.c.package_id == packages.c.id)
+    .order_by(packages.c.object_id, copies.c.node, packages.c.version)
+)
 
 _Place = tuple[str, int]  # node, partition
 
@@ -134,21 +140,19 @@ def occupied(connection: Connection, first: int, limit: int) -> list[int]:
 def recount(connection: Connection, node: str, partition: int) -> bool:
     """Make one sum anew from the copies that are counted in it; whether it was wrong.
 
-    All copies there are noted as changed, so that `take_in` looks at each of them again.
+    Copies there that are counted otherwise than they should be are noted as changed, so that
+    `take_in` puts them right.
     """
-    here = and_(packages.c.partition == partition, copies.c.node == node)
     known = _locked_sums(connection, node, [partition])[partition]
-    query = select(*_LEAF_COLUMNS, copies.c.counted).join(
-        copies, copies.c.package_id == packages.c.id
-    )
-    rows = connection.execute(query.where(here, copies.c.counted.is_not(None)))
-    right = _NOTHING.changed([], (_digest(row, row.counted) for row in rows))
+    here = _COPIES.where(packages.c.partition == partition, copies.c.node == node)
+    rows = connection.execute(here).all()
+    counted = (_digest(row, row.counted) for row in rows if row.counted is not None)
+    right = _NOTHING.changed([], counted)
     if right != known:
         _keep(connection, node, {partition: right})
-    again = select(copies.c.node, copies.c.package_id).join(
-        packages, packages.c.id == copies.c.package_id
-    )
-    connection.execute(insert(tree_changes).from_select(["node", "package_id"], again.where(here)))
+    astray = [{"node": node, "package_id": row.package_id} for row, _ in _to_count(rows)]
+    if astray:
+        connection.execute(insert(tree_changes), astray)
     return right != known
 
 
@@ -157,17 +161,11 @@ def _rows_of_objects(connection: Connection, changes: Sequence[Any]) -> list[Row
     of_changes = select(packages.c.object_id).where(
         packages.c.id.in_({change.package_id for change in changes})
     )
-    query = (
-        select(*_LEAF_COLUMNS, *_COPY_COLUMNS, _EXPLAINED)
-        .join(copies, copies.c.package_id == packages.c.id)
-        .where(
-            packages.c.object_id.in_(connection.scalars(of_changes).all()),
-            copies.c.node.in_({change.node for change in changes}),
-        )
-        .order_by(packages.c.object_id, copies.c.node, packages.c.version)
-        .with_for_update(of=copies)
+    concerned = _COPIES.where(
+        packages.c.object_id.in_(connection.scalars(of_changes).all()),
+        copies.c.node.in_({change.node for change in changes}),
     )
-    return list(connection.execute(query))
+    return list(connection.execute(concerned.with_for_update(of=copies)))
 
 
 def _to_count(rows: Iterable[Row[Any]]) -> Iterable[tuple[Row[Any], LeafState | None]]:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from storage.chronicle.page import (
     PAGE_BYTES_MAX,
+    SLICES,
     Page,
     PageMalformed,
     Position,
@@ -88,7 +89,7 @@ class ChronicleBook:
         return self._records.journal.part(segment, offset, length)
 
     def _copy_receipts(self, rows: Sequence[Row]) -> None:
-        if not any(row.table in ("answers", "answer_slices") for row in rows):
+        if not any(row.table in ("answers", SLICES) for row in rows):
             return
         try:
             with SyncDescriptor(self._settings.staging) as sync:
@@ -102,11 +103,11 @@ class ChronicleBook:
 
 def _is_known(page: Page, reached: Position) -> bool:
     """Whether this node was told all of it before; a page of slices is known once it is passed."""
-    upto = (page.upto.event_sequence, page.upto.answer_id)
-    here = (reached.event_sequence, reached.answer_id)
-    if page.after == page.upto:
-        return upto != here and upto[0] <= here[0] and upto[1] <= here[1]
-    return upto[0] <= here[0] and upto[1] <= here[1]
+    upto, here = page.upto, reached
+    if upto.event_sequence > here.event_sequence or upto.answer_id > here.answer_id:
+        return False
+    stands_here = (upto.event_sequence, upto.answer_id) == (here.event_sequence, here.answer_id)
+    return not (page.after == upto and stands_here)
 
 
 def _judged(page: Page, reached: Position) -> list[Row]:

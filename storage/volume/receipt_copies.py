@@ -4,22 +4,24 @@ OCFL 1.1 section 3.1 (`logs`); docs/formats/chronicle.md, "Receipts". The journa
 bytes and is what counts: a copy that is missing or damaged here harms nothing. The caller syncs.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from monitoring.log import get_log
 from storage.chronicle.bytes_told import read_bytes
 from storage.chronicle.page import SLICES, Row, Value
+from storage.digests import sha256_of_file
 from storage.durable import write_all
+from storage.volume.content import FILE_MODE
 from storage.volume.index import Index
 from storage.volume.publish import FOLDER_MODE, LOGS, Publisher
+from storage.volume.receiving import write_new
 
 log = get_log(__name__)
 
 _STORED = "stored"
-_FILE_MODE = 0o440
 
 
 class ReceiptCopies:
@@ -32,7 +34,9 @@ class ReceiptCopies:
 
     def take(self, rows: Sequence[Row]) -> None:
         """Write what these rows bring of receipts. Idempotent. Raises OSError."""
-        objects = {row.values["id"]: row.values["object_id"] for row in rows if _is_transfer(row)}
+        objects = {
+            row.values["id"]: row.values["object_id"] for row in rows if row.table == "transfers"
+        }
         for row in rows:
             if row.table == SLICES:
                 self._gather(row.values)
@@ -59,14 +63,14 @@ class ReceiptCopies:
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
             name = f"{values['transfer_id']}.{_STORED}.json"
             if values["body"] is not None:
-                _write_new(folder / name, read_bytes(values["body"]))
+                _write_once(folder / name, read_bytes(values["body"]))
             elif _has_digest(gathered, str(values["body_sha256"])):
-                gathered.chmod(_FILE_MODE)
+                gathered.chmod(FILE_MODE)
                 gathered.replace(folder / name)
             else:
                 log.warning("volume.receipt.incomplete", object_id=object_id)
                 return
-            _write_new(folder / f"{name}.sig", read_bytes(values["signature"]))
+            _write_once(folder / f"{name}.sig", read_bytes(values["signature"]))
         gathered.unlink(missing_ok=True)
 
     def _home(self, object_id: Value) -> Path | None:
@@ -77,26 +81,14 @@ class ReceiptCopies:
         return folder if folder.is_dir() else None
 
 
-def _is_transfer(row: Row) -> bool:
-    return row.table == "transfers"
-
-
-def _write_new(target: Path, content: bytes) -> None:
-    """Write unless it is there already: a page may come twice."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(target, flags, _FILE_MODE)
-    except FileExistsError:
-        return
-    try:
-        write_all(descriptor, content, 0)
-    finally:
-        os.close(descriptor)
+def _write_once(target: Path, content: bytes) -> None:
+    """A page may come twice."""
+    with suppress(FileExistsError):
+        write_new(target, content)
 
 
 def _has_digest(path: Path, sha256: str) -> bool:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+        return sha256_of_file(path) == sha256
     except FileNotFoundError:
         return False

@@ -4,11 +4,15 @@ LANTAI_FUZZED_MESSAGES says how many malformed messages (100,000 by default), LA
 which.
 """
 
+import asyncio
 import os
 import random
-import socket
+import sys
 import time
-from collections.abc import Iterator
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -205,22 +209,18 @@ async def test_thousands_of_connections_that_say_nothing_keep_nobody_waiting() -
         alone_s = await answer_s(client)
         port = urlsplit(node.service.endpoint).port
         assert port is not None
-        strangers = [half_open(port) for _ in range(HALF_OPEN)]
-        try:
+        async with half_open(port, HALF_OPEN):
             beset_s = await answer_s(client)
             newcomer = await world.client(node, "api")
             began_s = time.monotonic()
             await newcomer.wait_until_greeted(10)
             greeted_s = time.monotonic() - began_s
-        finally:
-            for stranger in strangers:
-                stranger.close()
     assert beset_s < 2 * alone_s + 0.01
     record_fault(
         "F49",
-        observed="answers at most 10 ms later while they come; a newcomer is greeted",
-        figure=f"{HALF_OPEN} sockets: {beset_s * 1000:.2f} ms against {alone_s * 1000:.2f} ms, "
-        f"greeted in {greeted_s:.1f} s",
+        observed="everybody is answered meanwhile; a newcomer is greeted",
+        figure=f"{HALF_OPEN} sockets: {beset_s / alone_s:.1f} times "
+        f"({beset_s * 1000:.2f} ms against {alone_s * 1000:.2f} ms), greeted in {greeted_s:.1f} s",
     )
 
 
@@ -234,9 +234,18 @@ async def answer_s(client: NodeClient) -> float:
     return sorted(taken)[len(taken) // 2]
 
 
-def half_open(port: int) -> socket.socket:
-    """A connection that is begun and never says anything; it need not even be answered."""
-    stranger = socket.socket()
-    stranger.setblocking(False)
-    stranger.connect_ex(("127.0.0.1", port))
-    return stranger
+@asynccontextmanager
+async def half_open(port: int, count: int) -> AsyncIterator[None]:
+    """Connections of another process that are begun and never say anything."""
+    program = Path(__file__).with_name("half_open.py")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, program, str(port), str(count), stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert await process.stdout.readline() == b"begun\n"
+        yield
+    finally:
+        process.stdin.close()
+        assert await process.wait() == 0

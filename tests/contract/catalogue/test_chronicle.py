@@ -212,7 +212,7 @@ def test_a_catalogue_that_knows_less_than_a_node_is_behind_and_another_past_is_f
     assert stands(reached, epoch=2) is Standing.BEHIND
     tenure = Tenure("keeper@one", moment(5))
     catalogue.act(leases.acquire, "keeper", tenure, moment(1))
-    catalogue.act(chronicle.raise_epoch, 2, moment(6))
+    catalogue.act(leases.raise_keeper_epoch, 2, moment(6))
     assert stands(reached, epoch=2) is Standing.LEVEL
 
 

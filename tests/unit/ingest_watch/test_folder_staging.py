@@ -216,7 +216,7 @@ ACTIVE: list[Interference] = []
 
 
 def _ask_the_active(event: str, arguments: tuple[object, ...]) -> None:
-    for each in ACTIVE:
+    for each in ACTIVE or ():  # None while the interpreter ends
         each(event, arguments)
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from replication.repair_facts import Facts, RepairFacts
-from replication.repair_plan import StormLimits, next_try_s
+from replication.repair_plan import PAUSES, StormLimits
 from storage.catalogue import findings, repairs, suspects
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.migration import upgrade
@@ -38,7 +38,7 @@ def _found(connection: Connection) -> None:
 
 
 def _failed(connection: Connection, at: datetime) -> None:
-    again = to_text(at + timedelta(seconds=next_try_s(50)))
+    again = to_text(at + timedelta(seconds=PAUSES.after(50)))
     failed = repairs.FailedMend(1, "node-1", OBJECT_ID, "node-2", "silent", 50, again)
     repairs.record_failed(connection, failed, KEEPER, to_text(at))
 

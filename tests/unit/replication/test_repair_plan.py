@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from replication.repair_plan import (
+    PAUSES,
     BadCopy,
     Holding,
     RepairPlan,
     StormLimits,
     Weather,
-    next_try_s,
     plan_repairs,
 )
 
@@ -59,7 +59,7 @@ def test_the_next_attempt_asks_another_source() -> None:
 
 
 def test_a_try_that_failed_is_repeated_later_and_later() -> None:
-    assert [next_try_s(attempts) for attempts in (1, 2, 3, 4, 50)] == [0, 0, 15, 30, 21600]
+    assert [PAUSES.after(attempts) for attempts in (1, 2, 3, 4, 50)] == [0, 0, 15, 30, 21600]
     bad = BadCopy("node-1", "object-1", attempts=1, not_before="2026-11-22T11:00:30Z")
     assert plan([bad], [holding(1, NODES[1:])]).mends == ()
     assert plan([replace(bad, not_before=NOW.now)], [holding(1, NODES[1:])]).mends
