@@ -6,6 +6,7 @@ or 1, and then 64 bytes of signature or a JSON refusal. Asks and waits; it never
 
 import asyncio
 import struct
+from io import BytesIO
 from pathlib import Path
 
 import msgspec
@@ -45,7 +46,13 @@ async def read_frame(reader: asyncio.StreamReader, bytes_max: int) -> bytes:
     (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
     if length > bytes_max:
         raise ValueError(f"a frame of {length} bytes exceeds {bytes_max}")
-    return await reader.readexactly(length)
+    frame = BytesIO()  # its bytes are held once, however many they are
+    while missing := length - frame.tell():
+        piece = await reader.read(min(missing, _CHUNK_BYTES))
+        if not piece:
+            raise asyncio.IncompleteReadError(b"", missing)
+        frame.write(piece)
+    return frame.getvalue()
 
 
 async def write_frame(writer: asyncio.StreamWriter, payload: bytes) -> None:

@@ -92,11 +92,15 @@ class CatalogueWriter:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        going = True
-        while going:
-            group, going = self._gather()
-            if group:
-                self._commit(group)
+        while self._commit_next():
+            pass  # and nothing is held meanwhile of what the last group brought
+
+    def _commit_next(self) -> bool:
+        """Wait for acts and commit them; False after the last."""
+        group, going = self._gather()
+        if group:
+            self._commit(group)
+        return going
 
     def _gather(self) -> tuple[list[_Act], bool]:
         """Whatever is waiting, at least one act; False with the last group."""

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ async def test_what_an_act_returns_comes_back(catalogue: Catalogue) -> None:
         taken = await writer.do(transfers.claim, arrival(), tenure(), moment(1))
         assert taken is not None
         assert await writer.look(transfers.get, taken.id) == taken
+
+
+async def test_of_what_an_act_brought_nothing_is_held_once_it_is_done(catalogue: Catalogue) -> None:
+    class Receipt:
+        """As large as a million files make one."""
+
+    receipt, gone = Receipt(), asyncio.Event()
+    weakref.finalize(receipt, asyncio.get_running_loop().call_soon_threadsafe, gone.set)
+    async with CatalogueWriter(catalogue) as writer:
+        await writer.do(lambda _, __: None, receipt)
+        del receipt
+        async with asyncio.timeout(10):
+            await gone.wait()
 
 
 async def test_a_refused_act_takes_no_other_of_its_group_with_it(catalogue: Catalogue) -> None:
