@@ -222,8 +222,8 @@ class Keeper(Section, frozen=True):
     other_verify_keys: Annotated[tuple[VerifyKeyHex, ...], Meta(max_length=4)] = ()
     cycle_s: Duration = 30
     lease_s: Duration = 30
-    repairs_in_flight: Count = 2
-    moves_in_flight: Count = 2  # copies made at once in the place of those on leaving nodes
+    repairs_in_flight: Count = 2  # copies mended at once on each node
+    moves_in_flight: Count = 2  # made at once on each node, in place of those that leave
     min_part_hours: Annotated[float, Meta(ge=0)] = 24  # an object rests so long between two moves
     report_every_days: Count = 30  # how long a period one fixity report covers
     report_folder: Path | None = None  # where they are filed; without one, only when asked for

@@ -127,7 +127,7 @@ class Keeper:
         return Heard(new_findings, silent, tuple(sorted(away)), await self._carry_out_orders())
 
     async def mend(self) -> RepairPlan | None:
-        """Mend what may be mended; returns when all of it has ended. None while another leads."""
+        """One round of mending what may be mended. None while another leads."""
         return None if self._lease is None else await self._repair.mend_all(self._lease)
 
     async def compare(self) -> Comparison | None:

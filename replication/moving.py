@@ -4,14 +4,15 @@ docs/operations/membership.md, docs/wire/repair.md. What moves next is moves.py'
 target pulls and judges the bytes itself. Removes nothing anywhere.
 """
 
-import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from monitoring.log import get_log
+from replication.copy_lanes import CopyJob, CopyLanes
 from replication.copy_orders import PACE_REMEMBERED, CopyNotMade, CopyOrder, CopyOrders
 from replication.layout import Layout, Standing
 from replication.membership import unproven
@@ -46,7 +47,7 @@ _EMPTIED = (Standing.LOST, Standing.READONLY, Standing.DRAINING)
 class MoveLimits:
     """[keeper] as moving is told it."""
 
-    at_once_max: int = 2
+    at_once_max: int = 2  # to each node
     min_part_hours: float = 24.0
 
 
@@ -80,6 +81,7 @@ class Mover:
         self._clients = clients
         self._orders = orders
         self._limits = limits
+        self._lanes = CopyLanes(limits.at_once_max)
         self._now = now
         self._reached: dict[str, int] = {}  # node → package behind which the next page begins
         self._emptied: dict[str, tuple[int, float]] = {}  # node → by which layout, rests until
@@ -88,18 +90,23 @@ class Mover:
         self.done_at_s: dict[str, deque[float]] = {}
 
     async def round(self, layout: Layout, lease: Lease) -> Moved:
-        """Look for what may move and move it; returns when all of it has ended."""
+        """Look for what may move and move it; what takes longer than a round goes on."""
+        moving = {object_id for _, object_id in self._lanes.under_way}
         await self._catalogue.do(moves.forget_rested, to_text(self._now()))
         candidates = await self._candidates(layout)
-        plan = plan_moves(candidates, await self._facts(layout), _PAGE)
-        places = asyncio.Semaphore(self._limits.at_once_max)
+        free = [each for each in candidates if each.object_id not in moving]
+        plan = plan_moves(free, await self._facts(layout), _PAGE)
+        before = self._ended()
+        await self._lanes.carry_out(
+            CopyJob(move.target, move.candidate.object_id, partial(self._move, move, lease))
+            for move in plan.moves
+        )
+        ended = self._ended() - before
+        return Moved(ended["done"], ended["failed"], plan.waiting, plan.homeless)
 
-        async def carry_out(move: Move) -> bool:
-            async with places:
-                return await self._move(move, lease)
-
-        done = await asyncio.gather(*map(carry_out, plan.moves))
-        return Moved(sum(done), len(done) - sum(done), plan.waiting, plan.homeless)
+    async def close(self) -> None:
+        """Wait for no move any more."""
+        await self._lanes.close()
 
     async def leaving(self, layout: Layout, node: str) -> Leaving:
         """How far a node is that leaves. Counts all of its objects: not to be asked too often."""
@@ -118,6 +125,13 @@ class Mover:
         return frozenset(node for node, waiting in zip(leaving, waits, strict=True) if waiting)
 
     # Below: one round.
+
+    def _ended(self) -> Counter[str]:
+        """Moves since the start, by how they ended."""
+        ended: Counter[str] = Counter()
+        for (outcome, _), count in self.outcomes.items():
+            ended[outcome] += count
+        return ended
 
     async def _candidates(self, layout: Layout) -> list[Candidate]:
         stay = staying(layout)
@@ -161,7 +175,7 @@ class Mover:
         peers = tuple(client.peer for client in self._clients.values())
         return MoveFacts(layout, peers, at, frozenset(answering), frozenset(resting))
 
-    async def _move(self, move: Move, lease: Lease) -> bool:
+    async def _move(self, move: Move, lease: Lease) -> None:
         what = move.candidate
         await self._catalogue.do(moves.begin, what.object_id, move.target, what.leaving)
         order = CopyOrder(
@@ -172,7 +186,7 @@ class Mover:
             copy = await self._orders.carry_out(order, lease.epoch)
         except CopyNotMade as refusal:
             await self._failed(move, str(refusal))
-            return False
+            return
         rest = timedelta(hours=self._limits.min_part_hours)
         made = MadeCopy(copy, what.object_id, move.source, what.leaving)
         at, actor = self._now(), Actor.of_holder(lease.holder)
@@ -184,7 +198,6 @@ class Mover:
             "move.copy.made", node=move.target, source=move.source, leaving=what.leaving,
             object_id=what.object_id,
         )  # fmt: skip
-        return True
 
     async def _failed(self, move: Move, reason: str) -> None:
         what = move.candidate

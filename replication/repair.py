@@ -4,13 +4,15 @@ docs/wire/repair.md. What to do is repair_plan.py's to decide; bytes are judged 
 alone (mending.py). A finding is closed only by a copy that the node has proven anew.
 """
 
-import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from monitoring.log import get_log
+from replication.copy_lanes import ROUND_S, CopyJob, CopyLanes
 from replication.copy_orders import CopyNotMade, CopyOrder, CopyOrders
 from replication.node_client import NodeClient, NodeUnreachable
 from replication.repair_facts import Facts, RepairFacts
@@ -31,13 +33,15 @@ from storage.sweep.model import DamageKind
 log = get_log(__name__)
 
 _PAGE = 1000
+# Where planning takes long, a round does, too.
+_ROUND_PER_PLANNING = 10.0
 _SETTLED = "settled by the node itself"
 _GONE = frozenset({DamageKind.OBJECT_MISSING})
 
 
 @dataclass(frozen=True, slots=True)
 class RepairLimits:
-    """How much is mended at once, and when mending stops and calls."""
+    """How much each node is mended at once, and when mending stops and calls."""
 
     at_once_max: int = 2
     storm: StormLimits = field(default_factory=StormLimits)
@@ -58,6 +62,7 @@ class Repair:
         self._clients = clients
         self.orders = CopyOrders(clients, key)
         self._limits = limits
+        self._lanes = CopyLanes(limits.at_once_max)
         self._now = now
         self._facts = RepairFacts(catalogue, clients, limits.storm, now)
         self._hopeless: frozenset[str] = frozenset()
@@ -90,7 +95,12 @@ class Repair:
         return learned
 
     async def mend_all(self, lease: Lease) -> RepairPlan:
-        """Plan over all open findings, carry the plan out, and return it."""
+        """Plan over all open findings, carry the plan out, and return it.
+
+        What takes longer than a round goes on, and is mended in nobody's way.
+        """
+        under_way = self._lanes.under_way
+        began_s = time.monotonic()
         for node, client in self._clients.items():
             if client.is_connected:
                 await self._meet(node)  # so that no disk is filled that nobody confirmed
@@ -99,16 +109,18 @@ class Repair:
         if plan.mends:
             crash_point("keeper.planned")
         await self._call_a_person(plan, facts, lease)
-        places = asyncio.Semaphore(self._limits.at_once_max)
-
-        async def carry_out(mend: Mend) -> None:
-            async with places:
-                await self._mend(mend, lease)
-
-        async with asyncio.TaskGroup() as mends:
-            for mend in plan.mends:
-                mends.create_task(carry_out(mend))
+        planned_s = time.monotonic() - began_s
+        jobs = (
+            CopyJob(mend.target, mend.object_id, partial(self._mend, mend, lease))
+            for mend in plan.mends
+            if (mend.target, mend.object_id) not in under_way
+        )
+        await self._lanes.carry_out(jobs, max(ROUND_S, _ROUND_PER_PLANNING * planned_s))
         return plan
+
+    async def close(self) -> None:
+        """Wait for no mend any more."""
+        await self._lanes.close()
 
     async def _call_a_person(self, plan: RepairPlan, facts: Facts, lease: Lease) -> None:
         """Put on record, once, what repair will not touch without a person."""

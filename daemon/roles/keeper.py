@@ -77,6 +77,7 @@ def build(config: Config) -> Role:
         key = KeyFolder(config.site.keys_folder).signing_key(settings.name)
         limits = RepairLimits(settings.repairs_in_flight, storm_limits(settings))
         repair = Repair(catalogue, clients, key, limits, utc_now)
+        opening.stack.push_async_callback(repair.close)
         keeper = Keeper(
             catalogue, clients, repair, holder_name(settings.name), settings.lease_s, utc_now
         )
@@ -95,7 +96,8 @@ def build(config: Config) -> Role:
             maker, settings, catalogue, hearing, account_metrics, lambda: keeper.leads
         )
         work = running.work(audits, reports)
-        members = _membership(config, settings, tools, key, MembershipMetrics(registry))
+        members, mover = _membership(config, settings, tools, key, MembershipMetrics(registry))
+        opening.stack.push_async_callback(mover.close)
         work = Work((*work.parts, *members.parts()), {**work.verbs, **members.verbs()})
         guard = CatalogueGuard(catalogue, clients, CatalogueMetrics(registry))
         return guard.hold(work, READING)
@@ -109,14 +111,14 @@ def _membership(
     tools: "Tools",
     key: SigningKey,
     metrics: MembershipMetrics,
-) -> KeeperMembership:
+) -> tuple[KeeperMembership, Mover]:
     catalogue, clients = tools.catalogue, tools.clients
     limits = MoveLimits(settings.moves_in_flight, settings.min_part_hours)
     others = [VerifyKey.from_hex(each) for each in settings.other_verify_keys]
     keeping = LayoutKeeping(catalogue, clients, key, config.site.copies, utc_now, others)
     mover = Mover(catalogue, clients, tools.repair.orders, limits, utc_now)
     of_members = MembershipTools(catalogue, clients, tools.keeper, keeping, tools.repair, mover)
-    return KeeperMembership(settings, of_members, metrics)
+    return KeeperMembership(settings, of_members, metrics), mover
 
 
 def storm_limits(settings: KeeperSettings) -> StormLimits:

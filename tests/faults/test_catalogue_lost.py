@@ -205,6 +205,40 @@ async def test_a_rotten_catalogue_is_refused_at_the_start_and_rebuilt_whole(
     record_fault("F27", observed="pages turned over: exit 78 and what to do; rebuilt, equal")
 
 
+async def test_what_was_told_to_nobody_comes_back_and_gets_its_receipt_when_sent_again(
+    appliance: Processes, sender: Sender, wait_until: WaitUntil
+) -> None:
+    layout = appliance.layout
+    await _settled(layout, wait_until)
+    _stop(appliance, ("keeper",))  # who tells the nodes
+    sent = sender.send(3)
+    await wait_until(lambda: all(_is_stored(layout, each) for each in sent), 60, "receipts")
+    _stop(appliance, ("ingest", "api"))
+    kept = {table: _rows(layout, table) for table in ("copies", "packages")}
+    for file in layout.folder.glob("catalogue.sqlite*"):
+        file.unlink()
+    made = json.loads(_lantai(layout, "rebuild", "--json").stdout)
+    assert made["gathered"]["without_receipt"] == [
+        f"lantai:{each.source}/{each.name}" for each in sent
+    ]
+    again = _rows(layout, "packages")
+    signed = ("object_id", "version", "inventory_sha256", "state", "op_id", "copies_committed")
+    assert [[row[name] for name in signed] for row in again] == [
+        [row[name] for name in signed] for row in kept["packages"]
+    ]
+    assert len(_rows(layout, "copies")) == len(kept["copies"])
+    for name in WRITERS:
+        restart(appliance, name)
+    for each in sent:
+        assert not _has_receipt_row(layout, each)
+        await _send(layout, each.name, each.files, wait_until)
+        await wait_until(lambda each=each: _has_receipt_row(layout, each), 60, "a receipt anew")
+        await wait_until(lambda each=each: _is_stored(layout, each), 60, "put aside")
+        expect_kept(layout, each)
+    await _settled(layout, wait_until)
+    assert _check(layout).returncode == 0, _check(layout).stdout
+
+
 def test_too_few_nodes_are_refused_and_a_catalogue_in_use_is_not_overwritten(
     appliance: Processes, tmp_path: Path
 ) -> None:
@@ -301,6 +335,15 @@ def _copy_catalogue(source: Path, target: Path) -> None:
 def _is_stored(layout: DemoLayout, package: Sent) -> bool:
     receipt = layout.returned / f"{package.name}.stored.json"
     return receipt.exists() and not (layout.drop / package.name).exists()
+
+
+def _has_receipt_row(layout: DemoLayout, package: Sent) -> bool:
+    with _database(layout) as database:
+        query = (
+            "SELECT count(*) FROM answers JOIN transfers ON transfers.id = answers.transfer_id"
+            " WHERE kind = 'stored' AND transfers.name = ? AND written_at IS NOT NULL"
+        )
+        return bool(database.execute(query, (package.name,)).fetchone()[0])
 
 
 def _receipt(layout: DemoLayout, package: Sent) -> bytes:

@@ -18,6 +18,13 @@ PROJECT = Path(__file__).parents[2]
 NODES = ("node-1", "node-2", "node-3")
 SENDER = "portal"
 SOURCE = "gov-portal"
+ROLES = {
+    "ingest": {},
+    "notary": {},
+    "keeper": {"audit": {"percent_per_day": 0.5}},
+    "view": {},
+    "api": {},
+}
 _PLAY_S = 400
 
 
@@ -80,6 +87,8 @@ def _site(machine: Machine, release: Path) -> dict[str, object]:
         "lantai_release_tar": str(release),
         "lantai_create_volume": NODES,
         "lantai_volume_without_disk": True,
+        "lantai_burn_in_gib": 0.05,
+        "lantai_roles": ROLES,
         "lantai_debug": True,
         "lantai_sources": [{"name": SOURCE, "sender": SENDER, "settings": settings}],
     }

@@ -1,6 +1,7 @@
 """The appliance under systemd on a real machine: installed, used and troubled."""
 
 import json
+import tomllib
 
 import pytest
 
@@ -115,6 +116,18 @@ async def test_another_user_reads_the_view_and_cannot_write(
     assert machine.run(f"{as_sender} cat {path}") == sent
     assert machine.ask(f"touch {path}").returncode != 0
     assert machine.ask(f"{as_sender} touch {VIEW}/new").returncode != 0
+
+
+def test_a_new_disk_was_tried_before_its_node_started(fleet: Fleet) -> None:
+    for node in NODES:
+        said = json.loads(fleet.machine.run(f"cat /srv/lantai/{node}/root/node-burn-in"))
+        assert (said["node"], said["outcome"]) == (node, "passed")
+
+
+def test_a_role_has_the_sections_that_the_inventory_gives_it(fleet: Fleet) -> None:
+    configured = tomllib.loads(fleet.machine.run("cat /etc/lantai/lantai.toml"))
+    assert configured["keeper"]["audit"] == {"percent_per_day": 0.5}
+    assert configured["peers"][0]["weight"] == 1
 
 
 def test_no_role_holds_a_privilege(fleet: Fleet) -> None:
