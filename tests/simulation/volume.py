@@ -73,6 +73,8 @@ class SimulatedVolume:
         self.speaker = speaker
         self._steps = steps
         self.gate = Gate()
+        with SimulatedSync(disk) as sync:
+            sync.ask()  # the self-test's: what an earlier process left in memory is durable
         self.journal = steps.journal(disk, process)
         self.index = steps.index()
         self.index.apply(self.journal.records)
