@@ -169,17 +169,19 @@ def postgres() -> Iterator["PostgresServer"]:
 def loop_filesystem(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """`loop_filesystem("ext4", size_mib=64)` mounts a new file system; mark the test `needs_root`.
 
-    Kinds: "ext4", "xfs" (at least 300 MiB). Each call gives another mount point.
+    Kinds: "ext4", "xfs" (at least 300 MiB). Each call gives another mount point. More words go to
+    mkfs.
     """
     mounted: list[Path] = []
 
-    def mount(kind: str, size_mib: int = 64) -> Path:
+    def mount(kind: str, size_mib: int = 64, *features: str) -> Path:
         image = tmp_path / f"disk-{len(mounted)}.img"
         target = tmp_path / f"disk-{len(mounted)}"
         with image.open("wb") as file:
             file.truncate(size_mib * 1024 * 1024)
         target.mkdir()
-        subprocess.run([f"mkfs.{kind}", "-q", str(image)], check=True, capture_output=True)
+        make = [f"mkfs.{kind}", "-q", *features, str(image)]
+        subprocess.run(make, check=True, capture_output=True)
         subprocess.run(
             ["mount", "-o", "loop", str(image), str(target)], check=True, capture_output=True
         )

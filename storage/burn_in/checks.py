@@ -119,6 +119,8 @@ def _mount(seen: Seen) -> Iterator[Examined]:
     if seen.has_journal is False:
         said = "this ext4 has no journal: make it anew with one"
         yield _failed("journal", said, "文件系统没有日志")
+    elif seen.has_journal is None:
+        yield _not_told("journal", f"whether this {kind} has a journal", "是否有日志无从得知")
     elif "data=journal" in options:
         yield _remark("journal", "data=journal writes everything twice", "data=journal 写两遍")
     else:

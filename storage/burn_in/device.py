@@ -13,6 +13,7 @@ from pathlib import Path
 SECTOR_BYTES = 512
 
 _SYSFS_BLOCK = Path("/sys/dev/block")
+_SYSFS_EXT4 = Path("/sys/fs/ext4")
 _MOUNTS = Path("/proc/self/mountinfo")
 _FSTAB = Path("/etc/fstab")
 _BY_UUID = Path("/dev/disk/by-uuid")
@@ -118,10 +119,15 @@ class Device:
         return sum(told) if told else None
 
     def has_journal(self) -> bool | None:
-        """Whether an ext4 file system has one; None for other kinds."""
-        if self._mount_line()[0] != "ext4":
-            return None
-        return (Path("/sys/fs/ext4") / self._node.name / "journal_task").exists()
+        """Whether the file system journals its metadata; None where nobody says so."""
+        kind = self._mount_line()[0]
+        if kind != "ext4":
+            return True if kind == "xfs" else None
+        try:
+            task = (_SYSFS_EXT4 / self._node.name / "journal_task").read_text().strip()
+        except OSError:
+            return None  # a sandbox or a container hides it
+        return task != "<none>"
 
     def sparse_image(self) -> Path | None:
         """The file behind a loop device, if it has less room than it promises."""
@@ -134,7 +140,7 @@ class Device:
 
     def _filesystem_errors(self) -> int | None:
         with suppress(OSError, ValueError):
-            return int((Path("/sys/fs/ext4") / self._node.name / "errors_count").read_text())
+            return int((_SYSFS_EXT4 / self._node.name / "errors_count").read_text())
         return None
 
     def _uuid(self) -> str:

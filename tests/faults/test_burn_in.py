@@ -40,7 +40,15 @@ async def test_a_disk_is_burned_in_and_every_answer_names_the_signed_result(
     said = json.loads(node("burn-in", config, "--size-gib", "0.05", "--json"))
     outcomes = {each["check"]: each["outcome"] for each in said["examined"]}
     assert said["outcome"] == "passed", said["examined"]
-    for check in ("content", "eviction", "direct", "writes-reach", "reads-reach", "errors"):
+    for check in (
+        "content",
+        "eviction",
+        "direct",
+        "writes-reach",
+        "reads-reach",
+        "errors",
+        "journal",
+    ):
         assert outcomes[check] == "passed", said["examined"]
 
     known = read(disk / "root", key.verify_key)
@@ -55,6 +63,14 @@ async def test_a_disk_is_burned_in_and_every_answer_names_the_signed_result(
     with pytest.raises(BurnInUnreadable):
         read(disk / "root", key.verify_key)
     assert await answer_of(disk, key, "lantai:s/forged") == "none"
+
+
+def test_an_ext4_without_a_journal_fails(loop_filesystem: LoopFilesystem, tmp_path: Path) -> None:
+    config, _ = configured(loop_filesystem("ext4", 200, "-O", "^has_journal"), tmp_path)
+    node("create", config)
+    said = json.loads(node("burn-in", config, "--size-gib", "0.02", "--json", status=1))
+    outcomes = {each["check"]: each["outcome"] for each in said["examined"]}
+    assert {check for check, outcome in outcomes.items() if outcome == "failed"} == {"journal"}
 
 
 async def test_a_result_copied_to_another_disk_is_not_that_disks(

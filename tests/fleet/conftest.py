@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.deployment import SENDER, Recap, build_release, deploy
+from tests.fleet.deployment import SENDER, WITH_DISK, Recap, build_release, deploy
 from tests.fleet.machine import Machine, base_folder, booted
 
 
@@ -32,7 +32,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         building = meanwhile.submit(build_release)
         base_folder()
         release = building.result()
-    with booted(work) as machine:
+    with booted(work, [f"/srv/lantai/{WITH_DISK}"]) as machine:
         machine.run(f"useradd --create-home {SENDER}")
         try:
             yield Fleet(machine, release, work, deploy(machine, release, work))

@@ -16,6 +16,7 @@ from tests.fleet.machine import CACHE, Machine
 
 PROJECT = Path(__file__).parents[2]
 NODES = ("node-1", "node-2", "node-3")
+WITH_DISK = "node-1"  # the others lie on the root file system, as for a trial
 SENDER = "portal"
 SOURCE = "gov-portal"
 ROLES = {

@@ -3,7 +3,7 @@
 systemd-nspawn(1), debootstrap(8). The base folder is made once and kept in /var/cache; every run
 boots a copy, on the same file system as the tests' other disks, so that a node's self-test means
 something. Whatever was made (the machine, its network, its control groups) is gone when the context
-is left, and when this process is killed. Knows nothing of Lantai.
+is left, and when this process is killed, but for its disks. Knows nothing of Lantai.
 """
 
 import fcntl
@@ -12,10 +12,12 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.loop_disk import LoopDisk
 
 CACHE = Path("/var/cache/lantai-tests")
 SUITE = "bookworm"
@@ -25,6 +27,7 @@ PACKAGES = (
 )  # fmt: skip
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _STOP_S = 30
+_DISK_MIB = 8192  # sparse
 _COMMAND_S = 120
 _NETWORK = """\
 [Match]
@@ -91,8 +94,11 @@ def base_folder() -> Path:
 
 
 @contextmanager
-def booted(work: Path) -> Iterator[Machine]:
-    """A machine, running until the context is left. `work` must not be on an overlay."""
+def booted(work: Path, disks: Sequence[str] = ()) -> Iterator[Machine]:
+    """A machine, running until the context is left. `work` must not be on an overlay.
+
+    `disks`: where in it a disk of its own is mounted.
+    """
     number = os.getpid() % 16384
     here, there = (f"10.213.{number // 64}.{number % 64 * 4 + host}" for host in (1, 2))
     machine = Machine(work / "machine", there, work / "key")
@@ -102,6 +108,10 @@ def booted(work: Path) -> Iterator[Machine]:
             ["cp", "-a", "--reflink=auto", str(base_folder()), str(machine.folder)], check=True
         )
         _prepare(machine)
+        for number_of_disk, place in enumerate(disks):
+            image = work / f"disk-{number_of_disk}"
+            disk = LoopDisk.make(image, "ext4", machine.inside(place), _DISK_MIB)
+            stack.callback(disk.unmount)
         groups = stack.enter_context(_control_groups(f"lantai-fleet-{number}"))
         stack.enter_context(_running(machine, number, groups, work / "console.log"))
         _connect(f"ve-lantai-{number}", here)

@@ -76,6 +76,10 @@ def test_what_could_be_better_is_a_remark(check: str, seen: Seen) -> None:
     assert outcomes(seen)[check] == "remark"
 
 
+def test_a_file_system_that_hides_its_journal_has_none_to_anybodys_knowledge() -> None:
+    assert outcomes(replace(GOOD, has_journal=None))["journal"] == "not-told"
+
+
 def test_what_the_disk_does_not_tell_is_never_a_pass() -> None:
     silent = replace(PROOF, written=Reached(SIZE, None), read=Reached(3 * SIZE, None))
     said = outcomes(replace(GOOD, proof=silent, write_cache="", has_fua=None))
