@@ -15,12 +15,17 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from daemon.demo.ports import own_ports
 
 if TYPE_CHECKING:
     from tests.postgres_server import PostgresServer
+
+# No test asserts how long something takes, drawn examples least of all.
+hypothesis.settings.register_profile("lantai", deadline=None)
+hypothesis.settings.load_profile("lantai")
 
 PROJECT = Path(__file__).parents[1]
 POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")

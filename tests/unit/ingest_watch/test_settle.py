@@ -245,7 +245,7 @@ def _play(
     return outcomes
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(gaps, scans)
 def test_nothing_is_called_quiet_that_changed_within_the_quiet_time(
     writes: list[float], looks: list[tuple[float, str]]
@@ -263,7 +263,7 @@ def test_nothing_is_called_quiet_that_changed_within_the_quiet_time(
         seen_at.setdefault(fingerprint, []).append(at_s)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(gaps, scans, st.floats(0, 600))
 def test_a_marked_package_is_never_settled_before_its_marker_is_there(
     writes: list[float], looks: list[tuple[float, str]], marker_at_s: float
@@ -274,7 +274,7 @@ def test_a_marked_package_is_never_settled_before_its_marker_is_there(
         assert not isinstance(outcome, Settled) or (readable and marker_at_s <= at_s)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(gaps, scans, st.sampled_from([RENAMED, PROVEN]))
 def test_every_package_is_taken_in_the_end(
     writes: list[float], looks: list[tuple[float, str]], rule: SettleRule

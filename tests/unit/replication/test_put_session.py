@@ -323,7 +323,7 @@ class Line:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_the_line_loses_every_byte_arrives_once_and_is_answered(
     seed: int, breaks: int
 ) -> None:

@@ -41,7 +41,7 @@ def test_an_altered_leaf_alters_the_root() -> None:
     assert merkle_root(leaves) != before
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(min_value=0, max_value=3 * BLOCK_BYTES + 2), st.integers(0, 2**32))
 def test_leaves_do_not_depend_on_how_the_bytes_are_cut(size_bytes: int, seed: int) -> None:
     content = random.Random(seed).randbytes(size_bytes)

@@ -131,7 +131,7 @@ def test_what_is_no_inventory_is_refused_by_both_readers(tmp_path: Path, data: b
 paths = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.dictionaries(paths, st.sampled_from([b"a", b"b", b"c"]), max_size=12))
 def test_any_names_survive_writing_and_reading(tmp_path: Path, files: dict[str, bytes]) -> None:
     entries = [entry(path, content) for path, content in files.items()]

@@ -69,9 +69,7 @@ def places(value: object, trail: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 PLACES = places(good_inventories()["v2"])
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(PLACES), value=json_values)
 def test_any_json_anywhere_in_an_inventory_is_judged(
     tmp_path: Path, place: tuple[str, ...], value: object
@@ -88,7 +86,7 @@ def test_any_json_anywhere_in_an_inventory_is_judged(
     validate_object(folder)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(name=st.text(max_size=20), value=json_values)
 def test_any_json_as_a_further_key_is_judged(
     tmp_path_factory: pytest.TempPathFactory, name: str, value: object

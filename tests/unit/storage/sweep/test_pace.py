@@ -57,7 +57,7 @@ def test_the_cap_is_held_within_a_twentieth_however_many_read(
     assert achieved == pytest.approx(expected, rel=0.05) or achieved < expected
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 8), st.sampled_from([65536, MIB]), st.floats(2e6, 2e8))
 def test_at_any_cap_the_achieved_rate_is_within_a_tenth(
     readers: int, read_bytes: int, rate: float

@@ -180,7 +180,7 @@ def test_a_third_of_the_day_asks_for_three_times_the_pace() -> None:
     assert rate_needed(night, held(100 * TERABYTE)) == pytest.approx(3 * whole, rel=1e-6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.floats(30, 400),
     st.floats(0, 1),

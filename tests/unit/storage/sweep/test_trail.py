@@ -102,9 +102,7 @@ def test_a_check_without_a_stop_reads_everything_once_and_leaves_nothing(lives: 
     assert list(lives.folder.glob("*")) == []
 
 
-@settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, 11 * MIB), max_size=8))
 def test_wherever_it_is_stopped_it_ends_intact_and_repeats_a_little(
     lives: Lives, stops: list[int]

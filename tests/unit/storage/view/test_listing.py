@@ -93,7 +93,7 @@ _PATHS = st.lists(st.lists(_NAME, min_size=1, max_size=4).map("/".join), max_siz
 
 
 @given(_PATHS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_it_shows_the_tree_that_the_paths_make(paths: list[str]) -> None:
     """Any set of files that a file system could hold, against a tree built from dictionaries."""
     tree: dict[str, object] = {}
