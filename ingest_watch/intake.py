@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from ingest_watch.arrivals import Arrivals, LookOutcome, Ready
 from ingest_watch.batch_turns import BatchTurns
 from ingest_watch.lanes import Lane, Priority
-from ingest_watch.transfer import Led, TransferLead
+from ingest_watch.transfer import BatchTorn, Led, TransferLead
 from monitoring.log import get_log
 from storage.catalogue import batches, transfer_lists, transfers
 from storage.catalogue.errors import CatalogueUnavailable, ClaimLost, IllegalTransition
@@ -203,7 +203,7 @@ class Intake:
 
     async def _give_up(self, transfer: Transfer, cause: Exception) -> None:
         """Leave it to be taken over when its claim runs out, or to a person."""
-        if isinstance(cause, ClaimLost | CatalogueUnavailable):
+        if isinstance(cause, ClaimLost | CatalogueUnavailable | BatchTorn):
             log.warning("intake.transfer.left", transfer=transfer.id, reason=str(cause))
         else:
             await self._fail(transfer, cause)

@@ -14,6 +14,7 @@ import sqlite3
 import stat
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 import msgspec
 
@@ -47,6 +48,7 @@ from storage.file_list import RECEIVED_PREFIX, read_file_list
 IDENTIFIER_BYTES_MAX = 200
 _SERIALISED = (b".tar.gz", b".tgz", b".tar", b".zip", b".eep")
 _PREPARED = "prepared.json"
+_NOT_AS_JUDGED = "its bytes are not those of the batch that was judged"
 # The disk or the share is in trouble, or not readable by us yet: nothing is said of the package.
 _PASSING = frozenset(
     {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT}
@@ -135,10 +137,16 @@ def _passing(error: OSError | sqlite3.OperationalError) -> Preparation:
 
 
 def _prepare(job: Job) -> Preparation:
-    staged = _stage(job)
+    try:
+        staged = _stage(job)
+    except PackageRejected:
+        # A power cut may have torn the batch's staged copy, which is not its sender's doing.
+        if job.wanted_sha256 not in (None, sha256_of_file(_source(job))):
+            return Changed(_NOT_AS_JUDGED)
+        raise
     crash_point("reader.staged")
     if job.wanted_sha256 not in (None, _sha256_as_sent(staged)):
-        return Changed("its bytes are not those of the batch that was judged")
+        return Changed(_NOT_AS_JUDGED)
     report = judge(staged, _standards(job), _instruments(job))
     crash_point("reader.judged")
     return _conclude(job, staged, report)
@@ -158,7 +166,7 @@ def _instruments(job: Job) -> Instruments:
 
 
 def _stage(job: Job) -> StagedPackage:
-    source = job.drop / os.fsdecode(job.name_raw)
+    source = _source(job)
     target, listing = job.work / "staged", job.work / "listing.sqlite"
     if stat.S_ISDIR(source.lstat().st_mode):
         return stage_folder(source, target, listing, _limits(job))
@@ -171,6 +179,10 @@ def _stage(job: Job) -> StagedPackage:
         formats=profile.formats,
         names_encoding=profile.names_encoding,
     )
+
+
+def _source(job: Job) -> Path:
+    return job.drop / os.fsdecode(job.name_raw)
 
 
 def _limits(job: Job) -> IntakeLimits:

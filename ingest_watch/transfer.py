@@ -59,6 +59,15 @@ class OriginalLost(Refusal):
     code = "original-lost"
 
 
+class BatchTorn(Refusal):
+    """An accepted part must be prepared again, and its batch's staged copy is not whole.
+
+    It is taken over again when its claim has run out; the batch is staged anew meanwhile.
+    """
+
+    code = "batch-torn"
+
+
 class Led(Enum):
     """How far a transfer was led."""
 
@@ -175,6 +184,9 @@ class TransferLead:
             case Unacceptable() as package if transfer.state is TransferState.ACCEPTED:
                 await self._reject(transfer, package)
                 await self.discard(transfer.id)
+            case Changed(reason) if transfer.batch_id is not None:
+                await self._batches.open_again(transfer.batch_id)
+                raise BatchTorn(f"{reason}; its batch is opened again")
             case Changed(reason) | NoRoom(reason):
                 raise OriginalLost(f"{reason}; have it tried again: lantai transfers retry")
             case _:

@@ -213,6 +213,50 @@ async def test_a_batch_whose_staged_copy_is_lost_is_opened_again_from_the_origin
     assert [len(node.objects) for node in world.nodes] == [3, 3, 3]
 
 
+def tear(folder: Path, left_bytes: int) -> None:
+    """As a power cut leaves files that were never synced: their names stay, not all their bytes."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(0o600)
+            content = file.read_bytes()
+            file.write_bytes(content[:left_bytes] + b"\0" * (len(content) - left_bytes))
+
+
+@pytest.mark.parametrize("left_bytes", [0, 64])
+async def test_cases_whose_staged_copy_a_power_cut_tore_are_not_rejected_for_it(
+    world: IntakeWorld, left_bytes: int
+) -> None:
+    send(world, Batch(2))
+    async with world.intake() as running:
+        await running.look()
+        await world.wait_until(lambda: running.intake.is_idle, 30, "a divided batch")
+        (divided,) = [each for each in await world.transfers() if each.batch_id is None]
+        tear(world.staging / str(divided.id), left_bytes)
+        await take_in(world, running)
+    assert {each.state.value for each in (await by_name(world)).values()} == {"stored"}
+    assert [len(node.objects) for node in world.nodes] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("left_bytes", [0, 64])
+async def test_cases_that_were_being_stored_when_the_power_cut_tore_everything_are_stored(
+    world: IntakeWorld, left_bytes: int
+) -> None:
+    send(world, Batch(2))
+    for node in world.nodes:
+        node.reachable.clear()
+    async with world.intake() as running:
+        await running.look()
+        await running.intake.resume()
+        await world.wait_until(lambda: running.intake.leading > 0, 30, "a case on its way")
+    for node in world.nodes:
+        node.reachable.set()
+    tear(world.staging, left_bytes)
+    async with world.intake() as running:
+        await take_in(world, running)
+    assert {each.state.value for each in (await by_name(world)).values()} == {"stored"}
+    assert [len(node.objects) for node in world.nodes] == [3, 3, 3]
+
+
 async def test_the_same_batch_again_gets_the_same_receipts_and_no_second_object(
     world: IntakeWorld,
 ) -> None:
