@@ -155,7 +155,7 @@ NODE_CASES = (
 )  # fmt: skip
 
 KEEPER_CASES = (
-    _case("keeper", Story, "keeper.volume-met", "keeper.lease-held", "keeper.compared"),
+    _case("keeper", Story, "keeper.volume-met", "keeper.lease-held"),
     _case(
         "keeper", Mended, "keeper.findings-heard", "keeper.finding-recorded", "keeper.planned",
         "keeper.mend-ordering", "keeper.mend-answered", "keeper.mend-recorded",
@@ -171,7 +171,7 @@ KEEPER_CASES = (
         "keeper.order-finished", "keeper.sweep-recorded",
     ),
     _case("keeper", Audited, "keeper.audit-answered", "keeper.audit-recorded"),
-    _case("keeper", Missed, "keeper.copy-missed", "keeper.mend-recorded"),
+    _case("keeper", Missed, "keeper.copy-missed", "keeper.compared", "keeper.mend-recorded"),
     _case("keeper", Missed, "keeper.mend-answered"),
 )  # fmt: skip
 

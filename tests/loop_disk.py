@@ -7,14 +7,16 @@ was not synced is not in it (knowledge M5). Needs root.
 import os
 import random
 import shutil
+import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 BLOCK_BYTES = 4096
 _COPY_BYTES = 1024 * 1024
 # Nothing is written back by time alone, so only what was synced survives.
+_JBD2_MAGIC, _JBD2_COMMIT = 0xC03B3998, 2
 _OPTIONS = {"ext4": "commit=300", "xfs": "nouuid"}
 
 
@@ -80,18 +82,47 @@ def copy_sparse(source: Path, target: Path) -> None:
     subprocess.run(["cp", "--sparse=always", str(source), str(target)], check=True)
 
 
-def tear(before: Path, after: Path, chance: random.Random) -> int:
-    """Give `before` some of the blocks that `after` has otherwise, by chance; how many of how many.
+def tear(before: Path, after: Path, kind: str, chance: random.Random) -> None:
+    """Give `before` some of the blocks that `after` has otherwise, by chance.
 
-    So the disk had begun to write back, in an order of its own, when its power went.
+    So the disk had begun to write back, in an order of its own, when its power went. An order of
+    its own ends at a flush: what a file system writes only after one (an ext4 commit block, the log
+    of an XFS) is there only with all that came before it. A disk that ignores flushes is burn-in's
+    affair.
     """
-    torn = 0
+    is_late = _is_commit_block if kind == "ext4" else _log_of(before)
+    changed = list(_changed(before, after))
+    late = [each for each in changed if is_late(*each)]
+    early = [each for each in changed if not is_late(*each)]
+    if late and chance.random() < 0.5:
+        written = early + late[: chance.randint(1, len(late))]
+    else:
+        written = [each for each in early if chance.random() < 0.5]
     with before.open("r+b") as old:
-        for offset, block in _changed(before, after):
-            if chance.random() < 0.5:
-                os.pwrite(old.fileno(), block, offset)
-                torn += 1
-    return torn
+        for offset, block in written:
+            os.pwrite(old.fileno(), block, offset)
+
+
+def _is_commit_block(_offset: int, block: bytes) -> bool:
+    """Of the journal of an ext4: its header, big-endian (fs/jbd2, `journal_header_t`)."""
+    return struct.unpack(">II", block[:8]) == (_JBD2_MAGIC, _JBD2_COMMIT)
+
+
+def _log_of(image: Path) -> Callable[[int, bytes], bool]:
+    """Whether a place is in the log of this XFS (`struct xfs_dsb`, big-endian)."""
+    with image.open("rb") as stream:
+        superblock = stream.read(128)
+    block_bytes, start = _at(">I", superblock, 4), _at(">Q", superblock, 48)
+    group_blocks, log_blocks = _at(">I", superblock, 84), _at(">I", superblock, 96)
+    group_bits = superblock[124]
+    group, within = start >> group_bits, start & ((1 << group_bits) - 1)
+    first = (group * group_blocks + within) * block_bytes
+    return lambda offset, _block: first <= offset < first + log_blocks * block_bytes
+
+
+def _at(form: str, raw: bytes, offset: int) -> int:
+    (value,) = struct.unpack_from(form, raw, offset)
+    return int(value)
 
 
 def _changed(before: Path, after: Path) -> Iterator[tuple[int, bytes]]:

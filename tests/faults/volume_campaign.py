@@ -186,7 +186,7 @@ class DiskPlace(Place):
         image = self._disk.taken()
         if how is WrittenBack.SOME:
             self._disk.sync()
-            tear(image, self._disk.image, self.chance)
+            tear(image, self._disk.image, self._kind, self.chance)
         self._disk.come_back(image)
         return how
 
