@@ -9,13 +9,15 @@ import random
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 BLOCK_BYTES = 4096
 _COPY_BYTES = 1024 * 1024
 # Nothing is written back by time alone, so only what was synced survives.
+# Where, and what is there.
+Blocks = list[tuple[int, bytes]]
 _JBD2_MAGIC, _JBD2_COMMIT = 0xC03B3998, 2
 _OPTIONS = {"ext4": "commit=300", "xfs": "nouuid"}
 
@@ -86,38 +88,54 @@ def tear(before: Path, after: Path, kind: str, chance: random.Random) -> None:
     """Give `before` some of the blocks that `after` has otherwise, by chance.
 
     So the disk had begun to write back, in an order of its own, when its power went. An order of
-    its own ends at a flush: what a file system writes only after one (an ext4 commit block, the log
-    of an XFS) is there only with all that came before it. A disk that ignores flushes is burn-in's
-    affair.
+    its own ends at a flush: what a file system writes only after one is there only with all that
+    came before it. A disk that ignores flushes is burn-in's affair.
     """
-    is_late = _is_commit_block if kind == "ext4" else _log_of(before)
     changed = list(_changed(before, after))
-    late = [each for each in changed if is_late(*each)]
-    early = [each for each in changed if not is_late(*each)]
-    if late and chance.random() < 0.5:
-        written = early + late[: chance.randint(1, len(late))]
-    else:
-        written = [each for each in early if chance.random() < 0.5]
+    stages = _stages_of_ext4(changed, after) if kind == "ext4" else _stages_of_xfs(changed, after)
+    last = chance.randrange(len(stages))
+    written = [each for stage in stages[:last] for each in stage]
+    written += [each for each in stages[last] if chance.random() < 0.5]
     with before.open("r+b") as old:
         for offset, block in written:
             os.pwrite(old.fileno(), block, offset)
 
 
-def _is_commit_block(_offset: int, block: bytes) -> bool:
-    """Of the journal of an ext4: its header, big-endian (fs/jbd2, `journal_header_t`)."""
-    return struct.unpack(">II", block[:8]) == (_JBD2_MAGIC, _JBD2_COMMIT)
+def _stages_of_ext4(changed: Blocks, image: Path) -> list[Blocks]:
+    """Content and the journal's blocks; its commit blocks; what they committed, in its place.
+
+    fs/jbd2: a commit block has a header of its own, and the journal's first block says how much of
+    it is needed, once the rest is in its place.
+    """
+    said = subprocess.run(
+        ["debugfs", "-R", "blocks <8>", str(image)], check=True, capture_output=True, text=True
+    )
+    journal = [int(number) * BLOCK_BYTES for number in said.stdout.split()]
+    places, first = frozenset(journal), journal[0]
+    committed = {block for offset, block in changed if offset in places}
+    stages: list[Blocks] = [[], [], [], []]
+    for offset, block in changed:
+        if offset in places:
+            is_commit = struct.unpack(">II", block[:8]) == (_JBD2_MAGIC, _JBD2_COMMIT)
+            stages[3 if offset == first else int(is_commit)].append((offset, block))
+        else:
+            stages[2 if block in committed or offset == 0 else 0].append((offset, block))
+    return stages
 
 
-def _log_of(image: Path) -> Callable[[int, bytes], bool]:
-    """Whether a place is in the log of this XFS (`struct xfs_dsb`, big-endian)."""
+def _stages_of_xfs(changed: Blocks, image: Path) -> list[Blocks]:
+    """Content; then the log, whose records are checked when it is replayed (`struct xfs_dsb`)."""
     with image.open("rb") as stream:
         superblock = stream.read(128)
-    block_bytes, start = _at(">I", superblock, 4), _at(">Q", superblock, 48)
-    group_blocks, log_blocks = _at(">I", superblock, 84), _at(">I", superblock, 96)
-    group_bits = superblock[124]
+    block_bytes, group_blocks, log_blocks = (_at(">I", superblock, at) for at in (4, 84, 96))
+    start, group_bits = _at(">Q", superblock, 48), superblock[124]
     group, within = start >> group_bits, start & ((1 << group_bits) - 1)
     first = (group * group_blocks + within) * block_bytes
-    return lambda offset, _block: first <= offset < first + log_blocks * block_bytes
+    log = range(first, first + log_blocks * block_bytes)
+    return [
+        [each for each in changed if each[0] not in log],
+        [each for each in changed if each[0] in log],
+    ]
 
 
 def _at(form: str, raw: bytes, offset: int) -> int:
