@@ -171,7 +171,8 @@ KEEPER_CASES = (
         "keeper.order-finished", "keeper.sweep-recorded",
     ),
     _case("keeper", Audited, "keeper.audit-answered", "keeper.audit-recorded"),
-    _case("keeper", Missed, "keeper.copy-missed", "keeper.compared", "keeper.mend-recorded"),
+    _case("keeper", Missed, "keeper.copy-missed", "keeper.mend-recorded"),
+    _case("keeper", Missed, "keeper.compared"),
     _case("keeper", Missed, "keeper.mend-answered"),
 )  # fmt: skip
 
