@@ -102,10 +102,11 @@ def tear(before: Path, after: Path, kind: str, chance: random.Random) -> None:
 
 
 def _stages_of_ext4(changed: Blocks, image: Path) -> list[Blocks]:
-    """Content and the journal's blocks; its commit blocks; what they committed, in its place.
+    """Content and the journal's blocks; where the journal begins; its commit blocks; what they
+    committed, in its place.
 
-    fs/jbd2: a commit block has a header of its own, and the journal's first block says how much of
-    it is needed, once the rest is in its place.
+    fs/jbd2: the journal's first block says where it begins, and a commit block has a header of its
+    own.
     """
     said = subprocess.run(
         ["debugfs", "-R", "blocks <8>", str(image)], check=True, capture_output=True, text=True
@@ -117,9 +118,9 @@ def _stages_of_ext4(changed: Blocks, image: Path) -> list[Blocks]:
     for offset, block in changed:
         if offset in places:
             is_commit = struct.unpack(">II", block[:8]) == (_JBD2_MAGIC, _JBD2_COMMIT)
-            stages[3 if offset == first else int(is_commit)].append((offset, block))
+            stages[1 if offset == first else 2 * is_commit].append((offset, block))
         else:
-            stages[2 if block in committed or offset == 0 else 0].append((offset, block))
+            stages[3 if block in committed or offset == 0 else 0].append((offset, block))
     return stages
 
 
