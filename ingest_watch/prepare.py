@@ -141,7 +141,8 @@ def _prepare(job: Job) -> Preparation:
         staged = _stage(job)
     except PackageRejected:
         # A power cut may have torn the batch's staged copy, which is not its sender's doing.
-        if job.wanted_sha256 not in (None, sha256_of_file(_source(job))):
+        wanted = job.wanted_sha256
+        if wanted is not None and sha256_of_file(_source(job)) != wanted:
             return Changed(_NOT_AS_JUDGED)
         raise
     crash_point("reader.staged")

@@ -39,7 +39,7 @@ LoopFilesystem = Callable[..., Path]
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
 async def test_a_disk_that_fills_up_in_the_middle_of_a_group_loses_nothing_and_goes_on_by_itself(
-    loop_filesystem: LoopFilesystem, kind: str
+    loop_filesystem: LoopFilesystem, wait_until: WaitUntil, kind: str
 ) -> None:
     """1. A package is sealed; somebody else takes all the space. 2. Its commit is refused as full.
 
@@ -69,8 +69,12 @@ async def test_a_disk_that_fills_up_in_the_middle_of_a_group_loses_nothing_and_g
     assert volume.read("lantai:s/kept", "v1/content/received/a", 0, 9) == b"kept"
     (disk / "somebody-else").unlink()
     began_s = monotonic()
-    volume.watch_disk()
-    assert volume.state().state == "ready"
+
+    def has_opened() -> bool:
+        volume.watch_disk()
+        return volume.state().state == "ready"
+
+    await wait_until(has_opened, 30, "the room, which an XFS gives back by and by")
     assert isinstance(await store(volume, make_package()), SignedAnswer)
     assert names(volume.settings.staging) == []
     volume.rebuild_index()

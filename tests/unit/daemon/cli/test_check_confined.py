@@ -36,7 +36,16 @@ class Place:
 
     def start(self, *arguments: str | Path, program: str = LANTAI) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-c", program, "check", *map(str, arguments)],
+            # A shell's background jobs, this test run perhaps among them, are deaf to Ctrl-C.
+            [
+                "env",
+                "--default-signal=INT",
+                sys.executable,
+                "-c",
+                program,
+                "check",
+                *map(str, arguments),
+            ],
             cwd=PROJECT,
             env={**os.environ, "TMPDIR": str(self.private)},
             stdout=subprocess.PIPE,
