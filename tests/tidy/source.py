@@ -13,7 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from tests.tidy.architecture import DATA_FOLDERS, OTHER_PYTHON, PRODUCT
 
-SKIPPED = frozenset({".venv", ".git", "__pycache__", "node_modules", ".hypothesis"})
+# What `make run` and tools leave in a clone.
+SKIPPED = frozenset(
+    {".venv", ".git", "__pycache__", "node_modules", ".hypothesis", "demo-data", "dist"}
+)
 
 
 @dataclass(frozen=True, slots=True)
