@@ -6,7 +6,7 @@ alone (mending.py). A finding is closed only by a copy that the node has proven 
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from storage.catalogue.model import (
     Lease,
     NodeFinding,
 )
+from storage.catalogue.repairs import ToldFinding
 from storage.catalogue.timestamps import to_text
 from storage.catalogue.writer import CatalogueWriter
 from storage.crash_point import crash_point
@@ -84,12 +85,13 @@ class Repair:
             page = await self._clients[node].findings(after, _PAGE, epoch)
             if page.findings:
                 crash_point("keeper.findings-heard")
-            for found in page.findings:
-                noted = NodeFinding(
+            learned += await self._note([
+                NodeFinding(
                     node, before + found.sequence, found.found_at, found.object_id or None,
                     found.kind, found.path, found.detail, found.evidence,
-                )  # fmt: skip
-                learned += await self._note(noted)
+                )
+                for found in page.findings
+            ])  # fmt: skip
             more = page.more
         await self._settle(node, before)
         return learned
@@ -137,17 +139,27 @@ class Repair:
         self._hopeless = frozenset(plan.hopeless)
         self._disagreements = frozenset(plan.disagreements)
 
-    async def _note(self, found: NodeFinding) -> bool:
-        """Record a finding and, with it, that the copy is no longer good."""
+    async def _note(self, page: Sequence[NodeFinding]) -> int:
+        """Record findings and, with them, that the copies are no longer good; how many are new.
+
+        All at once: a plan that saw half of a storm would take it for old age.
+        """
+        told = [ToldFinding(found, *await self._effect(found)) for found in page]
         at = to_text(self._now())
+        new = await self._catalogue.do(repairs.record_all_found, told, at) if told else []
+        if new:
+            crash_point("keeper.finding-recorded")
+        for found in new:
+            log.warning(
+                "repair.finding", node=found.node, object_id=found.object_id, kind=found.kind
+            )
+        return len(new)
+
+    async def _effect(self, found: NodeFinding) -> tuple[int | None, CopyState]:
+        """Of which package the copy is not good any more, and what is the matter with it."""
         package = None if found.object_id is None else await self._facts.stored(found.object_id)
         state = CopyState.MISSING if found.kind in _GONE else CopyState.DAMAGED
-        number = None if package is None else package.id
-        if not await self._catalogue.do(repairs.record_found, found, number, state, at):
-            return False
-        crash_point("keeper.finding-recorded")
-        log.warning("repair.finding", node=found.node, object_id=found.object_id, kind=found.kind)
-        return True
+        return None if package is None else package.id, state
 
     async def _meet(self, node: str) -> int:
         """Note which volume answers for `node`; how many findings its earlier ones had."""

@@ -109,7 +109,7 @@ _KEEPER: Mapping[str, str] = {
     "keeper.lease-held": "the lease is ours, or still ours",
     "keeper.volume-met": "which volume answers for a node is on record",
     "keeper.findings-heard": "a node has told what it found; nothing of it is on record",
-    "keeper.finding-recorded": "one finding is on record, and with it that the copy is bad",
+    "keeper.finding-recorded": "what a node found is on record, and that its copies are bad",
     "keeper.finding-settled": "what concerned no object is closed",
     "keeper.planned": "it is decided what to mend; no node has heard of it",
     "keeper.node-suspected": "that a node is not trusted is on record; nobody was called",

@@ -5,6 +5,7 @@ A finding of an object is closed by nothing but a copy that its node has proven 
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -17,6 +18,15 @@ from storage.catalogue.schema import findings, mends, packages
 # What became of a finding, in words.
 MENDED_FROM = "mended from {}"
 VERIFIED = "read again whole and found intact"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldFinding:
+    """What a node found, and what its copy of which package is by that."""
+
+    found: NodeFinding
+    package_id: int | None  # None: the catalogue knows no such object as stored
+    state: CopyState
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,17 @@ def record_found(
     if new and package_id is not None and found.object_id is not None:
         copies.mark_object(connection, found.object_id, found.node, state)
     return new
+
+
+def record_all_found(
+    connection: Connection, told: Iterable[ToldFinding], at: str
+) -> list[NodeFinding]:
+    """Note a page of findings, all or none; gives those that were not on record already."""
+    return [
+        each.found
+        for each in told
+        if record_found(connection, each.found, each.package_id, each.state, at)
+    ]
 
 
 def record_by_keeper(

@@ -5,6 +5,7 @@ The tests run in order on one appliance and leave it well.
 
 import sqlite3
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.appliance_figures import figure
 from tests.fault_page import record_fault
 
 STORM = 2  # more damaged objects than this on one node within an hour
+ROUNDED_S = 0.0005  # a status gives milliseconds
 WaitUntil = Callable[..., Awaitable[None]]
 
 pytestmark = pytest.mark.timeout(300)
@@ -40,22 +42,23 @@ def sender(appliance: Processes) -> Sender:
 async def test_a_storm_stop_outlives_the_keeper_and_ends_by_a_persons_word(
     appliance: Processes, sender: Sender, wait_until: WaitUntil
 ) -> None:
-    """1. Three copies rot on node-1: too many. 2. The keeper is killed. 3. A person decides."""
+    """1. Too many copies rot on node-1. 2. The keeper is killed. 3. A person decides."""
     layout = appliance.layout
-    sent = await kept(layout, sender, wait_until, STORM + 1)
+    sent = await kept(layout, sender, wait_until, STORM + 2)
     for package in sent:
         rot(layout, "node-1", package)
     ask(layout.socket("keeper"), "sweep-start", node="node-1")
+    await wait_until(lambda: len(all_findings(layout)) == len(sent), 60, "all findings")
     await wait_until(lambda: is_stopped(layout), 60, "the stop")
-    await wait_until(lambda: len(open_findings(layout)) == STORM + 1, 60, "all findings")
     appliance.kill("keeper")
     restart(appliance, "keeper")
     appliance.wait_until_well("keeper")
     await wait_until(lambda: is_stopped(layout), 60, "the same stop after the restart")
     assert ask(layout.socket("keeper"), "status")["detail"]["suspect_nodes"] == ["node-1"]
     await whole_round_of_mending(layout, wait_until)
-    assert len(open_findings(layout)) == STORM + 1
-    assert not any(is_whole(layout, "node-1", package) for package in sent)
+    left = [package for package in sent if not is_whole(layout, "node-1", package)]
+    assert len(left) >= len(sent) - STORM, "what was told before the rest may have been mended"
+    assert len(open_findings(layout)) == len(left)
 
     told = lantai_says(layout, "audit", "trust", "node-1", "--reason", "a cable was loose")
     assert told.returncode == 0, told.stderr
@@ -148,6 +151,11 @@ def open_findings(layout: DemoLayout) -> list[dict[str, Any]]:
     return listed
 
 
+def all_findings(layout: DemoLayout) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = ask(layout.socket("keeper"), "findings", limit=1000)
+    return listed
+
+
 def at(layout: DemoLayout) -> str:
     return layout.addresses["keeper"]
 
@@ -162,18 +170,21 @@ def disagreements(layout: DemoLayout) -> list[str]:
 
 
 async def whole_round_of_mending(layout: DemoLayout, wait_until: WaitUntil) -> None:
-    """The keeper's part `repair` beats once a round: wait until it has begun and ended one."""
+    """Wait until a leading keeper has begun and ended one: two ends, by when it beat last."""
     for _ in range(2):
-        age_s = beat_age_s(layout)
+        asked_s = time.monotonic()
         await wait_until(
-            lambda before=age_s: beat_age_s(layout) < before, 120, "a round of mending"
+            lambda before_s=asked_s: round_ended_after(layout, before_s), 120, "a round of mending"
         )
 
 
-def beat_age_s(layout: DemoLayout) -> float:
+def round_ended_after(layout: DemoLayout, before_s: float) -> bool:
+    """Whether a round ended since; between rounds the part `repair` says what the last one did."""
+    asked_s = time.monotonic()
     parts = ask(layout.socket("keeper"), "status")["parts"]
-    age_s: float = next(part["last_beat_age_s"] for part in parts if part["name"] == "repair")
-    return age_s
+    (repair,) = (part for part in parts if part["name"] == "repair")
+    ended_s = asked_s - repair["last_beat_age_s"] - ROUNDED_S  # at the earliest
+    return "mends carried out" in repair["status"] and ended_s > before_s
 
 
 def lantai_says(layout: DemoLayout, *words: str) -> subprocess.CompletedProcess[str]:

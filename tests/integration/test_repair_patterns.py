@@ -4,13 +4,14 @@ LANTAI_REPAIR_PATTERNS says how many objects are damaged, each in its own way (d
 release is held to 500), LANTAI_REPAIR_SEED which ways.
 """
 
+import asyncio
 import json
 import os
 import random
 import shutil
 from pathlib import Path
 
-from storage.catalogue import acts
+from storage.catalogue import acts, findings
 from tests.damage import DamageCase, damage
 from tests.fault_page import record_fault
 from tests.repair_world import NODES, RepairWorld, repair_world
@@ -43,6 +44,25 @@ async def test_random_damage_never_leads_to_a_wrong_source(tmp_path: Path) -> No
         observed="every mend came from a good copy",
         figure=f"{PATTERNS} random patterns, 0 wrong sources",
     )
+
+
+async def test_a_plan_sees_all_or_nothing_of_the_damage_that_a_node_tells_at_once(
+    tmp_path: Path,
+) -> None:
+    """Half of a storm would look like the old age of a disk."""
+    async with repair_world(tmp_path) as world:
+        names = [f"lantai:gov/storm-{number}" for number in range(40)]
+        await world.store(make_package({"received/a": b"a"}, name) for name in names)
+        for name in names:
+            (world.nodes["node-1"].folder(name) / "v1/content/received/a").unlink()
+        await world.nodes["node-1"].sweep()
+        seen = set()
+        learning = asyncio.create_task(world.repair.learn("node-1"))
+        while not learning.done():
+            seen.add(len(await world.catalogue.look(findings.bad_copies, limit=1000)))
+        assert await learning == len(names)
+        assert 0 in seen
+        assert seen <= {0, len(names)}
 
 
 async def assert_right(
