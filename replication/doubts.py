@@ -67,17 +67,18 @@ class Doubts:
 
         So after an older image of its disk was put back, whose numbers were on record already.
         """
-        held = await self._catalogue.look(copies.standings, [package.id])
-        now = held.get(package.id, {}).get(node)
-        if now is None or now.state is not CopyState.COMMITTED:
+        standing = await self._catalogue.look(copies.standing, package.id, node)
+        if standing is None or standing.state is not CopyState.COMMITTED:
             return Fate.KEPT  # heard meanwhile
         at = to_text(self._now())
         found = NodeFinding(
             node, 0, at, package.object_id, DamageKind.ALTERED, "",
             "the node says that its copy is damaged; its own finding was not heard", "",
         )  # fmt: skip
-        state = CopyState.DAMAGED
-        await self._catalogue.do(repairs.record_by_keeper, found, state, self._actor, at)
+        doubted, bad = repairs.DoubtedCopy(package.id, standing), CopyState.DAMAGED
+        actor = self._actor
+        if not await self._catalogue.do(repairs.record_by_keeper, found, doubted, bad, actor, at):
+            return Fate.KEPT
         log.error("repair.copy.damage-unheard", node=node, object_id=package.object_id)
         return Fate.DAMAGED
 

@@ -86,7 +86,9 @@ class ForgottenCopies:
         right = {each.inventory_sha256 for each in known if each.version >= package.version}
         fate = judge(node, said, right)
         if fate is Fate.LOST:
-            await self._note(package, node, said, actor, since)
+            doubted = repairs.DoubtedCopy(package.id, standing[node])
+            found = _finding(package, node, said, since or to_text(self._now()))
+            return fate if await self._note(found, doubted, actor) else Fate.KEPT
         return fate
 
     def _is_another(self, node: str, known: volumes.KnownVolume | None) -> bool:
@@ -106,24 +108,35 @@ class ForgottenCopies:
             return None
         return "" if kept is None else kept.inventory_sha256
 
-    async def _note(
-        self, package: Package, node: str, said: Mapping[str, str | None], actor: Actor, since: str
-    ) -> None:
-        """`since`: when a replaced disk was met, so that a person's word on that covers it."""
-        kept = said[node] or "nothing"
-        evidence = {
-            "expected_sha256": package.inventory_sha256,
-            "said": {
-                each: digest or "nothing" for each, digest in said.items() if digest is not None
-            },
-        }
-        at = to_text(self._now())
-        found = NodeFinding(
-            node, 0, since or at, package.object_id, DamageKind.OBJECT_MISSING, "",
-            f"the node signed for {package.inventory_sha256} and says that it keeps {kept}",
-            json.dumps(evidence),
-        )  # fmt: skip
-        missing = CopyState.MISSING
-        if await self._catalogue.do(repairs.record_by_keeper, found, missing, actor, at):
+    async def _note(self, found: NodeFinding, doubted: repairs.DoubtedCopy, actor: Actor) -> bool:
+        """False when something became of the copy while its holders were asked."""
+        missing, at = CopyState.MISSING, to_text(self._now())
+        new = await self._catalogue.do(repairs.record_by_keeper, found, doubted, missing, actor, at)
+        if new:
             crash_point("keeper.copy-missed")
-            log.error("repair.copy.forgotten", node=node, object_id=package.object_id, kept=kept)
+            log.error(
+                "repair.copy.forgotten",
+                node=found.node,
+                object_id=found.object_id,
+                reason=found.detail,
+            )
+        return new
+
+
+def _finding(
+    package: Package, node: str, said: Mapping[str, str | None], found_at: str
+) -> NodeFinding:
+    """That a copy is missing. Of a replaced disk it is found when that was met.
+
+    So a person's word on that disk covers it.
+    """
+    evidence = {
+        "expected_sha256": package.inventory_sha256,
+        "said": {each: digest or "nothing" for each, digest in said.items() if digest is not None},
+    }
+    return NodeFinding(
+        node, 0, found_at, package.object_id, DamageKind.OBJECT_MISSING, "",
+        f"the node signed for {package.inventory_sha256} and says that it keeps "
+        f"{said[node] or 'nothing'}",
+        json.dumps(evidence),
+    )  # fmt: skip

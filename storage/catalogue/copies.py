@@ -137,6 +137,7 @@ class CopyStanding:
     """What the catalogue has of one copy."""
 
     state: CopyState
+    committed_at: str  # another with every mend
     is_explained: bool  # an open finding says why it is not good
 
     @property
@@ -159,12 +160,22 @@ def standings(
         )
     )
     query = select(
-        copies.c.package_id, copies.c.node, copies.c.state, explained.exists().label("explained")
+        copies.c.package_id,
+        copies.c.node,
+        copies.c.state,
+        copies.c.committed_at,
+        explained.exists().label("explained"),
     ).where(copies.c.package_id.in_(package_ids))
     found: dict[int, dict[str, CopyStanding]] = defaultdict(dict)
     for row in connection.execute(query.order_by(copies.c.package_id, copies.c.node)):
-        found[row.package_id][row.node] = CopyStanding(row.state, bool(row.explained))
+        standing = CopyStanding(row.state, row.committed_at, bool(row.explained))
+        found[row.package_id][row.node] = standing
     return found
+
+
+def standing(connection: Connection, package_id: int, node: str) -> CopyStanding | None:
+    """How one copy stands; None where the node should have none."""
+    return standings(connection, [package_id]).get(package_id, {}).get(node)
 
 
 def forget_node(connection: Connection, node: str) -> int:

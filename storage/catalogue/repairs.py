@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from storage.catalogue import copies, events
 from storage.catalogue import findings as found_damage
+from storage.catalogue.copies import CopyStanding
 from storage.catalogue.model import Actor, Copy, CopyState, NewEvent, NodeFinding, Package
 from storage.catalogue.schema import findings, mends, packages
 
@@ -27,6 +28,14 @@ class ToldFinding:
     found: NodeFinding
     package_id: int | None  # None: the catalogue knows no such object as stored
     state: CopyState
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtedCopy:
+    """How a copy stood when the keeper began to look into it."""
+
+    package_id: int
+    standing: CopyStanding
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +91,21 @@ def record_all_found(
 
 
 def record_by_keeper(
-    connection: Connection, found: NodeFinding, state: CopyState, actor: Actor, at: str
+    connection: Connection,
+    found: NodeFinding,
+    doubted: DoubtedCopy,
+    state: CopyState,
+    actor: Actor,
+    at: str,
 ) -> bool:
     """Note what the keeper found itself: a copy is not what its node signed for.
 
-    The number is given here. False when somebody took it at the same moment: look again.
+    Its number is given here. False when the copy no longer stands as it did when it was doubted:
+    it was found, mended or proven meanwhile.
     """
     assert found.object_id is not None, found
+    if copies.standing(connection, doubted.package_id, found.node) != doubted.standing:
+        return False
     number = found_damage.next_of_keeper(connection, found.node)
     new = found_damage.record(connection, replace(found, sequence=number), at, actor)
     if new:

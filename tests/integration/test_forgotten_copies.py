@@ -3,6 +3,7 @@
 The nodes' own volumes on real disks, the wire and a real catalogue.
 """
 
+import asyncio
 import hashlib
 import shutil
 import sqlite3
@@ -16,6 +17,7 @@ import pytest
 
 from replication.audits import Audits, AuditSettings
 from replication.comparison import Comparison
+from replication.forgotten import Fate, ForgottenCopies
 from storage.catalogue import copies, findings
 from storage.catalogue.model import Actor, CopyState
 from storage.volume.index_tree import counting
@@ -135,3 +137,16 @@ async def test_what_an_audit_is_denied_is_found_and_mended(world: RepairWorld) -
     assert await world.found() == {("node-3", forgotten)}
     await world.mend()
     assert world.holds_good("node-3", forgotten)
+
+
+async def test_two_that_doubt_a_copy_at_once_are_one_finding(world: RepairWorld) -> None:
+    """An audit and the comparison, say; more so when the copy is mended between the two."""
+    (forgotten,) = await fill(world, 1)
+    forget(world, "node-2", forgotten)
+    package = await world.package(forgotten)
+    both = [
+        ForgottenCopies(world.catalogue, world.clients, lambda: datetime.now(UTC)) for _ in range(2)
+    ]
+    fates = await asyncio.gather(*(each.doubt(package, "node-2", PERSON) for each in both))
+    assert sorted(fates) == [Fate.KEPT, Fate.LOST]
+    assert len(await world.catalogue.look(findings.still_open)) == 1

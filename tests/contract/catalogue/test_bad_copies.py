@@ -1,8 +1,13 @@
 """What the keeper learns and mends by (storage/catalogue/findings.py, repairs.py)."""
 
+from dataclasses import replace
+
 from storage.catalogue import copies, findings, repairs
-from storage.catalogue.model import CopyState, NodeFinding
-from tests.contract.catalogue.story import Story, moment
+from storage.catalogue.copies import CopyStanding
+from storage.catalogue.model import Actor, CopyState, NodeFinding
+from tests.contract.catalogue.story import Story, copy_of, moment
+
+KEEPER = Actor("keeper", "keeper@test")
 
 
 def finding(sequence: int, object_id: str | None, node: str = "node-1") -> NodeFinding:
@@ -46,3 +51,33 @@ def test_a_finding_of_an_object_nobody_knows_is_noted_alone(story: Story) -> Non
     found = finding(1, "lantai:portal/unknown")
     assert repairs.record_found(story.connection, found, None, CopyState.DAMAGED, moment(5))
     assert len(findings.still_open(story.connection)) == 1
+
+
+def test_a_page_of_findings_brings_those_that_are_new(story: Story) -> None:
+    package = story.stored()
+    page = [finding(number, package.object_id) for number in (1, 2, 3)]
+    told = [repairs.ToldFinding(each, package.id, CopyState.DAMAGED) for each in page]
+    assert repairs.record_all_found(story.connection, told[:2], moment(5)) == page[:2]
+    assert repairs.record_all_found(story.connection, told, moment(6)) == page[2:]
+
+
+def test_what_was_doubted_before_a_mend_is_not_on_record_after_it(story: Story) -> None:
+    package = story.stored()
+    before = copies.standing(story.connection, package.id, "node-1")
+    assert before is not None
+    doubted = repairs.DoubtedCopy(package.id, before)
+    missed = finding(0, package.object_id)
+    assert keeper_notes(story, missed, doubted)
+    assert not keeper_notes(story, missed, doubted), "it is on record as missing already"
+    mended = replace(copy_of(package, "node-1"), committed_at=moment(7))
+    repairs.record_mended(story.connection, mended, package.object_id, "node-2", KEEPER, moment(8))
+    assert not keeper_notes(story, missed, doubted), "another copy stands there by now"
+    assert findings.still_open(story.connection) == []
+    now = copies.standing(story.connection, package.id, "node-1")
+    assert now == CopyStanding(CopyState.COMMITTED, moment(7), is_explained=False)
+
+
+def keeper_notes(story: Story, missed: NodeFinding, doubted: repairs.DoubtedCopy) -> bool:
+    return repairs.record_by_keeper(
+        story.connection, missed, doubted, CopyState.MISSING, KEEPER, moment(6)
+    )
