@@ -48,8 +48,8 @@ class CopyLanes:
         until_s = clock() + round_s
         while True:
             self._reap()
-            for lane in waiting.values():
-                self._fill(lane)
+            for target, lane in waiting.items():
+                self._fill(target, lane)
             left_s = until_s - clock()
             if not self._under_way or left_s <= 0:
                 return
@@ -70,11 +70,11 @@ class CopyLanes:
                 del self._under_way[place]
                 task.result()
 
-    def _fill(self, lane: deque[CopyJob]) -> None:
+    def _fill(self, target: str, lane: deque[CopyJob]) -> None:
         """Begin what there is room for; what is under way already is not begun twice."""
-        while lane and self._has_room(lane[0].target):
+        while lane and self._has_room(target):
             job = lane.popleft()
-            place = job.target, job.object_id
+            place = target, job.object_id
             if place not in self._under_way:
                 self._under_way[place] = asyncio.create_task(job.make())
 

@@ -178,11 +178,8 @@ async def test_a_batch_whose_directory_and_files_disagree_is_rejected_whole(
     assert [len(node.objects) for node in world.nodes] == [0, 0, 0]
 
 
-async def test_an_intake_that_dies_between_two_cases_is_gone_on_with_by_the_next(
-    world: IntakeWorld,
-) -> None:
-    batch = Batch(3)
-    send(world, batch)
+async def die_with_a_case_on_its_way(world: IntakeWorld) -> None:
+    """No node is heard meanwhile; afterwards all are."""
     for node in world.nodes:
         node.reachable.clear()
     async with world.intake() as running:
@@ -191,6 +188,14 @@ async def test_an_intake_that_dies_between_two_cases_is_gone_on_with_by_the_next
         await world.wait_until(lambda: running.intake.leading > 0, 30, "a case on its way")
     for node in world.nodes:
         node.reachable.set()
+
+
+async def test_an_intake_that_dies_between_two_cases_is_gone_on_with_by_the_next(
+    world: IntakeWorld,
+) -> None:
+    batch = Batch(3)
+    send(world, batch)
+    await die_with_a_case_on_its_way(world)
     async with world.intake() as running:
         await take_in(world, running)
     assert {each.state.value for each in (await by_name(world)).values()} == {"stored"}
@@ -242,14 +247,7 @@ async def test_cases_that_were_being_stored_when_the_power_cut_tore_everything_a
     world: IntakeWorld, left_bytes: int
 ) -> None:
     send(world, Batch(2))
-    for node in world.nodes:
-        node.reachable.clear()
-    async with world.intake() as running:
-        await running.look()
-        await running.intake.resume()
-        await world.wait_until(lambda: running.intake.leading > 0, 30, "a case on its way")
-    for node in world.nodes:
-        node.reachable.set()
+    await die_with_a_case_on_its_way(world)
     tear(world.staging, left_bytes)
     async with world.intake() as running:
         await take_in(world, running)
