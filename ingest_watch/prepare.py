@@ -55,6 +55,7 @@ _PASSING = frozenset(
     | {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENODEV, errno.EREMOTEIO, errno.EAGAIN}
 )
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_PRIMARY = 0xFF  # of an extended result code of SQLite
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f/]|^\s|\s$|^\.{1,2}$")
 
 
@@ -129,6 +130,8 @@ def _passing(error: OSError | sqlite3.OperationalError) -> Preparation:
     if isinstance(error, sqlite3.OperationalError):
         if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
             return NoRoom(f"staging cannot be written: {error}")
+        if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_IOERR:
+            return Changed(f"staging cannot be read now: {error}")
     elif error.errno in _FULL:
         return NoRoom(f"staging is full: {error}")
     elif error.errno in _PASSING:

@@ -1,10 +1,13 @@
 """Carry out checks, each without ever passing by mistake.
 
 DA/T 70-2018; docs/formats/profile.md (how outcomes combine). A check that raises could not run, and
-takes no other with it. Checks of the same kind of thing share one reading. Knows no item of the
+takes no other with it; but what the disk under the package does is no outcome of any, and is raised
+to whoever may try again. Checks of the same kind of thing share one reading. Knows no item of the
 standard: those are the modules beside this one.
 """
 
+import errno
+import sqlite3
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -27,6 +30,7 @@ from ingest_watch.checks.check import (
 from ingest_watch.checks.content_files import content_files, register_content
 from ingest_watch.findings import Finding, PackageRejected, Rule, Severity
 from ingest_watch.formats.package_format import NotApplicable
+from ingest_watch.room import StagingFull
 from ingest_watch.xml_reading import XmlFlaw
 from monitoring.log import get_log
 
@@ -52,6 +56,9 @@ _UNREADABLE = Rule(
     "the metadata could not be read to its end, so this could not be checked",
     "元数据未能读完，该项未能检测", "DA/T 70 3-1",
 )  # fmt: skip
+
+# Errors that tell of the disk, and nothing of the package or the check.
+_OF_THE_DISK = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENODEV, errno.ESTALE})
 
 # What one kind of question is asked of.
 _Things = Callable[[Examined], Iterator[Any] | NotApplicable]
@@ -135,10 +142,22 @@ def _read_all(
         raise
     except XmlFlaw as flaw:
         return Outcome.COULD_NOT_RUN, _UNREADABLE.found(flaw.finding.path)
-    except Exception as error:  # noqa: BLE001 - a format's own bug must not pass packages
+    except Exception as error:  # a format's own bug must not pass packages
+        if _is_the_disks(error):
+            raise
         _report(error, ", ".join(each.check.number for each in judging))
         return Outcome.COULD_NOT_RUN, _RAISED.found(kind=type(error).__name__)
     return None
+
+
+def _is_the_disks(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in _OF_THE_DISK
+    # No package is opened as a database: it is the listing that could not be read.
+    is_listing = isinstance(error, sqlite3.DatabaseError)
+    return isinstance(error, StagingFull) or (
+        is_listing and not isinstance(error, sqlite3.IntegrityError)
+    )
 
 
 def _report(error: Exception, checks: str) -> None:
@@ -239,6 +258,8 @@ class _UnderWay:
             step()
         except (PackageRejected, MemoryError):
             raise
-        except Exception as error:  # noqa: BLE001 - a check's own bug must not pass packages
+        except Exception as error:  # a check's own bug must not pass packages
+            if _is_the_disks(error):
+                raise
             _report(error, self.check.number)
             self.settle(Outcome.COULD_NOT_RUN, _RAISED.found(kind=type(error).__name__))

@@ -1,6 +1,8 @@
 """Outcomes of checks, and what they add up to."""
 
+import errno
 import json
+import sqlite3
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -32,6 +34,7 @@ from ingest_watch.instruments import Instruments
 from ingest_watch.judge import Standards, judge
 from ingest_watch.limits import IntakeLimits
 from ingest_watch.listing import Listing
+from ingest_watch.room import StagingFull
 from ingest_watch.staging import inspect_folder, stage_file
 from tests.bags import bag_files, judged, write_files
 from tests.case_packages import case_zip
@@ -85,10 +88,28 @@ def test_only_a_check_without_errors_passes(examined: Examined) -> None:
     )
 
 
-@pytest.mark.parametrize("answer", [ValueError("a bug"), AssertionError(), OSError(5, "I/O")])
+@pytest.mark.parametrize("answer", [ValueError("a bug"), AssertionError(), OSError("cannot read")])
 def test_a_check_that_raises_could_not_run(answer: Exception, examined: Examined) -> None:
     with structlog.testing.capture_logs():
         assert outcome_of(answer, examined) == (Outcome.COULD_NOT_RUN, 1)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        OSError(errno.EIO, "I/O"),
+        OSError(errno.ENOSPC, "full"),
+        sqlite3.OperationalError("disk I/O error"),
+        sqlite3.DatabaseError("database disk image is malformed"),
+        StagingFull("full"),
+    ],
+)
+def test_what_the_disk_does_is_the_outcome_of_no_check(
+    trouble: Exception, examined: Examined
+) -> None:
+    """The profile might let the package pass without that check; whoever prepares tries again."""
+    with pytest.raises(type(trouble)):
+        outcome_of(trouble, examined)
 
 
 def test_a_check_that_raises_half_way_could_not_run(examined: Examined) -> None:
