@@ -1,6 +1,7 @@
 """One appliance, and what a site does to it: stops, full disks, liars, rot in several places.
 
-The tests run in order on one running appliance and leave it well. Real processes throughout.
+The tests run in order on one running appliance and leave it well; the large package comes last, as
+every sweep after it reads it. Real processes throughout.
 """
 
 import json
@@ -49,27 +50,6 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 @pytest.fixture(scope="module")
 def sender(appliance: Processes) -> Sender:
     return Sender(appliance.layout)
-
-
-async def test_a_stop_in_the_middle_of_a_large_package_is_clean_and_loses_nothing(
-    appliance: Processes, sender: Sender, wait_until: WaitUntil
-) -> None:
-    """Twenty thousand small files; stopped while they are staged, and while they are written."""
-    layout = appliance.layout
-    (package,) = sender.send(files=FILES)
-    await wait_until(lambda: staged(layout), 30, "the beginning of staging")
-    assert appliance.stop("ingest") == 0
-    restart(appliance, "ingest")
-    received = layout.returned / f"{package.name}.received.json"
-    await wait_until(received.exists, 60, "the received receipt")
-    assert not (layout.returned / f"{package.name}.stored.json").exists()
-    assert appliance.stop("ingest") == 0
-    restart(appliance, "ingest")
-    await wait_until(lambda: stored(layout) == 1, 90, "the stored receipt")
-    await wait_until(lambda: not staged(layout), 90, "empty staging")
-    expect_kept(layout, package)
-    for name in ("ingest", *NODES):
-        assert _resident_mib_max(appliance.process_id(name)) < RESIDENT_MIB_MAX, name
 
 
 async def test_a_full_node_delays_packages_and_fails_none(
@@ -200,6 +180,28 @@ async def test_a_host_without_a_keeper_still_sweeps_its_own_node(
     assert _cli(config, "sweep", "start", "--node", "node-2").returncode == 1
     restart(appliance, "keeper")
     await wait_until(lambda: _is_well(appliance, "keeper"), 60)
+
+
+async def test_a_stop_in_the_middle_of_a_large_package_is_clean_and_loses_nothing(
+    appliance: Processes, sender: Sender, wait_until: WaitUntil
+) -> None:
+    """Twenty thousand small files; stopped while they are staged, and while they are written."""
+    layout = appliance.layout
+    before = stored(layout)
+    (package,) = sender.send(files=FILES)
+    await wait_until(lambda: staged(layout), 30, "the beginning of staging")
+    assert appliance.stop("ingest") == 0
+    restart(appliance, "ingest")
+    received = layout.returned / f"{package.name}.received.json"
+    await wait_until(received.exists, 60, "the received receipt")
+    assert not (layout.returned / f"{package.name}.stored.json").exists()
+    assert appliance.stop("ingest") == 0
+    restart(appliance, "ingest")
+    await wait_until(lambda: stored(layout) == before + 1, 90, "the stored receipt")
+    await wait_until(lambda: not staged(layout), 90, "empty staging")
+    expect_kept(layout, package)
+    for name in ("ingest", *NODES):
+        assert _resident_mib_max(appliance.process_id(name)) < RESIDENT_MIB_MAX, name
 
 
 def test_everything_stops_with_status_0_in_the_end(appliance: Processes) -> None:
