@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,6 @@ import hypothesis
 import pytest
 
 from daemon.demo.ports import own_ports
-from tests.roles_log import said_since
 
 if TYPE_CHECKING:
     from tests.postgres_server import PostgresServer
@@ -105,20 +104,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, lack in NEEDS.items():
         if item.get_closest_marker(marker) and (reason := lack()):
             (pytest.fail if IN_CI else pytest.skip)(LACKS + reason)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put what the roles said beside the failure: their logs go with the test's folder."""
-    report = yield
-    factory: pytest.TempPathFactory | None = getattr(item.config, "_tmp_path_factory", None)
-    if report.failed and factory is not None:
-        said = said_since(factory.getbasetemp(), call.start)
-        if said:
-            report.sections.append(("what the roles said", said))
-    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

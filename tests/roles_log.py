@@ -1,21 +1,32 @@
-"""What the roles of a test said last, for the report of a test that failed.
+"""What the roles of a test said last, beside the report of a test that failed.
 
 Folders of an appliance lie below the test's own base folder and go with it; of a failure on another
-machine nothing else is left.
+machine nothing else is left. A hook of pytest, for each folder whose conftest.py imports it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+
+import pytest
 
 LINES = 25  # of each role
 _QUIET = {"debug", "info"}
 
 
-def said_since(base: Path, since_s: float) -> str:
-    """Warnings and errors of every role that wrote to its log after `since_s` (a file's clock)."""
-    logs = sorted(log for log in base.rglob("logs/*.log") if log.stat().st_mtime >= since_s)
-    return "\n".join(part for log in logs for part in _told(base, log))
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the warnings and errors of every role that wrote to its log meanwhile."""
+    report = yield
+    factory: pytest.TempPathFactory | None = getattr(item.config, "_tmp_path_factory", None)
+    if report.failed and factory is not None:
+        base = factory.getbasetemp()
+        logs = sorted(log for log in base.rglob("logs/*.log") if log.stat().st_mtime >= call.start)
+        said = "\n".join(part for log in logs for part in _told(base, log))
+        report.sections.append(("what the roles said", said))
+    return report
 
 
 def _told(base: Path, log: Path) -> Iterator[str]:

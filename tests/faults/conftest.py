@@ -1,10 +1,17 @@
-"""Disks that fail, for the tests of this folder; mark a test that uses one `needs_root`."""
+"""Disks that fail, for the tests of this folder; mark a test that uses one `needs_root`.
+
+A failure tells what the roles said.
+"""
 
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.roles_log import pytest_runtest_makereport
+
+__all__ = ["losing_disk", "pytest_runtest_makereport"]
 
 # Everything in place at once, so that the medium is not filled by writing tables later.
 _MAKE = {
