@@ -114,6 +114,8 @@ class Delivery:
         )
         returning = outbox.Returning(source.returned, source.platform_receipts)
         whole = [await self._with_body(answer) for answer in batch]
+        if not await self._serves(source.name):
+            return 0  # this process was away: another intake may have told more by now
         try:
             if source.return_mark is not None:
                 await asyncio.to_thread(expect_still_mounted, source.returned, source.return_mark)
@@ -131,8 +133,10 @@ class Delivery:
             return 0
         crash_point("delivery.written")
         written = [answer.id for answer in batch]
-        await self._catalogue.do(answers.mark_written, written, self._now())
+        again = await self._catalogue.do(answers.note_delivered, written, self._now())
         crash_point("delivery.marked")
+        if again:
+            log.warning("delivery.written.twice", source=source.name, put_back=again)
         for answer in batch:
             log.info("delivery.answer.written", transfer=answer.transfer_id, kind=answer.kind)
         return len(batch)

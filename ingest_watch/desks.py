@@ -2,8 +2,8 @@
 
 Packages are claimed one by one, by any intake; but what lies in a return folder is written by one
 intake at a time, or two would tread on each other's files. A lease for each source, in the
-catalogue (`leases`, scope `desk/<source>`). An intake that lost it and does not know yet does no
-harm: it writes, whole, the bytes that the other one writes.
+catalogue (`leases`, scope `desk/<source>`). One that lost it in the middle of a round, and writes
+before it knows, finds that out when it notes what it wrote: delivery.py has it told again then.
 """
 
 from collections.abc import Awaitable, Callable

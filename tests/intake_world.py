@@ -18,6 +18,7 @@ from daemon.roles.notary import Notary
 from ingest_watch.arrivals import Arrivals
 from ingest_watch.decisions import Decisions
 from ingest_watch.delivery import Delivery, SourceFolders
+from ingest_watch.desks import Serves
 from ingest_watch.drop_folder import DropFolder
 from ingest_watch.intake import ClaimTerms, Intake
 from ingest_watch.keeping import Keeping
@@ -191,12 +192,25 @@ class IntakeWorld:
             if path.name.startswith(f"{name}.")
         }
 
-    def _assemble(self) -> "RunningIntake":
-        desk = SigningDesk(self.notary.socket)
-        drops = {
+    def delivery(self, serves: Serves) -> Delivery:
+        """One intake's delivery; `serves` says whether it is the one that serves a source."""
+        folders = {
+            name: SourceFolders(
+                name, drop, self.returned, self.accepted, return_mark=self.folder / "return.mount"
+            )
+            for name, drop in self._drops().items()
+        }
+        return Delivery(self.catalogue, folders, self.staging, now, serves)
+
+    def _drops(self) -> dict[str, DropFolder]:
+        return {
             SOURCE: DropFolder(self.drop, self.folder / "drop.json", self.rule),
             BACKLOG: DropFolder(self.bulk, self.folder / "bulk.json", self.rule),
         }
+
+    def _assemble(self) -> "RunningIntake":
+        desk = SigningDesk(self.notary.socket)
+        drops = self._drops()
         clients = {node.name: node for node in self.nodes}
         writer = CopyWriter(
             clients, Placements([node.peer for node in self.nodes], len(self.nodes))
@@ -224,12 +238,6 @@ class IntakeWorld:
             name: Arrivals(name, drop, Settler(self.rule), self.catalogue, now, lambda: self.now_s)
             for name, drop in drops.items()
         }
-        folders = {
-            name: SourceFolders(
-                name, drop, self.returned, self.accepted, return_mark=self.folder / "return.mount"
-            )
-            for name, drop in drops.items()
-        }
         return RunningIntake(
             self,
             Intake(
@@ -240,7 +248,7 @@ class IntakeWorld:
                 lambda: datetime.now(UTC),
                 lambda: None,
             ),
-            Delivery(self.catalogue, folders, self.staging, now, _alone),
+            self.delivery(_alone),
             Decisions("馆", self.catalogue, desk, now),
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from io import BytesIO
 
-from sqlalchemy import Connection, Select, bindparam, insert, literal, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, literal, select, update
 
 from storage.catalogue.errors import AnswerConflict
 from storage.catalogue.model import Answer, AnswerKind, NewAnswer, TransferState
@@ -33,12 +33,6 @@ _PIECES = (
     select(answer_pieces.c.piece)
     .where(answer_pieces.c.answer_id == bindparam("by_answer_id"))
     .order_by(answer_pieces.c.number)
-)
-
-_WRITTEN = (
-    update(answers)
-    .where(answers.c.id == bindparam("by_id"), answers.c.written_at.is_(None))
-    .values(written_at=bindparam("new_written_at"))
 )
 
 
@@ -99,11 +93,41 @@ def outbox(connection: Connection, *, after: int = 0, limit: int = 100) -> list[
     return _answers(connection, query.order_by(answers.c.id).limit(limit))
 
 
-def mark_written(connection: Connection, answer_ids: Iterable[int], at: str) -> None:
-    """Note that both files of each answer are fsynced in the return folder. Idempotent."""
-    rows = [{"by_id": answer_id, "new_written_at": at} for answer_id in answer_ids]
-    if rows:
-        connection.execute(_WRITTEN, rows)
+def note_delivered(connection: Connection, answer_ids: Iterable[int], at: str) -> int:
+    """Note that answers are in their return folders; how many must be put there once more.
+
+    What another intake has delivered meanwhile was written by two, and one of them knew of nothing
+    newer: it may have moved aside what came after. So what was told last on that name goes into
+    the outbox again.
+    """
+    wanted = set(answer_ids)
+    twice = wanted - mark_written(connection, wanted, at)
+    return _put_back(connection, twice) if twice else 0
+
+
+def mark_written(connection: Connection, answer_ids: Iterable[int], at: str) -> set[int]:
+    """Note that both files of each answer are fsynced in the return folder; those not yet noted.
+
+    Idempotent.
+    """
+    waiting = answers.c.id.in_(list(answer_ids)), answers.c.written_at.is_(None)
+    written = update(answers).where(*waiting).values(written_at=at).returning(answers.c.id)
+    return set(connection.scalars(written))
+
+
+def _put_back(connection: Connection, answer_ids: Iterable[int]) -> int:
+    """Forget that the answers to the newest transfer on these answers' names were written."""
+    concerned = select(transfers.c.source, transfers.c.name).join(answers)
+    names = connection.execute(concerned.where(answers.c.id.in_(list(answer_ids))).distinct())
+    count = 0
+    for source, name in names.all():
+        told = (transfers.c.source == source, transfers.c.name == name)
+        newest = select(func.max(transfers.c.id)).join(answers).where(*told)
+        again = update(answers).where(
+            answers.c.transfer_id == newest.scalar_subquery(), answers.c.written_at.is_not(None)
+        )
+        count += connection.execute(again.values(written_at=None)).rowcount
+    return count
 
 
 def find(connection: Connection, transfer_id: int, kind: AnswerKind) -> Answer | None:

@@ -230,6 +230,21 @@ def test_an_answer_leaves_the_outbox_when_it_was_written(story: Story) -> None:
     assert kept == dataclasses.replace(answer, written_at=moment(91))
 
 
+def test_what_two_intakes_delivered_is_told_again_as_it_was_told_last(story: Story) -> None:
+    """One was away meanwhile: it may have moved aside what the other one had written since."""
+    package = story.stored("a")
+    told = answers.of_transfer(story.connection, package.transfer_id)
+    story.stored("b")
+    every = [answer.id for answer in answers.outbox(story.connection)]
+    assert answers.note_delivered(story.connection, every, moment(91)) == 0
+    assert answers.outbox(story.connection) == []
+    assert answers.note_delivered(story.connection, every[:1], moment(92)) == len(told)
+    waiting = answers.outbox(story.connection)
+    assert [answer.id for answer in waiting] == [answer.id for answer in told] == every[:1]
+    assert answers.note_delivered(story.connection, every[:1], moment(93)) == 0
+    assert answers.outbox(story.connection) == []
+
+
 def test_answering_the_same_twice_is_once(story: Story) -> None:
     transfer = story.claimed()
     given = _give(story.connection, transfer.id)

@@ -60,6 +60,8 @@ def _everything(connection: Connection) -> None:
     package = story.stored()
     transfer = transfers.get(connection, package.transfer_id)
     (answer,) = answers.outbox(connection)
+    answers.note_delivered(connection, [answer.id], moment(89))
+    assert answers.note_delivered(connection, [answer.id], moment(90)) == 1
     answers.mark_written(connection, [answer.id], moment(90))
     answers.of_transfer(connection, transfer.id)
     transfers.close(connection, transfer.id, moment(91))

@@ -1,5 +1,6 @@
 """Answers into return folders and originals out of drop folders (ingest_watch/delivery.py)."""
 
+import asyncio
 import errno
 import hashlib
 import shutil
@@ -14,7 +15,7 @@ from ingest_watch.preparation import Job, Preparation
 from storage.catalogue import answers
 from storage.catalogue.model import AnswerKind
 from tests.conftest import WaitUntil
-from tests.intake_world import IntakeWorld, has, send, states
+from tests.intake_world import SOURCE, IntakeWorld, has, send, states
 
 
 async def test_answers_are_kept_for_a_return_folder_that_cannot_be_written(
@@ -217,3 +218,49 @@ async def test_no_answer_is_written_beneath_a_return_folder_whose_share_is_away(
         assert world.answers("case-1") == world.answers("case-2") == {"received", "stored"}
     finally:
         subprocess.run(unmount, check=False)
+
+
+class FrozenDesk:
+    """Freezes its intake when it has read what to tell, and before it writes.
+
+    `believes`: whether the intake takes itself for the one that serves when it wakes up.
+    """
+
+    def __init__(self, believes: bool) -> None:
+        self.is_frozen, self.wake = asyncio.Event(), asyncio.Event()
+        self._asked = 0
+        self._believes = believes
+
+    async def serves(self, source: str) -> bool:
+        self._asked += source == SOURCE
+        if self._asked == 2 and not self.wake.is_set():
+            self.is_frozen.set()
+            await self.wake.wait()
+            return self._believes
+        return True
+
+
+@pytest.mark.parametrize("believes", [True, False])
+async def test_an_intake_that_was_frozen_over_an_answer_takes_back_nothing_that_was_told_since(
+    world: IntakeWorld, believes: bool
+) -> None:
+    """It knows of the received receipt only, and would move the stored one aside."""
+    send(world, "case-1")
+    for node in world.nodes:
+        node.reachable.clear()
+    desk = FrozenDesk(believes)
+    async with world.intake() as running:
+        await running.look()
+        await world.wait_until(lambda: has(world, "writing"), 30, "an answer to tell")
+        late = asyncio.create_task(world.delivery(desk.serves).round())
+        await desk.is_frozen.wait()
+        for node in world.nodes:
+            node.reachable.set()
+        await running.settle_down()
+        receipt = (world.returned / "case-1.stored.json").read_bytes()
+        desk.wake.set()
+        assert await late == int(believes)
+        await running.delivery.round()
+    assert world.answers("case-1") == {"received", "stored"}
+    assert (world.returned / "case-1.stored.json").read_bytes() == receipt
+    assert await world.catalogue.look(answers.outbox) == []
