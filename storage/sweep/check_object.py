@@ -28,7 +28,14 @@ from storage.ocfl.inventory_stream import InventoryUnreadable
 from storage.sweep.expected_paths import ExpectedPaths
 from storage.sweep.judging import Altered, Judge, Seen, is_gone
 from storage.sweep.large_file import LargeFiles, Outcome
-from storage.sweep.model import Damage, DamageKind, ObjectCheck, ObjectToCheck, PassKind
+from storage.sweep.model import (
+    CopyIdentity,
+    Damage,
+    DamageKind,
+    ObjectCheck,
+    ObjectToCheck,
+    PassKind,
+)
 from storage.sweep.quick_look import absent, is_file_list, wrong_sizes
 from storage.sweep.trail import Trail
 from storage.sweep.trusted_inventory import SMALL_INVENTORY_BYTES, TrustedInventory
@@ -69,7 +76,7 @@ def check_object(
     the object was replaced meanwhile: then it has to be checked again.
     """
     check = _Check(target, reader, pace, trail)
-    before = _identity(target.folder)
+    copy = copy_identity(target.folder)
     try:
         check.run(kind)
         finished = True
@@ -77,7 +84,7 @@ def check_object(
         finished = True
     except (SweepStopped, StillCachedError):
         finished = False
-    finished = finished and _identity(target.folder) == before
+    finished = finished and copy_identity(target.folder) == copy
     if trail is not None and finished:
         trail.end()
     return ObjectCheck(
@@ -89,11 +96,12 @@ def check_object(
         second_looks=check.second_looks,
         finished=finished,
         began_at="" if trail is None else trail.at.began_at,
+        copy=copy,
     )
 
 
-def _identity(folder: Path) -> tuple[int, int, int] | None:
-    """Another one once the copy was replaced, or has got a version more."""
+def copy_identity(folder: Path) -> CopyIdentity | None:
+    """Which copy lies there now; None where none does."""
     try:
         status = folder.lstat()
     except OSError:

@@ -83,6 +83,11 @@ class ObjectToCheck:
     blocks: Path | None = None  # where the block lists of its files lie, to say which block is bad
 
 
+# Device, inode, change of the object's folder: another one once the copy was replaced, or has got a
+# version more.
+CopyIdentity = tuple[int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectCheck:
     """What was seen when a copy was read whole. Intact exactly when `damages` is empty."""
@@ -95,6 +100,7 @@ class ObjectCheck:
     second_looks: int  # files that were wrong at first and right when read again
     finished: bool  # False when the sweep was told to stop before the end: says nothing
     began_at: str = ""  # when reading began, if that was in an earlier process; else empty
+    copy: CopyIdentity | None = None  # that was read; None where there was no folder
 
     @property
     def intact(self) -> bool:

@@ -13,6 +13,7 @@ from storage.crash_point import crash_point
 from storage.errors import Refusal
 from storage.model import StoredObject
 from storage.ocfl.inventory import ROOT_DECLARATION_NAME
+from storage.sweep.check_object import copy_identity
 from storage.sweep.model import Damage, ObjectCheck, ObjectToCheck, SweptVolume
 
 log = get_log(__name__)
@@ -80,11 +81,16 @@ def record_damages(volume: SweptVolume, object_id: str, damages: Sequence[Damage
 
 
 def _is_current(volume: SweptVolume, check: ObjectCheck) -> bool:
-    """Whether the copy is still what it was held against; not while a version joins it."""
+    """Whether it is still the copy that was read, and what it was held against.
+
+    Not while a version joins it, nor once it was mended.
+    """
     if volume.is_committing(check.object_id):
         return False
     stored = volume.stored_object(check.object_id)
-    return stored is not None and stored.inventory_sha256 == check.inventory_sha256
+    if stored is None or stored.inventory_sha256 != check.inventory_sha256:
+        return False
+    return copy_identity(volume.root / volume.object_folder(check.object_id)) == check.copy
 
 
 def _text(name: str) -> str:

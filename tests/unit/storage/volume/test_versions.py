@@ -280,6 +280,20 @@ async def test_a_check_that_a_new_version_overtook_says_nothing(
     assert volume.open_finding_count() == 0
 
 
+async def test_what_was_seen_of_a_copy_that_was_mended_since_is_not_said_of_the_new_one(
+    volume: Volume, first: MadePackage
+) -> None:
+    await store(volume, first)
+    (folder_of(volume, first) / "v1/content/received/bagit.txt").unlink()
+    late = check(volume, first)
+    assert late.damages != ()
+    assert record_checks(volume, [late], "2026-11-23T00:00:00.000000Z") == [late]
+    await store(volume, mending(first))
+    assert volume.open_finding_count() == 0
+    assert record_checks(volume, [late], "2026-11-23T00:00:01.000000Z") == []
+    assert volume.open_finding_count() == 0
+
+
 async def test_a_check_during_which_a_version_joins_is_not_finished(
     volume: Volume, first: MadePackage, second: MadePackage
 ) -> None:
