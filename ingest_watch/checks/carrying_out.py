@@ -142,29 +142,31 @@ def _read_all(
         raise
     except XmlFlaw as flaw:
         return Outcome.COULD_NOT_RUN, _UNREADABLE.found(flaw.finding.path)
-    except Exception as error:  # a format's own bug must not pass packages
-        if _is_the_disks(error):
-            raise
-        _report(error, ", ".join(each.check.number for each in judging))
-        return Outcome.COULD_NOT_RUN, _RAISED.found(kind=type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - a format's own bug must not pass packages
+        return _could_not_run(error, ", ".join(each.check.number for each in judging))
     return None
+
+
+def _could_not_run(error: Exception, checks: str) -> tuple[Outcome, Finding]:
+    """What a bug comes to, put on record by kind and place: what it says may be the content's.
+
+    Raises what tells of the disk.
+    """
+    if _is_the_disks(error):
+        raise error
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    log.error("intake.check.raised", check=checks, kind=type(error).__name__, where=where)
+    return Outcome.COULD_NOT_RUN, _RAISED.found(kind=type(error).__name__)
 
 
 def _is_the_disks(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in _OF_THE_DISK
+    if isinstance(error, sqlite3.IntegrityError):
+        return False
     # No package is opened as a database: it is the listing that could not be read.
-    is_listing = isinstance(error, sqlite3.DatabaseError)
-    return isinstance(error, StagingFull) or (
-        is_listing and not isinstance(error, sqlite3.IntegrityError)
-    )
-
-
-def _report(error: Exception, checks: str) -> None:
-    """Put a bug on record by kind and place: what it says may be the package's content."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-    log.error("intake.check.raised", check=checks, kind=type(error).__name__, where=where)
+    return isinstance(error, StagingFull | sqlite3.DatabaseError)
 
 
 class _UnderWay:
@@ -258,8 +260,5 @@ class _UnderWay:
             step()
         except (PackageRejected, MemoryError):
             raise
-        except Exception as error:  # a check's own bug must not pass packages
-            if _is_the_disks(error):
-                raise
-            _report(error, self.check.number)
-            self.settle(Outcome.COULD_NOT_RUN, _RAISED.found(kind=type(error).__name__))
+        except Exception as error:  # noqa: BLE001 - a check's own bug must not pass packages
+            self.settle(*_could_not_run(error, self.check.number))
