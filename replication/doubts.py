@@ -53,7 +53,7 @@ class Doubts:
         is_damaged = leaf is not None and leaf.state is LeafState.DAMAGED
         counts = standing.state is CopyState.COMMITTED
         if is_right and is_damaged and counts:
-            return await self._note_damage(package, node)
+            return await self._note_damage(package, node, standing)
         if is_right and not is_damaged and not counts:
             fate = await self._read_again(package, node)
             if fate is not Fate.LOST:
@@ -62,14 +62,11 @@ class Doubts:
             return await self._forgotten.doubt(package, node, self._actor)
         return Fate.KEPT
 
-    async def _note_damage(self, package: Package, node: str) -> Fate:
+    async def _note_damage(self, package: Package, node: str, standing: CopyStanding) -> Fate:
         """By its own record the copy is bad, and its finding was not heard of.
 
         So after an older image of its disk was put back, whose numbers were on record already.
         """
-        standing = await self._catalogue.look(copies.standing, package.id, node)
-        if standing is None or standing.state is not CopyState.COMMITTED:
-            return Fate.KEPT  # heard meanwhile
         at = to_text(self._now())
         found = NodeFinding(
             node, 0, at, package.object_id, DamageKind.ALTERED, "",
@@ -78,7 +75,7 @@ class Doubts:
         doubted, bad = repairs.DoubtedCopy(package.id, standing), CopyState.DAMAGED
         actor = self._actor
         if not await self._catalogue.do(repairs.record_by_keeper, found, doubted, bad, actor, at):
-            return Fate.KEPT
+            return Fate.KEPT  # heard meanwhile
         log.error("repair.copy.damage-unheard", node=node, object_id=package.object_id)
         return Fate.DAMAGED
 
