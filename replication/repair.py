@@ -144,7 +144,7 @@ class Repair:
 
         All at once: a plan that saw half of a storm would take it for old age.
         """
-        told = [ToldFinding(found, *await self._effect(found)) for found in page]
+        told = [await self._told(found) for found in page]
         at = to_text(self._now())
         new = await self._catalogue.do(repairs.record_all_found, told, at) if told else []
         if new:
@@ -155,11 +155,10 @@ class Repair:
             )
         return len(new)
 
-    async def _effect(self, found: NodeFinding) -> tuple[int | None, CopyState]:
-        """Of which package the copy is not good any more, and what is the matter with it."""
+    async def _told(self, found: NodeFinding) -> ToldFinding:
         package = None if found.object_id is None else await self._facts.stored(found.object_id)
         state = CopyState.MISSING if found.kind in _GONE else CopyState.DAMAGED
-        return None if package is None else package.id, state
+        return ToldFinding(found, None if package is None else package.id, state)
 
     async def _meet(self, node: str) -> int:
         """Note which volume answers for `node`; how many findings its earlier ones had."""

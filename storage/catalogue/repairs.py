@@ -61,21 +61,16 @@ class Tries:
     not_before: str
 
 
-def record_found(
-    connection: Connection,
-    found: NodeFinding,
-    package_id: int | None,
-    state: CopyState,
-    at: str,
-) -> bool:
-    """Note what a node found and, with it, that its copy of `package_id` is no longer good.
+def record_found(connection: Connection, told: ToldFinding, at: str) -> bool:
+    """Note what a node found and, with it, that its copy is no longer good.
 
     Nor is any other version of that object. False when this number of this node is on record
     already.
     """
+    found = told.found
     new = found_damage.record(connection, found, at)
-    if new and package_id is not None and found.object_id is not None:
-        copies.mark_object(connection, found.object_id, found.node, state)
+    if new and told.package_id is not None and found.object_id is not None:
+        copies.mark_object(connection, found.object_id, found.node, told.state)
     return new
 
 
@@ -83,11 +78,7 @@ def record_all_found(
     connection: Connection, told: Iterable[ToldFinding], at: str
 ) -> list[NodeFinding]:
     """Note a page of findings, all or none; gives those that were not on record already."""
-    return [
-        each.found
-        for each in told
-        if record_found(connection, each.found, each.package_id, each.state, at)
-    ]
+    return [each.found for each in told if record_found(connection, each, at)]
 
 
 def record_by_keeper(

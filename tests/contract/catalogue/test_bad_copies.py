@@ -39,17 +39,17 @@ def test_a_node_with_thousands_of_bad_copies_hides_no_other_node(story: Story) -
 def test_a_finding_and_the_copy_it_speaks_of_are_noted_together(story: Story) -> None:
     package = story.stored()
     found = finding(1, package.object_id)
-    bad = CopyState.DAMAGED
-    assert repairs.record_found(story.connection, found, package.id, bad, moment(5))
-    assert not repairs.record_found(story.connection, found, package.id, bad, moment(6))
+    told = repairs.ToldFinding(found, package.id, CopyState.DAMAGED)
+    assert repairs.record_found(story.connection, told, moment(5))
+    assert not repairs.record_found(story.connection, told, moment(6))
     states = {copy.node: copy.state for copy in copies.of_package(story.connection, package.id)}
     assert states["node-1"] is CopyState.DAMAGED
     assert list(states.values()).count(CopyState.COMMITTED) == len(states) - 1
 
 
 def test_a_finding_of_an_object_nobody_knows_is_noted_alone(story: Story) -> None:
-    found = finding(1, "lantai:portal/unknown")
-    assert repairs.record_found(story.connection, found, None, CopyState.DAMAGED, moment(5))
+    told = repairs.ToldFinding(finding(1, "lantai:portal/unknown"), None, CopyState.DAMAGED)
+    assert repairs.record_found(story.connection, told, moment(5))
     assert len(findings.still_open(story.connection)) == 1
 
 

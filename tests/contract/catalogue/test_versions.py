@@ -96,10 +96,8 @@ def test_a_copy_is_bad_and_good_again_with_all_its_versions(story: Story) -> Non
     first = story.stored()
     second = store(story, 2)
     before = copies.of_package(story.connection, first.id)
-    state = CopyState.DAMAGED
-    assert repairs.record_found(
-        story.connection, found(first.object_id), second.id, state, moment(41)
-    )
+    told = repairs.ToldFinding(found(first.object_id), second.id, CopyState.DAMAGED)
+    assert repairs.record_found(story.connection, told, moment(41))
     counts = [each.copies_committed for each in packages.page(story.connection)]
     assert counts == [2, 2]
     mended = copy_of(second, "node-1")
