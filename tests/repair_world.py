@@ -6,9 +6,11 @@ mending by ticket, the salvage. Only the roles' processes are missing: all of it
 
 import asyncio
 import hashlib
+import shutil
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +69,7 @@ from storage.sweep.sweeper import Sweeper
 from storage.view.holdings import HeldVersion
 from storage.view.listing import ListedFile
 from storage.view.reader import ViewFile
+from storage.volume.index_tree import counting
 from storage.volume.volume import Volume
 from tests.volume_packages import MadePackage, new_volume, store
 
@@ -103,6 +106,18 @@ class RepairNode:
         assert stored is not None, object_id
         return target_of(self.volume, stored)
 
+    def forget(self, object_id: str, folder_too: bool = True) -> None:
+        """As an index that was made anew from an older journal, or an older disk, would."""
+        if folder_too:
+            shutil.rmtree(self.folder(object_id))
+        with (
+            closing(sqlite3.connect(self.volume.settings.index)) as index,
+            index,
+            counting(index, object_id),
+        ):
+            index.execute("DELETE FROM objects WHERE object_id=?", (object_id,))
+        assert self.volume.stat(object_id) is None
+
     def check(self, object_id: str) -> ObjectCheck:
         """Judge one copy with the product's own check."""
         reader = MediumReader(self.volume.verify_mode)
@@ -137,6 +152,7 @@ class RepairWorld:
     catalogue: CatalogueWriter
     repair: Repair
     spool: Path
+    keeper_key: SigningKey
     stored: dict[str, MadePackage] = field(default_factory=dict)
     lease: Lease = field(default_factory=lambda: Lease("keeper", "keeper@test", 1, "2099"))
 
@@ -368,4 +384,4 @@ async def repair_world(folder: Path, limits: StormLimits = WIDE) -> AsyncIterato
         writer = await stack.enter_async_context(CatalogueWriter(catalogue))
         repair = Repair(writer, clients, keeper, RepairLimits(4, limits), lambda: datetime.now(UTC))
         (folder / "spool").mkdir()
-        yield RepairWorld(nodes, clients, writer, repair, folder / "spool")
+        yield RepairWorld(nodes, clients, writer, repair, folder / "spool", keeper)

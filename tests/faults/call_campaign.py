@@ -1,7 +1,7 @@
 """Every system call of a story made to fail, in every way; what came of it, counted.
 
-`run_way` tells the story of volume_call_failures or intake_call_failures in a process of its own,
-once for each call that there is (or each `stride`-th). tests/faults/test_failing_calls.py takes a
+`run_way` tells the story of volume_, intake_ or keeper_call_failures in a process of its own, once
+for each call that there is (or each `stride`-th). tests/faults/test_failing_calls.py takes a
 slice, `make faults` all.
 """
 
@@ -24,8 +24,8 @@ import importlib, sys, tests
 tests.__path__.insert(0, {str(PROJECT / "tests")!r})
 importlib.import_module(f"tests.faults.{{sys.argv.pop(1)}}_call_failures").begin()
 """
-# Whose calls fail: a node's volume, the intake.
-STORIES = ("volume", "intake")
+# Whose calls fail: a node's volume, the intake, the keeper.
+STORIES = ("volume", "intake", "keeper")
 # How a call fails, and with which error.
 WAYS = (
     (How.BEFORE, errno.EIO),
@@ -68,9 +68,7 @@ class WayOutcome:
 def run_way(story: str, how: How, error: int, first: int = 1, stride: int = 1) -> WayOutcome:
     """Every `stride`-th call from the `first` on fails, each in a run of its own."""
     outcome = WayOutcome(story, how, error)
-    # A process that ends loses nothing of the cache, so memory is as good as a disk, and faster.
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with TemporaryDirectory(dir=memory, prefix="lantai-calls-") as folder:
+    with TemporaryDirectory(dir=_place(story), prefix="lantai-calls-") as folder:
         library = build(Path(folder))
         names = how.name, errno.errorcode[error]
         finished = subprocess.run(
@@ -85,6 +83,14 @@ def run_way(story: str, how: How, error: int, first: int = 1, stride: int = 1) -
         if line.startswith('{"step"'):
             _count(outcome, json.loads(line))
     return outcome
+
+
+def _place(story: str) -> str | None:
+    """Memory is as good as a disk, and faster: a process that ends loses nothing of the cache.
+
+    But for nodes that prove their medium in each run, which takes longest where there is none.
+    """
+    return "/dev/shm" if story != "keeper" and Path("/dev/shm").is_dir() else None
 
 
 def _count(outcome: WayOutcome, told: dict[str, str | int]) -> None:

@@ -6,18 +6,11 @@ lies in the return folder only when every node holds the package; and another li
 with a catalogue opened anew, brings it to its end; after an order of a person where the first life
 gave it up as failed. Arguments: FOLDER HOW ERRNO FIRST STRIDE.
 Prints a line of JSON for each k; the last says that no call failed any more.
-
-Fork is used, so this process has no threads of its own.
 """
 
 import asyncio
-import errno
-import json
-import os
-import shutil
-import sys
 from contextlib import AsyncExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from storage.catalogue.engine import Catalogue
@@ -25,7 +18,8 @@ from storage.catalogue.model import Actor
 from storage.catalogue.writer import CatalogueWriter
 from tests.conftest import ask_until
 from tests.failing_calls import FailingCalls, How
-from tests.faults.volume_call_failures import Told
+from tests.faults import call_runs
+from tests.faults.call_runs import Told
 from tests.intake_world import IntakeWorld, intake_world, send, states
 
 NAME = "case-1"
@@ -34,8 +28,14 @@ PERSON = Actor("wang", "control socket")
 LOOKS_MAX = 5
 
 
-async def tell(folder: Path, told: Told, how: How, error: int) -> None:
-    """The first life, in which a call fails; then the second."""
+def tell(folder: Path, told: Told, how: How, error: int) -> None:
+    """One run."""
+    asyncio.run(two_lives(folder, told, how, error))
+    told.answers = {NAME: ""}
+
+
+async def two_lives(folder: Path, told: Told, how: How, error: int) -> None:
+    """The first, in which a call fails; then the second."""
     calls = FailingCalls()
     async with intake_world(folder, ask_until) as world:
         send(world, NAME)
@@ -85,37 +85,6 @@ def expect_no_lie(world: IntakeWorld) -> None:
     assert any(place.exists() for place in places), "the original is gone"
 
 
-def run(folder: Path, step: int, how: How, error: int) -> Told:
-    """One run in a process of its own, and what it came to."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        told = Told(step)
-        try:
-            asyncio.run(tell(folder, told, how, error))
-        except BaseException as wrong:  # noqa: BLE001 (whatever it is, the test is told)
-            told.wrong = f"{type(wrong).__name__}: {wrong}"
-        told.answers = {NAME: ""} if not told.wrong else {}
-        with os.fdopen(writer, "w") as stream:
-            json.dump(asdict(told), stream)
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as stream:
-        said = stream.read()
-    os.waitpid(child, 0)
-    return Told(**json.loads(said)) if said else Told(step, "?", wrong="the process died")
-
-
 def begin() -> None:
     """From the command line."""
-    place, way, number, first, stride = sys.argv[1:]
-    step = int(first)
-    while True:
-        folder = Path(place) / f"run-{step}"
-        folder.mkdir()
-        told = run(folder, step, How[way], getattr(errno, number))
-        shutil.rmtree(folder)
-        print(json.dumps({**asdict(told), "answers": len(told.answers)}), flush=True)
-        if not told.hit:
-            return
-        step += int(stride)
+    call_runs.begin(tell)

@@ -1,4 +1,4 @@
-"""Whatever system call of a node or an intake fails, in whatever way: nothing is lost or lied.
+"""Whatever system call of a node, an intake or a keeper fails: nothing is lost or lied.
 
 Each run takes every 83rd call from a random first one; LANTAI_CALL_STRIDE=1 takes them all, as
 `make faults` does.
@@ -16,7 +16,7 @@ from tests.faults.call_campaign import WAYS, run_way
 
 pytestmark = pytest.mark.timeout(600)
 # The other ways are left to `make faults`.
-INTAKE_WAYS = ((How.BEFORE, errno.EIO), (How.FROM, errno.ENOSPC))
+SOME_WAYS = ((How.BEFORE, errno.EIO), (How.FROM, errno.ENOSPC))
 
 
 @pytest.mark.parametrize(("how", "error"), WAYS)
@@ -41,7 +41,7 @@ def test_whatever_call_fails_what_was_answered_is_kept_and_the_story_comes_to_it
         record_fault("F9", observed=seen, figure=figure)
 
 
-@pytest.mark.parametrize(("how", "error"), INTAKE_WAYS)
+@pytest.mark.parametrize(("how", "error"), SOME_WAYS)
 def test_whatever_call_of_an_intake_fails_no_receipt_is_false_and_no_package_is_lost(
     how: How, error: int
 ) -> None:
@@ -54,5 +54,22 @@ def test_whatever_call_of_an_intake_fails_no_receipt_is_false_and_no_package_is_
     record_fault(
         "F9",
         observed=f"{outcome.name}: no false receipt; stored in another life",
+        figure=f"{outcome.runs - 1} calls, 0 wrong",
+    )
+
+
+@pytest.mark.parametrize(("how", "error"), SOME_WAYS)
+def test_whatever_call_of_a_keeper_fails_no_good_copy_is_touched_and_each_bad_one_put_right_once(
+    how: How, error: int
+) -> None:
+    stride = int(os.environ.get("LANTAI_CALL_STRIDE", "83"))
+    first = random.randint(1, stride)
+    print(f"first step {first}, stride {stride}")
+    outcome = run_way("keeper", how, error, first, stride)
+    assert outcome.wrong == []
+    assert outcome.runs * stride > 200, "the story has fewer calls than it had: is it still whole?"
+    record_fault(
+        "F9",
+        observed=f"{outcome.name}: put right in another life",
         figure=f"{outcome.runs - 1} calls, 0 wrong",
     )

@@ -6,26 +6,24 @@ be read-only where a sync failed, have acknowledged nothing since, take writes a
 self-test, and end the story; and a new process that opens it must find every answer it gave.
 Arguments: FOLDER HOW ERRNO FIRST STRIDE (the first k, and how far to the next). Prints a line of
 JSON for each k; the last says that no call failed any more.
-
-Fork is used, so this process has no threads of its own and no volume open.
 """
 
 import asyncio
 import errno
-import json
 import os
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
 from storage.errors import LantaiError
 from storage.model import SignedAnswer
 from storage.sweep.model import Damage, DamageKind, ObjectCheck, SweepCycle
 from storage.volume.volume import Volume
-from tests.failing_calls import SYNCS, FailingCalls, How
+from tests.failing_calls import FailingCalls, How
+from tests.faults import call_runs
+from tests.faults.call_runs import Told
 from tests.faults.volume_crash_loop import (
     BAD,
     WORSE,
@@ -41,40 +39,16 @@ STRAY = "fff/fff/left-by-somebody"
 AT = "2026-11-22T09:00:00.000000Z"
 
 
-@dataclass
-class Told:
-    """What one run came to."""
-
-    step: int
-    hit: str = ""  # the call that failed, and its path; empty when the story was told before it
-    state: str = ""  # of the volume when the story had stopped
-    error: str = ""  # why it had
-    answers: dict[str, str] = field(default_factory=dict)
-    wrong: str = ""
-
-    @property
-    def call(self) -> str:
-        return self.hit.partition(" ")[0]
-
-    @property
-    def loses_writes(self) -> bool:
-        """Whether a sync was made to fail that the volume itself asked for.
-
-        SQLite passes over a folder that it could not sync. The index follows from the journal.
-        """
-        return self.call in SYNCS and self.hit != "fdatasync "
-
-
 class Telling:
     """One run, in a process of its own."""
 
-    def __init__(self, story: Story, beside: Path, step: int, how: How, error: int) -> None:
+    def __init__(self, story: Story, beside: Path, told: Told, how: How, error: int) -> None:
         self._story = story
         self._beside = beside
         self._how = how
         self._error = error
         self._calls = FailingCalls()
-        self.told = Told(step)
+        self.told = told
 
     def run(self) -> None:
         """Tell it, with one call failing; then as the operator does, test the disk and go on."""
@@ -163,23 +137,15 @@ def sweep(volume: Volume, calls: FailingCalls) -> None:
 
 def run(story: Story, beside: Path, step: int, how: How, error: int) -> Told:
     """One run in a process of its own, and what it came to."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        telling = Telling(story, beside, step, how, error)
+
+    def tell_it(told: Told) -> None:
+        telling = Telling(story, beside, told, how, error)
         try:
             telling.run()
-        except BaseException as wrong:  # noqa: BLE001 (whatever it is, the test is told)
-            telling.told.wrong = telling.told.wrong or f"{type(wrong).__name__}: {wrong}"
-        telling.name_the_hit()
-        with os.fdopen(writer, "w") as stream:
-            json.dump(asdict(telling.told), stream)
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as stream:
-        said = stream.read()
-    os.waitpid(child, 0)
-    return Told(**json.loads(said)) if said else Told(step, "?", wrong="the process died")
+        finally:
+            telling.name_the_hit()
+
+    return call_runs.run(step, tell_it)
 
 
 def enumerate_failures(
@@ -197,8 +163,7 @@ def enumerate_failures(
         shutil.copytree(pristine, beside, copy_function=_link_canaries)
         told = run(story, beside, step, how, error)
         told.wrong = told.wrong or judge_in_a_process(story, beside, told.answers)
-        said = {**asdict(told), "answers": len(told.answers)}
-        print(json.dumps(said), flush=True)
+        print(told.line(), flush=True)
         shutil.rmtree(beside)
         if not told.hit:
             return counts

@@ -5,10 +5,7 @@ The nodes' own volumes on real disks, the wire and a real catalogue.
 
 import asyncio
 import hashlib
-import shutil
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -20,7 +17,6 @@ from replication.comparison import Comparison
 from replication.forgotten import Fate, ForgottenCopies
 from storage.catalogue import copies, findings
 from storage.catalogue.model import Actor, CopyState
-from storage.volume.index_tree import counting
 from tests.repair_world import NODES, RepairWorld, repair_world
 from tests.volume_packages import again, make_package, store
 
@@ -42,20 +38,6 @@ async def fill(world: RepairWorld, count: int) -> list[str]:
     return names(count)
 
 
-def forget(world: RepairWorld, node: str, object_id: str, folder_too: bool = True) -> None:
-    """As an index that was made anew from an older journal, or an older disk, would."""
-    volume = world.nodes[node].volume
-    if folder_too:
-        shutil.rmtree(world.nodes[node].folder(object_id))
-    with (
-        closing(sqlite3.connect(volume.settings.index)) as index,
-        index,
-        counting(index, object_id),
-    ):
-        index.execute("DELETE FROM objects WHERE object_id=?", (object_id,))
-    assert volume.stat(object_id) is None
-
-
 async def states(world: RepairWorld, object_id: str) -> dict[str, CopyState]:
     package = await world.package(object_id)
     held = await world.catalogue.look(copies.of_package, package.id)
@@ -68,7 +50,7 @@ async def test_an_object_that_a_node_forgot_is_found_by_the_comparison_and_mende
     world: RepairWorld, folder_too: bool
 ) -> None:
     _, forgotten, _ = await fill(world, 3)
-    forget(world, "node-2", forgotten, folder_too)
+    world.nodes["node-2"].forget(forgotten, folder_too)
     assert await world.compare() == Comparison((), (), (), forgotten=1)
     assert (await states(world, forgotten))["node-2"] is CopyState.MISSING
     (found,) = await world.catalogue.look(findings.still_open)
@@ -83,7 +65,7 @@ async def test_an_object_that_a_node_forgot_is_found_by_the_comparison_and_mende
 
 async def test_what_the_keeper_finds_does_not_hide_what_the_node_finds(world: RepairWorld) -> None:
     forgotten, damaged = await fill(world, 2)
-    forget(world, "node-2", forgotten)
+    world.nodes["node-2"].forget(forgotten)
     await world.compare()
     (world.nodes["node-2"].folder(damaged) / "v1/content/received/a").write_bytes(b"b")
     await world.sweep()
@@ -94,7 +76,7 @@ async def test_losses_are_found_across_the_borders_of_pages(world: RepairWorld) 
     known = await fill(world, 23)
     lost = {("node-1", known[0]), ("node-2", known[4]), ("node-2", known[5]), ("node-3", known[22])}
     for node, object_id in lost:
-        forget(world, node, object_id)
+        world.nodes[node].forget(object_id)
     assert (await world.compare(page=5)).forgotten == len(lost)
     assert await world.found() == lost
 
@@ -104,7 +86,7 @@ async def test_an_object_that_every_node_forgot_is_called_and_nothing_is_touched
 ) -> None:
     forgotten, _ = await fill(world, 2)
     for node in NODES:
-        forget(world, node, forgotten, folder_too=False)
+        world.nodes[node].forget(forgotten, folder_too=False)
     assert await world.compare() == Comparison((forgotten,), (), ())
     assert set((await states(world, forgotten)).values()) == {CopyState.COMMITTED}
     assert await world.found() == set()
@@ -116,7 +98,7 @@ async def test_a_node_that_kept_an_older_version_has_lost_the_newest(world: Repa
     second = make_package({"received/a": b"two"}, previous=first)
     await world.store([first])
     await world.store([second])
-    forget(world, "node-1", "lantai:gov/versions")
+    world.nodes["node-1"].forget("lantai:gov/versions")
     await store(world.nodes["node-1"].volume, again(first, op_id="e" * 32))
     assert (await world.compare()).forgotten == 1
     await world.mend()
@@ -126,7 +108,7 @@ async def test_a_node_that_kept_an_older_version_has_lost_the_newest(world: Repa
 
 async def test_what_an_audit_is_denied_is_found_and_mended(world: RepairWorld) -> None:
     (forgotten,) = await fill(world, 1)
-    forget(world, "node-3", forgotten)
+    world.nodes["node-3"].forget(forgotten)
     nonces = iter(range(100))
     audits = Audits(
         world.catalogue, world.clients, AuditSettings(), Random(1),
@@ -142,7 +124,7 @@ async def test_what_an_audit_is_denied_is_found_and_mended(world: RepairWorld) -
 async def test_two_that_doubt_a_copy_at_once_are_one_finding(world: RepairWorld) -> None:
     """An audit and the comparison, say; more so when the copy is mended between the two."""
     (forgotten,) = await fill(world, 1)
-    forget(world, "node-2", forgotten)
+    world.nodes["node-2"].forget(forgotten)
     package = await world.package(forgotten)
     both = [
         ForgottenCopies(world.catalogue, world.clients, lambda: datetime.now(UTC)) for _ in range(2)
