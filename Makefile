@@ -17,7 +17,7 @@ tidy: setup
 types: setup
 	@.venv/bin/mypy
 
-faults: setup     ## each role killed and cut from power at every crash point; goes on where it stopped
+faults: setup     ## kills and power cuts at every crash point, every system call failing; goes on where it stopped
 	@.venv/bin/python tests/faults $(ARGUMENTS)
 
 simulate: setup   ## SEEDS=20000 [FIRST=1] archives under a seeded scheduler; SEED=n tells one; BUG=name finds one

@@ -40,7 +40,7 @@ class Told:
         return self.call in SYNCS and self.hit != "fdatasync "
 
     def line(self) -> str:
-        """As call_campaign.py reads it."""
+        """As failing_stories.py reads it."""
         return json.dumps({**asdict(self), "answers": len(self.answers)})
 
 

@@ -1,4 +1,4 @@
-"""The fault campaign: every crash point of every role, killed and cut from power, again and again.
+"""The fault campaign: every crash point killed and cut from power, every system call made to fail.
 
 `make faults` (docs/fault-campaign.md). It keeps what it has done in its folder and goes on there
 when it is started again; with the same seed it tells the same cases. Ends with a summary, and with
@@ -25,6 +25,7 @@ from tests.crash_cases import (
     NOTARY_CASES,
 )
 from tests.faults.appliance_campaign import Plan, cut_site, kill_site, run_rounds
+from tests.faults.call_campaign import run_calls
 from tests.faults.campaign_page import page_text, summary
 from tests.faults.campaign_state import State
 from tests.faults.volume_campaign import DiskPlace, Place, VolumePlan, WrittenBack, run_volume
@@ -34,7 +35,8 @@ PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "fault-campaign.md"
 KINDS = (
     "volume-cut-ext4", "volume-cut-xfs", "volume-kill", "kill-ingest", "kill-keeper", "kill-node",
-    "cut-ext4", "cut-xfs", "volume-torn-ext4", "volume-torn-xfs",
+    "cut-ext4", "cut-xfs", "volume-torn-ext4", "volume-torn-xfs", "calls-volume", "calls-intake",
+    "calls-keeper",
 )  # fmt: skip
 # What is killed of an appliance; kinds that count together.
 KILLED = {
@@ -56,7 +58,9 @@ def main(arguments: list[str]) -> int:
     for name in asked.only or KINDS:
         state = _state(folder, asked.seed)  # others may have gone on with it meanwhile
         own = folder / name
-        if name.startswith("volume"):
+        if name.startswith("calls"):
+            run_calls(state, name, name.removeprefix("calls-"), until)
+        elif name.startswith("volume"):
             run_volume(state, _volume_plan(name, asked.hits), own, until)
         else:
             run_rounds(state, _appliance_plan(name, asked.hits, asked.deaths), own, until)

@@ -1,18 +1,21 @@
 """Whatever system call of a node, an intake or a keeper fails: nothing is lost or lied.
 
-Each run takes every 83rd call from a random first one; LANTAI_CALL_STRIDE=1 takes them all, as
-`make faults` does.
+Each run takes every 83rd call from a random first one; `make faults` takes them all.
 """
 
 import errno
 import os
 import random
+from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from tests.failing_calls import How
 from tests.fault_page import record_fault
-from tests.faults.call_campaign import WAYS, run_way
+from tests.faults.call_campaign import run_calls
+from tests.faults.campaign_state import State
+from tests.faults.failing_stories import WAYS, run_way
 
 pytestmark = pytest.mark.timeout(600)
 # The other ways are left to `make faults`.
@@ -73,3 +76,11 @@ def test_whatever_call_of_a_keeper_fails_no_good_copy_is_touched_and_each_bad_on
         observed=f"{outcome.name}: put right in another life",
         figure=f"{outcome.runs - 1} calls, 0 wrong",
     )
+
+
+def test_the_campaign_goes_on_with_the_call_after_the_last_one(tmp_path: Path) -> None:
+    for calls in (1, 2):
+        state = State.begin_or_go_on(tmp_path, seed=1, began_at="", commit="")
+        run_calls(state, "calls-intake", "intake", until=monotonic())  # time for one
+        kind = State.begin_or_go_on(tmp_path, seed=1, began_at="", commit="").kind("calls-intake")
+        assert (kind.cases, kind.tried, kind.failures) == (calls, {"BEFORE EIO": calls}, [])
