@@ -93,7 +93,7 @@ def runs(
 ) -> Generator[dict[str, str | int], None, None]:
     """What each run came to; the last found no call to fail any more. May be closed before it."""
     names = how.name, errno.errorcode[error]
-    with TemporaryDirectory(dir=_place(story), prefix="lantai-calls-") as folder:
+    with TemporaryDirectory(prefix="lantai-calls-") as folder:
         command = [sys.executable, "-c", _LOOP, story, folder, *names, str(first), str(stride)]
         with subprocess.Popen(
             command,
@@ -112,11 +112,3 @@ def runs(
                 raise
         if telling.returncode != 0:
             raise subprocess.CalledProcessError(telling.returncode, command)
-
-
-def _place(story: str) -> str | None:
-    """Memory is as good as a disk, and faster: a process that ends loses nothing of the cache.
-
-    But for nodes that prove their medium in each run, which takes longest where there is none.
-    """
-    return "/dev/shm" if story != "keeper" and Path("/dev/shm").is_dir() else None
