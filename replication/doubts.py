@@ -11,7 +11,7 @@ from monitoring.log import get_log
 from replication.forgotten import Fate, ForgottenCopies
 from replication.messages import WireRefusal
 from replication.node_client import NodeClient
-from storage.catalogue import copies, repairs, suspects
+from storage.catalogue import copies, findings, repairs, suspects
 from storage.catalogue.copies import CopyStanding
 from storage.catalogue.model import Actor, CopyState, NodeFinding, Package
 from storage.catalogue.timestamps import to_text
@@ -89,17 +89,20 @@ class Doubts:
             return Fate.LOST
         if node in {each.node for each in await self._catalogue.look(suspects.all_of)}:
             return Fate.KEPT  # nothing it says counts until a person trusts it
+        object_id = package.object_id
+        newest = await self._catalogue.look(findings.newest_of_copy, node, object_id)
         try:
-            said = await client.recheck(package.object_id, _RECHECK_S_MAX)
+            said = await client.recheck(object_id, _RECHECK_S_MAX)
         except WireRefusal:
             return Fate.UNHEARD
         if said.outcome == _NOT_JUDGED:
             return Fate.UNHEARD
         if (said.outcome, said.inventory_sha256) != (_INTACT, package.inventory_sha256):
             return Fate.KEPT  # its own finding tells the rest
-        at = to_text(self._now())
-        await self._catalogue.do(repairs.record_verified, package, node, self._actor, at)
-        log.info("repair.copy.verified", node=node, object_id=package.object_id)
+        actor, at = self._actor, to_text(self._now())
+        if not await self._catalogue.do(repairs.record_verified, package, node, newest, actor, at):
+            return Fate.KEPT  # it found more while it read
+        log.info("repair.copy.verified", node=node, object_id=object_id)
         return Fate.VERIFIED
 
     async def _is_signed_by(self, package: Package, node: str, client: NodeClient) -> bool:

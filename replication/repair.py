@@ -30,6 +30,7 @@ from storage.catalogue.writer import CatalogueWriter
 from storage.crash_point import crash_point
 from storage.signing import SigningKey
 from storage.sweep.model import DamageKind
+from storage.volume.findings import Finding
 
 log = get_log(__name__)
 
@@ -85,13 +86,8 @@ class Repair:
             page = await self._clients[node].findings(after, _PAGE, epoch)
             if page.findings:
                 crash_point("keeper.findings-heard")
-            learned += await self._note([
-                NodeFinding(
-                    node, before + found.sequence, found.found_at, found.object_id or None,
-                    found.kind, found.path, found.detail, found.evidence,
-                )
-                for found in page.findings
-            ])  # fmt: skip
+            told = [await self._told(node, before, found) for found in page.findings]
+            learned += await self._note(told)
             more = page.more
         await self._settle(node, before)
         return learned
@@ -139,12 +135,11 @@ class Repair:
         self._hopeless = frozenset(plan.hopeless)
         self._disagreements = frozenset(plan.disagreements)
 
-    async def _note(self, page: Sequence[NodeFinding]) -> int:
+    async def _note(self, told: Sequence[ToldFinding]) -> int:
         """Record findings and, with them, that the copies are no longer good; how many are new.
 
         All at once: a plan that saw half of a storm would take it for old age.
         """
-        told = [await self._told(found) for found in page]
         at = to_text(self._now())
         new = await self._catalogue.do(repairs.record_all_found, told, at) if told else []
         if new:
@@ -155,10 +150,14 @@ class Repair:
             )
         return len(new)
 
-    async def _told(self, found: NodeFinding) -> ToldFinding:
+    async def _told(self, node: str, before: int, listed: Finding) -> ToldFinding:
+        found = NodeFinding(
+            node, before + listed.sequence, listed.found_at, listed.object_id or None,
+            listed.kind, listed.path, listed.detail, listed.evidence,
+        )  # fmt: skip
         package = None if found.object_id is None else await self._facts.stored(found.object_id)
         state = CopyState.MISSING if found.kind in _GONE else CopyState.DAMAGED
-        return ToldFinding(found, None if package is None else package.id, state)
+        return ToldFinding(found, None if package is None else package.id, state, listed.mended_at)
 
     async def _meet(self, node: str) -> int:
         """Note which volume answers for `node`; how many findings its earlier ones had."""

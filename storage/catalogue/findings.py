@@ -15,12 +15,23 @@ from storage.catalogue.model import Actor, CataloguedFinding, NewEvent, NodeFind
 from storage.catalogue.schema import findings, packages
 from storage.catalogue.statements import insert_new
 
+# What became of a finding, in words.
+MENDED_BEFORE = "mended before it was heard of"
+
 
 def record(
-    connection: Connection, finding: NodeFinding, at: str, actor: Actor | None = None
+    connection: Connection,
+    finding: NodeFinding,
+    at: str,
+    actor: Actor | None = None,
+    mended_at: str | None = None,
 ) -> bool:
-    """Note what a node found, or `actor` of it. False when this number is on record already."""
-    new = asdict(finding) | {"recorded_at": at, "outcome": ""}
+    """Note what a node found, or `actor` of it, and whether that was mended before it was heard of.
+
+    False when this number is on record already.
+    """
+    outcome = "" if mended_at is None else MENDED_BEFORE
+    new = asdict(finding) | {"recorded_at": at, "mended_at": mended_at, "outcome": outcome}
     if insert_new(connection, findings, CataloguedFinding, new) is None:
         return False
     events.append(
@@ -30,7 +41,7 @@ def record(
             finding.kind,
             package_id=_package(connection, finding.object_id),
             node=finding.node,
-            detail=_in_short(finding),
+            detail=_in_short(finding, mended_at),
         ),
         actor or Actor(finding.node, "sweep"),
         finding.found_at,
@@ -48,6 +59,14 @@ def next_of_keeper(connection: Connection, node: str) -> int:
     """The number of what the keeper finds of this node next: -1, -2, …"""
     query = select(func.min(findings.c.sequence)).where(findings.c.node == node)
     return min(connection.scalar(query) or 0, 0) - 1
+
+
+def newest_of_copy(connection: Connection, node: str, object_id: str) -> int:
+    """The number of the row that was recorded last of this copy; 0 when there is none."""
+    query = select(func.max(findings.c.id)).where(
+        findings.c.node == node, findings.c.object_id == object_id
+    )
+    return connection.scalar(query) or 0
 
 
 def close(connection: Connection, node: str, sequence: int, outcome: str, at: str) -> bool:
@@ -128,9 +147,10 @@ def _package(connection: Connection, object_id: str | None) -> int | None:
     return connection.scalar(query.order_by(packages.c.version.desc()).limit(1))
 
 
-def _in_short(finding: NodeFinding) -> str:
+def _in_short(finding: NodeFinding, mended_at: str | None) -> str:
     """For the ledger: which finding it is, and the evidence. The path stays in the finding."""
     members = {"finding": finding.sequence, "object_id": finding.object_id}
+    members |= {} if mended_at is None else {"mended_at": mended_at}
     try:
         evidence = json.loads(finding.evidence) if finding.evidence else None
     except ValueError:

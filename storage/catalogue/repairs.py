@@ -28,6 +28,7 @@ class ToldFinding:
     found: NodeFinding
     package_id: int | None  # None: the catalogue knows no such object as stored
     state: CopyState
+    mended_at: str | None = None  # None: open by the node's own word
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,14 @@ class Tries:
 def record_found(connection: Connection, told: ToldFinding, at: str) -> bool:
     """Note what a node found and, with it, that its copy is no longer good.
 
-    Nor is any other version of that object. False when this number of this node is on record
-    already.
+    Nor is any other version of that object. What was mended before it was heard of is on record
+    and says nothing of the copy that is there now. False when this number of this node is on
+    record already.
     """
     found = told.found
-    new = found_damage.record(connection, found, at)
-    if new and told.package_id is not None and found.object_id is not None:
+    new = found_damage.record(connection, found, at, mended_at=told.mended_at)
+    is_bad = told.package_id is not None and told.mended_at is None
+    if new and is_bad and found.object_id is not None:
         copies.mark_object(connection, found.object_id, found.node, told.state)
     return new
 
@@ -105,9 +108,14 @@ def record_by_keeper(
 
 
 def record_verified(
-    connection: Connection, package: Package, node: str, actor: Actor, at: str
-) -> None:
-    """Note that a copy which did not count was read whole by its node and is intact."""
+    connection: Connection, package: Package, node: str, newest: int, actor: Actor, at: str
+) -> bool:
+    """Note that a copy which did not count was read whole by its node and is intact.
+
+    False when more was found of it than the finding `newest` since the node began to read.
+    """
+    if found_damage.newest_of_copy(connection, node, package.object_id) != newest:
+        return False
     known = select(packages.c.id).where(
         packages.c.object_id == package.object_id, packages.c.version <= package.version
     )
@@ -118,6 +126,7 @@ def record_verified(
         detail=json.dumps({"findings": closed}),
     )  # fmt: skip
     events.append(connection, event, actor, at)
+    return True
 
 
 def record_mended(

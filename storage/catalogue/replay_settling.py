@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, insert, null, select, update
 
-from storage.catalogue import repairs, scratch, sweeps, volumes
+from storage.catalogue import findings, repairs, scratch, sweeps, volumes
 from storage.catalogue.model import CopyState, PackageState, TransferState
 from storage.catalogue.replay import disagree
 from storage.catalogue.scratch import Scratch
@@ -133,8 +133,8 @@ class _Ledger:
             "path": told["path"] if told else "",
             "detail": told["detail"] if told else "",
             "evidence": told["evidence"] if told else json.dumps(evidence) if evidence else "",
-            "mended_at": None,
-            "outcome": "",
+            "mended_at": detail.get("mended_at"),
+            "outcome": findings.MENDED_BEFORE if "mended_at" in detail else "",
         }
         self._connection.execute(insert(_findings), values)
 

@@ -11,13 +11,16 @@ import random
 import shutil
 from pathlib import Path
 
-from storage.catalogue import acts, findings
+from storage.catalogue import acts, copies, findings, repairs
+from storage.catalogue.model import CopyState
+from storage.sweep.recording import record_damages
 from tests.damage import DamageCase, damage
 from tests.fault_page import record_fault
 from tests.repair_world import NODES, RepairWorld, repair_world
 from tests.volume_packages import make_package
 
 PATTERNS = int(os.environ.get("LANTAI_REPAIR_PATTERNS", "40"))
+AT = "2026-11-22T09:00:00.000000Z"
 SEED = int(os.environ.get("LANTAI_REPAIR_SEED", "5"))
 
 
@@ -63,6 +66,32 @@ async def test_a_plan_sees_all_or_nothing_of_the_damage_that_a_node_tells_at_onc
         assert await learning == len(names)
         assert 0 in seen
         assert seen <= {0, len(names)}
+
+
+async def test_a_file_whose_damage_is_heard_of_after_the_mend_has_nothing_mended_again(
+    tmp_path: Path,
+) -> None:
+    """A node tells the damage of each file as it finds it; a mend puts the whole copy right."""
+    async with repair_world(tmp_path) as world:
+        name, files = "lantai:gov/late", ("received/a", "received/b")
+        await world.store([make_package(dict.fromkeys(files, b"a"), name)])
+        node = world.nodes["node-1"]
+        for file in files:
+            (node.folder(name) / "v1/content" / file).unlink()
+        seen = node.check(name)
+        for damage in seen.damages:
+            record_damages(node.volume, name, [damage], AT)
+            if damage is seen.damages[0]:
+                await world.learn()
+        assert len((await world.mend()).mends) == 0, "all is mended"
+        await world.learn()
+        assert (await world.repair.mend_all(world.lease)).mends == ()
+        states = await world.catalogue.look(copies.of_package, 1)
+        assert {copy.state for copy in states} == {CopyState.COMMITTED}
+        noted = await world.catalogue.look(findings.page)
+        assert [each.outcome for each in noted] == [
+            findings.MENDED_BEFORE, repairs.MENDED_FROM.format("node-2"),
+        ]  # fmt: skip
 
 
 async def assert_right(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from storage.catalogue import copies, findings, repairs
 from storage.catalogue.copies import CopyStanding
-from storage.catalogue.model import Actor, CopyState, NodeFinding
+from storage.catalogue.model import Actor, CopyState, NodeFinding, Package
 from tests.contract.catalogue.story import Story, copy_of, moment
 
 KEEPER = Actor("keeper", "keeper@test")
@@ -75,6 +75,41 @@ def test_what_was_doubted_before_a_mend_is_not_on_record_after_it(story: Story) 
     assert findings.still_open(story.connection) == []
     now = copies.standing(story.connection, package.id, "node-1")
     assert now == CopyStanding(CopyState.COMMITTED, moment(7), is_explained=False)
+
+
+def test_damage_that_is_heard_of_after_its_mend_says_nothing_of_the_copy_that_is_there_now(
+    story: Story,
+) -> None:
+    package = story.stored()
+    late = repairs.ToldFinding(
+        finding(1, package.object_id), package.id, CopyState.DAMAGED, mended_at=moment(4)
+    )
+    assert repairs.record_found(story.connection, late, moment(5))
+    states = {copy.state for copy in copies.of_package(story.connection, package.id)}
+    assert states == {CopyState.COMMITTED}
+    assert findings.still_open(story.connection) == []
+    (known,) = findings.page(story.connection, node="node-1")
+    assert (known.mended_at, known.outcome) == (moment(4), findings.MENDED_BEFORE)
+
+
+def test_a_copy_that_was_read_whole_does_not_count_when_more_was_found_of_it_meanwhile(
+    story: Story,
+) -> None:
+    package = story.stored()
+    for number in (1, 2):
+        told = repairs.ToldFinding(
+            finding(number, package.object_id), package.id, CopyState.DAMAGED
+        )
+        repairs.record_found(story.connection, told, moment(5))
+    first, second = findings.still_open(story.connection)
+    assert not node_read(story, package, newest=first.id)
+    assert findings.still_open(story.connection) == [first, second]
+    assert node_read(story, package, newest=second.id)
+    assert findings.still_open(story.connection) == []
+
+
+def node_read(story: Story, package: Package, newest: int) -> bool:
+    return repairs.record_verified(story.connection, package, "node-1", newest, KEEPER, moment(6))
 
 
 def keeper_notes(story: Story, missed: NodeFinding, doubted: repairs.DoubtedCopy) -> bool:

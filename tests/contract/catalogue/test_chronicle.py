@@ -16,6 +16,7 @@ from storage.catalogue import (
     answers,
     chronicle,
     copies,
+    findings,
     index_comparison,
     leases,
     packages,
@@ -139,6 +140,24 @@ def test_damage_told_of_one_version_comes_back_for_all_of_the_object(
     with scratch.catalogue.reading() as connection:
         (told,) = connection.execute(select(scratch_tables.findings)).mappings()
     assert (told["node"], told["sequence"], told["kind"]) == ("node-1", 4, "altered")
+
+
+def test_damage_that_was_heard_of_after_its_mend_comes_back_as_mended(
+    catalogue: Catalogue, scratch: Scratch
+) -> None:
+    with catalogue.writing() as connection:
+        package = Story(connection).stored()
+    found = NodeFinding("node-1", 4, moment(500), package.object_id, "altered", "v1/x", "…", "{}")
+    heard = repairs.ToldFinding(found, package.id, CopyState.DAMAGED, mended_at=moment(501))
+    catalogue.act(repairs.record_found, heard, moment(502))
+    Replay(scratch, lambda _node, _answer: True).take("node-2", as_records(tell(catalogue)))
+    settle(scratch)
+    assert list(index_comparison.differences(scratch, catalogue)) == []
+    with scratch.catalogue.reading() as connection:
+        (told,) = connection.execute(select(scratch_tables.findings)).mappings()
+    (known,) = catalogue.look(findings.page)
+    assert (told["mended_at"], told["outcome"]) == (known.mended_at, known.outcome)
+    assert known.mended_at == moment(501)
 
 
 def test_a_replaced_disk_keeps_its_numbers_apart_from_those_of_the_old_one(
