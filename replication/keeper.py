@@ -211,13 +211,11 @@ class Keeper:
             wanted = SweepAction.from_members(action, arguments)
         except SweepOrderRefused as refusal:
             return OrderState.FAILED, str(refusal)
-        outcomes: dict[str, str] = {}
-        if "node" in arguments:
-            outcomes[arguments["node"]] = await self._sweep(arguments["node"], wanted)
-        else:
-            away = await self._away()
-            for node in self._clients:
-                outcomes[node] = AWAY if node in away else await self._sweep(node, wanted)
+        away = {} if "node" in arguments else await self._away()
+        nodes = [arguments["node"]] if "node" in arguments else list(self._clients)
+        asked = [node for node in nodes if node not in away]
+        said = await asyncio.gather(*(self._sweep(node, wanted) for node in asked))
+        outcomes = dict.fromkeys(nodes, AWAY) | dict(zip(asked, said, strict=True))
         all_done = set(outcomes.values()) <= {_DONE, AWAY}
         state = OrderState.DONE if all_done else OrderState.FAILED
         return state, json.dumps(outcomes, ensure_ascii=False)
