@@ -43,6 +43,8 @@ TICK_S = 1.0
 SESSIONS_MAX = 256
 # A proof that nobody answered is tried again so soon.
 REPROOF_S = 10.0
+# Before a node serves it is tried so often.
+_FIRST_PROOFS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,7 @@ class NodeService:
             self._listener = listener(wire, endpoint, keys, self._receive)
             try:
                 self.endpoint = self._listener.endpoint
-                await prove_strangers_refused(self.endpoint, keys.public)
-                self.counts.proofs += 1
+                await self._prove_before_serving(keys.public)
                 self.serving.set()
                 self._group.create_task(self._keep_proving(keys.public))
                 await self._keep_ticking()
@@ -162,6 +163,22 @@ class NodeService:
     @property
     def open_puts(self) -> int:
         return len(self._puts) if self.serving.is_set() else 0
+
+    async def _prove_before_serving(self, public_key: str) -> None:
+        """A machine that has no time for an answer is no reason to stay down until a person comes.
+
+        Raises StrangerAdmitted at once, StrangerUnanswered after so many tries.
+        """
+        for left in reversed(range(_FIRST_PROOFS)):
+            try:
+                await prove_strangers_refused(self.endpoint, public_key)
+            except StrangerUnanswered as error:
+                log.warning("wire.proof.unanswered", endpoint=self.endpoint, reason=str(error))
+                if left == 0:
+                    raise
+            else:
+                self.counts.proofs += 1
+                return
 
     async def _keep_proving(self, public_key: str) -> None:
         wait_s = self._proof_period_s
