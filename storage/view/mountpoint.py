@@ -45,6 +45,8 @@ def clear_mountpoint(mountpoint: Path) -> None:
         if mounted != MOUNT_TYPE:
             raise MountRefused(f"a file system ({mounted}) is mounted on {mountpoint} already")
         if _probe(mountpoint) != errno.ENOTCONN:
+            if mounted_type(mountpoint) is None:
+                break  # the fusermount3 of a killed view was quicker
             raise MountRefused(
                 f"another view is mounted on {mountpoint} and its process lives; stop that first, "
                 f"or if it hangs: fusermount3 -u -z {mountpoint}"
@@ -95,7 +97,7 @@ def unmount_lazily(mountpoint: Path) -> None:
         if done.returncode == 0:
             return
         reason = done.stderr.strip()
-    # The fusermount3 of a killed view may have been quicker.
+    # The fusermount3 of a killed view may have been quicker here, too.
     if mounted_type(mountpoint) is not None:
         raise MountRefused(f"the mount left on {mountpoint} cannot be removed: {reason}")
 

@@ -56,12 +56,16 @@ def test_it_ends_when_somebody_unmounts_it(view: RunningView) -> None:
     assert status == 0
 
 
-async def test_a_killed_view_leaves_nothing_mounted(
-    view: RunningView, wait_until: Callable[..., Awaitable[None]]
+def test_a_killed_view_leaves_nothing_that_the_next_one_does_not_clear_away(
+    archive: Archive, view: RunningView
 ) -> None:
+    """Whether fusermount3 unmounts it or comes too early to find it dead is a matter of chance."""
     view.process.kill()
     view.rest()
-    await wait_until(lambda: mounted_type(view.mountpoint) is None, what="auto_unmount")
+    again = archive.start()
+    assert (again.version / "bagit.txt").read_bytes() == FILES[b"bagit.txt"]
+    assert again.stop()[0] == 0
+    assert mounted_type(archive.mountpoint) is None
 
 
 def test_a_second_view_on_the_same_mountpoint_is_refused(
@@ -137,7 +141,6 @@ async def test_readers_who_wait_on_a_view_that_hangs_get_an_error_and_it_is_moun
     took_s = time.monotonic() - began_s
     view.process.kill()
     view.rest()
-    await wait_until(lambda: mounted_type(view.mountpoint) is None, what="auto_unmount")
     again = archive.start()
     assert (again.version / "data/scan.tif").read_bytes() == BIG
     assert again.stop()[0] == 0
