@@ -31,8 +31,10 @@ FOLDER = ".tally"
 _ANSWER_MODE = 0o644
 # So many notes may lie there; a source that drops more is told by its folder not shrinking.
 _FILES_MAX = 1000
-# Comparing rests so many times as long as it took: packages come first.
+# Comparing rests so many times as long as it took: packages come first. One long halt of the
+# machine is no reason for another.
 _REST = 20
+_REST_S_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class TallyDesk:
             for note in notes:
                 await self._compare(note)
             took_s = self._clock() - began_s
-            self._rest_until_s = began_s + took_s + _REST * took_s
+            self._rest_until_s = began_s + took_s + min(_REST_S_MAX, _REST * took_s)
         await self._clear_away()
         return len(notes)
 

@@ -304,6 +304,7 @@ class Sweeper:
         )
         await asyncio.to_thread(self._volume.keep_sweep_cycle, so_far)
         if complete:
+            self._ages = None  # it changed them all
             log.info(
                 "sweep.cycle.finished",
                 objects=run.checked_objects,
