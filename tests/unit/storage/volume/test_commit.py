@@ -250,7 +250,9 @@ async def test_many_packages_at_once_are_committed_in_groups_by_worker_processes
     volume.close()
 
 
-async def test_who_stops_waiting_changes_nothing(volume: Volume) -> None:
+async def test_who_stops_waiting_changes_nothing(tmp_path: Path, key: SigningKey) -> None:
+    """It stops while its group still waits for others."""
+    volume = new_volume(tmp_path, key, group_wait_s=0.5)
     package = make_package()
     waiting = asyncio.ensure_future(volume.commit(send(volume, package)))
     await asyncio.sleep(0)
@@ -260,3 +262,4 @@ async def test_who_stops_waiting_changes_nothing(volume: Volume) -> None:
     outcome = volume.begin(package.order)
     answer = await volume.commit(outcome) if isinstance(outcome, Incoming) else outcome
     assert volume.begin(package.order) == answer
+    volume.close()
