@@ -4,12 +4,15 @@ import hashlib
 import json
 import random
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.config import load_config
+from daemon.control_client import NotRunning, RoleRefused, ask
 from daemon.demo.layout import NODES, SOURCE, DemoLayout, DemoSettings, lay_out
 from daemon.demo.processes import Instance, Processes, instances
 from daemon.demo.samples import Files, bag, write_folder
@@ -22,15 +25,35 @@ from storage.catalogue.model import Transfer
 from storage.ocfl.layout import object_folder
 from storage.signing import VerifyKey
 
+_LEADS_S_MAX = 60.0
+
 
 @contextmanager
 def running_appliance(folder: Path, settings: DemoSettings) -> Iterator[Processes]:
-    """An appliance of real processes, all well."""
+    """An appliance of real processes, all well, whose keeper takes orders."""
     layout = lay_out(folder, settings)
     with Processes(layout) as processes:
         processes.create_nodes()
         processes.start_all(lambda _name: None)
+        wait_until_keeper_leads(layout)
         yield processes
+
+
+def wait_until_keeper_leads(layout: DemoLayout) -> None:
+    """A keeper that is well may still ask the nodes what they know, and refuse orders meanwhile."""
+    deadline, pause = time.monotonic() + _LEADS_S_MAX, threading.Event()
+    while not keeper_leads(layout):
+        assert time.monotonic() < deadline, "the keeper does not lead"
+        pause.wait(0.02)
+
+
+def keeper_leads(layout: DemoLayout) -> bool:
+    """Whether the keeper leads: by then it takes orders."""
+    try:
+        parts = ask(layout.socket("keeper"), "status")["parts"]
+    except (NotRunning, RoleRefused):
+        return False
+    return ("lease", "Leading") in ((part["name"], part["status"]) for part in parts)
 
 
 def restart(processes: Processes, name: str) -> None:

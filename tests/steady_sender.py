@@ -75,7 +75,9 @@ def good_copies(layout: DemoLayout, package: Sent, nodes: Sequence[str]) -> int:
 
 
 def is_whole(layout: DemoLayout, node: str, package: Sent) -> bool:
-    """Whether this disk has every byte of it."""
+    """Whether this disk has every byte of it; a copy that vanishes while it is read has not."""
     folder = layout.root(node) / object_folder(f"lantai:{SOURCE}/{package.name}")
-    received = folder / "v1/content/received"
-    return received.exists() and tree(received) == package.files
+    try:
+        return tree(folder / "v1/content/received") == package.files
+    except FileNotFoundError:
+        return False

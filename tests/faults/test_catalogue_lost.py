@@ -163,6 +163,7 @@ async def test_yesterdays_catalogue_is_not_written_until_it_is_reconciled(
     await wait_until(lambda: _refused_metric(layout, "keeper") == 1.0, 10)
     assert "lantai catalogue reconcile" in _guard(layout, "ingest")
     (late,) = sender.send()
+    appliance.wait_until_well("api")
     assert ask(layout.socket("api"), "packages", limit=1)["packages"], "reading goes on"
     began_s = time.monotonic()
     made = _lantai(layout, "reconcile")

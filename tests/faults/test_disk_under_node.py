@@ -83,9 +83,10 @@ async def test_a_disk_that_is_full_and_then_gone_loses_nothing(
         restart(processes, NODE)
         processes.wait_until_well(NODE)
         await wait_until(lambda: stored(layout) == 7, 90, "the stored receipts")
+        await wait_until(lambda: not list(layout.drop.iterdir()), 30, "an empty drop folder")
+        await wait_until(lambda: not staged(layout), 30, "empty staging")
         for package in sent:
             expect_kept(layout, package)
-        await wait_until(lambda: not staged(layout), 30, "empty staging")
     record_fault(
         "F13",
         observed="a full node: refused before any data, swept and read on; then stored unaided",

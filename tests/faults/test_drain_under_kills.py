@@ -18,7 +18,7 @@ from storage.catalogue import copies, packages
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.model import CopyState
 from storage.ocfl.layout import object_folder
-from tests.appliance import Sender, restart, running_appliance, stored
+from tests.appliance import Sender, keeper_leads, restart, running_appliance, stored
 from tests.fault_page import record_fault
 from tests.steady_sender import SteadySender, is_whole, steadily
 
@@ -55,6 +55,7 @@ async def test_a_node_is_drained_under_kills_and_no_package_ever_lacks_a_copy(
         steady.look()
         assert steady.fewest >= 3, f"{steady.fewest} good copies were left of a package"
         steady.expect_all_kept(STAYING)
+        await wait_until(lambda: keeper_leads(layout), 60, "a keeper that takes orders")
         processes.stop("node-2")
         order(layout, "node-lost", node="node-2", reason="removed", uuid=shown(layout)["node_uuid"])
         assert shown(layout)["to_move"] == 0, "nothing was needed of it any more"
@@ -78,11 +79,11 @@ async def a_node_that_comes_back_counts_once_it_was_read_whole(
     victim = victim / "v1/content/received/data/0.bin"
     victim.chmod(0o640)
     victim.write_bytes(b"not what was signed")
-    restart(processes, "node-2")
     order(layout, "node-readonly", node="node-2", reason="it was only a cable")
     with pytest.raises(RoleRefused, match="has not been verified"):
         order(layout, "node-up", node="node-2", reason="too early")
     assert counted(layout) == set(), "nothing counts unread"
+    restart(processes, "node-2")  # it is read as soon as it answers
     await wait_until(lambda: shown(layout).get("verified") is True, 120, "the whole sweep")
     assert counted(layout) == {f"lantai:{SOURCE}/{each.name}" for each in others}
     order(layout, "node-up", node="node-2", reason="verified")

@@ -18,10 +18,9 @@ from tests.network import NetworkedProcesses, networked_appliance
 
 HEALED_S_MAX = 60.0
 MIB = 1024 * 1024
-LOT = 16  # packages sent at once, four times as many as there are places
+PLACES = 4  # packages led at once
+LOT = 4 * PLACES  # packages sent at once
 WINDOW_MIB = 8  # docs/wire/put.md: the credit of one put
-# Runs of a second or two on a shared machine differ by so much from each other by themselves.
-SPREAD = 1.6
 WaitUntil = Callable[..., Awaitable[None]]
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.timeout(300)]
@@ -29,7 +28,7 @@ pytestmark = [pytest.mark.needs_root, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkedProcesses]:
-    settings = DemoSettings(mount=False, quiet_s=0.1, scan_s=0.2, packages_in_flight=4)
+    settings = DemoSettings(mount=False, quiet_s=0.1, scan_s=0.2, packages_in_flight=PLACES)
     folder = tmp_path_factory.mktemp("net") / "a"
     with networked_appliance(folder, settings) as processes:
         yield processes
@@ -48,6 +47,8 @@ async def test_a_coordinator_left_with_one_node_gives_no_receipt_and_all_heals_b
     2. node-3 can answer again: two copies are no receipt either. 3. node-2 is back: all heals.
     """
     layout, network = appliance.layout, appliance.network
+    for node in NODES:  # only who was greeted is missed
+        await wait_until(lambda n=node: is_greeted(layout, n), 30, f"the greeting of {node}")
     network.cut("node-2")
     network.mute("node-3")
     packages = sender.send(4)
@@ -138,7 +139,10 @@ async def test_a_transfer_that_is_reset_again_and_again_goes_on_where_it_was(
 async def test_a_slow_line_to_one_node_leaves_the_others_their_pace(
     appliance: NetworkedProcesses, sender: Sender, wait_until: WaitUntil
 ) -> None:
-    """Four places; sixteen packages of 200 KB; node-3 behind 1 Mbit/s."""
+    """Four places; sixteen packages of 200 KB; node-3 behind 1 Mbit/s.
+
+    Were a place held until node-3 has its copy, node-3 would have twelve before the last began.
+    """
     layout, network = appliance.layout, appliance.network
     ingest = appliance.process_id("ingest")
     before, resident = stored(layout), resident_mib(ingest)
@@ -161,14 +165,14 @@ async def test_a_slow_line_to_one_node_leaves_the_others_their_pace(
     await all_stored(1)
     network.throttle("node-3", "1mbit")
     slow_s = await pace_s()
-    assert stored(layout) < before + 2 * LOT, "the line is not slow"
+    at_node_3 = kept_by(layout, "node-3") - before - LOT
+    assert at_node_3 < LOT - PLACES, "the others waited for it, or the line is not slow"
     network.unthrottle("node-3")
     await all_stored(2)
     clean_s = (clean_s + await pace_s()) / 2
     await all_stored(3)
     grown_mib = resident_mib(ingest) - resident
     assert grown_mib < 64
-    assert slow_s < SPREAD * clean_s
     record_fault(
         "F37",
         observed="the other nodes had their copies as soon as without; receipts waited",
@@ -194,8 +198,17 @@ def kept_by(layout: DemoLayout, node: str) -> int:
 
 def is_lost(layout: DemoLayout, node: str) -> bool:
     """Whether the intake has noticed that the node is silent."""
+    return is_told(layout, "wire.node.silent", node)
+
+
+def is_greeted(layout: DemoLayout, node: str) -> bool:
+    """Whether the intake has had an answer of the node."""
+    return is_told(layout, "wire.node.greeted", node)
+
+
+def is_told(layout: DemoLayout, event: str, node: str) -> bool:
     log = (layout.logs / "ingest.log").read_text(errors="replace")
-    return any("wire.node.silent" in line and node in line for line in log.splitlines())
+    return any(event in line and node in line for line in log.splitlines())
 
 
 def resident_mib(process_id: int) -> float:

@@ -17,7 +17,7 @@ import pytest
 from daemon.control_client import NotRunning, RoleRefused, ask
 from daemon.demo.layout import DemoLayout, DemoSettings, configure
 from daemon.demo.processes import Instance, Processes, lantai
-from tests.appliance import Sender, restart, running_appliance, stored
+from tests.appliance import Sender, keeper_leads, restart, running_appliance, stored
 from tests.appliance_figures import figure
 from tests.fault_page import record_fault
 from tests.steady_sender import SteadySender, good_copies, steadily
@@ -101,7 +101,7 @@ async def a_lost_node_is_replaced_by_another(
     for role in ("node-1", "node-2", "notary", "ingest", "keeper", "api"):
         processes.stop(role)
         restart(processes, role)
-    await wait_until(lambda: shown_nodes(layout) != {}, 60, "the keeper")
+    await wait_until(lambda: keeper_leads(layout), 60, "a keeper that takes orders")
     lantai_does(layout, "node", "add", "node-4", "--reason", "in place of node-3")
     await wait_until(lambda: shown_nodes(layout).get("node-4") == "up", 60, "the new node")
     wrong = lantai_says(layout, "node", "lost", "node-3", "--uuid", "0", "--reason", "fire")

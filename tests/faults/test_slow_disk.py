@@ -4,7 +4,7 @@ Real processes; tests/faults/slow_reads.c is preloaded into node-1, where each r
 takes 500 ms longer while it is told to. Staff read through the mount.
 
 1. Files are read while all is well. 2. node-1 becomes slow: reads are slow until it is called slow.
-3. Then they are as before. 4. It is well again, and is asked again.
+3. Then none goes to it. 4. It is well again, and is asked again.
 """
 
 import subprocess
@@ -24,12 +24,12 @@ from tests.fault_page import record_fault
 
 LIBRARY_SOURCE = Path(__file__).parent / "slow_reads.c"
 SLOW_MS = 500
-AFTER_S = 4
+AFTER_S = 10  # then it is tried again: a lot is read in less
 LOT = 12
 LOTS = 12  # for as long as it takes until the node is called slow
 SLOW = 'lantai_reader_node_slow{node="node-1"}'
-# A read through the mount takes some milliseconds; a busy machine adds as many.
-NOISE_S = 0.15
+ANSWER = 'lantai_reader_node_answer_seconds{node="node-1"}'
+READS = "lantai_reader_reads_total"
 WaitUntil = Callable[..., Awaitable[None]]
 
 pytestmark = [pytest.mark.longer, pytest.mark.needs_fuse, pytest.mark.timeout(300)]
@@ -100,9 +100,12 @@ async def test_reads_go_around_a_node_whose_disk_has_become_slow(
         return figure(view, SLOW) == 1
 
     await wait_until(is_called_slow, 60, "node-1 to be called slow")
-    around_s = reading_s(layout, last)
     assert max(slow_s) > 0.5, "the disk was slow"
-    assert percentile_95(around_s) < 2 * percentile_95(healthy_s) + NOISE_S
+    answer_s = figure(view, ANSWER)
+    around_s = reading_s(layout, last)
+    reads = LOT + len(slow_s) + LOT
+    await wait_until(lambda: figure(view, READS) == reads, 10, "the figures of all reads")
+    assert figure(view, ANSWER) == answer_s, "node-1 was read from"
     (package,) = sender.send()
     await wait_until(
         lambda: stored(layout) == LOTS * LOT + 1, 60, "the receipt, which waits for it"

@@ -12,7 +12,11 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from tests.fault_page import record_fault
+
+pytestmark = pytest.mark.timeout(600)
 
 PROJECT = Path(__file__).parents[2]
 # A package that ocfl-py brings along is called `tests` as well.
