@@ -140,6 +140,7 @@ class IntakeWorld:
     prepare: Callable[[Job], Preparation] = prepare
     versions_from: tuple[str, ...] = ()  # sources that may send new versions
     awaits_registration: bool = False  # custody passes when the form is signed
+    claim_s: float = 60.0
     now_s: float = 0.0
 
     @property
@@ -244,7 +245,7 @@ class IntakeWorld:
                 self.catalogue,
                 {Priority.DAILY: [arrivals[SOURCE]], Priority.BACKLOG: [arrivals[BACKLOG]]},
                 TransferLead(tools),
-                ClaimTerms(HOLDER, batch_gone_after_s=0),
+                ClaimTerms(HOLDER, self.claim_s, batch_gone_after_s=0),
                 lambda: datetime.now(UTC),
                 lambda: None,
             ),

@@ -30,6 +30,7 @@ LIAR = Path(__file__).with_name("lying_node.py")
 PACKAGES = 4
 PAYLOAD = "v1/content/received/data/record.bin"
 WaitUntil = Callable[..., Awaitable[None]]
+WITHIN_S = 60
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -58,7 +59,7 @@ async def layout(appliance: Processes, tmp_path: Path, wait_until: WaitUntil) ->
             write_folder(files, tmp_path / f"case-{number}")
             (tmp_path / f"case-{number}").rename(where.drop / f"case-{number}")
         await wait_until(
-            lambda: len(list(where.returned.glob("*.stored.json"))) == PACKAGES, within_s=60
+            lambda: len(list(where.returned.glob("*.stored.json"))) == PACKAGES, within_s=WITHIN_S
         )
     return where
 
@@ -124,15 +125,33 @@ def lying(appliance: Processes, node: str, how: str) -> Iterator[None]:
         appliance.wait_until_well(node)
 
 
+async def reached_again(layout: DemoLayout, node: str, wait_until: WaitUntil) -> None:
+    await wait_until(
+        lambda: ask(layout.socket("keeper"), "status")["detail"]["nodes"][node], within_s=WITHIN_S
+    )
+
+
+async def found_and_mended(
+    layout: DemoLayout, node: str, number: int, wait_until: WaitUntil
+) -> None:
+    """An audit is over before the keeper has heard what the node found in it."""
+
+    def is_mended() -> bool:
+        found = {name for name, _ in outcomes_of_findings(layout, number)}
+        return node in found and open_findings(layout) == []
+
+    await wait_until(is_mended, within_s=WITHIN_S, what=f"case-{number} mended on {node}")
+
+
 async def trusted_and_whole(layout: DemoLayout, number: int, wait_until: WaitUntil) -> None:
     """A person trusts node-3, which is honest again; the next audit finds what it had hidden."""
-    await wait_until(lambda: ask(layout.socket("keeper"), "status")["detail"]["nodes"]["node-3"])
+    await reached_again(layout, "node-3", wait_until)
     code, answer = audit(layout, "trust", "node-3", "--reason", "its software was replaced")
     assert (code, answer["was_suspect"]) == (0, True)
     honest = audit_one(layout, number)
     assert honest["outcome"] == "located"
     assert honest["doubted"] == {"node-3": "damaged"}
-    await wait_until(lambda: open_findings(layout) == [], within_s=60)
+    await found_and_mended(layout, "node-3", number, wait_until)
     assert audit_one(layout, number)["outcome"] == "agreed"
 
 
@@ -164,7 +183,7 @@ async def test_one_flipped_bit_is_located_and_mended(
     assert sorted(audited["agreeing"]) == ["node-1", "node-3"]
     assert audited["doubted"] == {"node-2": "damaged"}
     assert audited["suspects"] == []
-    await wait_until(lambda: open_findings(layout) == [], within_s=60)
+    await found_and_mended(layout, "node-2", 0, wait_until)
     assert {node for node, _ in outcomes_of_findings(layout, 0)} == {"node-2"}
     assert audit_one(layout, 0)["outcome"] == "agreed"
 
@@ -179,9 +198,7 @@ async def test_a_node_that_answers_from_its_table_of_digests_is_exposed(
     4. Honest again and trusted again, its loss is found and mended."""
     payload(layout, "node-3", 1).unlink()
     with lying(appliance, "node-3", "table"):
-        await wait_until(
-            lambda: ask(layout.socket("keeper"), "status")["detail"]["nodes"]["node-3"]
-        )
+        await reached_again(layout, "node-3", wait_until)
         audited = audit_one(layout, 1)
         assert audited["outcome"] == "suspect"
         assert audited["suspects"] == ["node-3"]
@@ -194,7 +211,7 @@ async def test_a_node_that_answers_from_its_table_of_digests_is_exposed(
 
         flip_a_bit(payload(layout, "node-1", 2))
         assert audit_one(layout, 2)["outcome"] == "located"
-        await wait_until(lambda: open_findings(layout) == [], within_s=60)
+        await found_and_mended(layout, "node-1", 2, wait_until)
         assert outcomes_of_findings(layout, 2) == {("node-1", "mended from node-2")}
         assert not payload(layout, "node-3", 1).exists()
     await trusted_and_whole(layout, 1, wait_until)
@@ -205,9 +222,7 @@ async def test_a_node_that_repeats_an_old_answer_is_exposed(
 ) -> None:
     """The answer was true once; with the next nonce it is not an answer."""
     with lying(appliance, "node-3", "replay"):
-        await wait_until(
-            lambda: ask(layout.socket("keeper"), "status")["detail"]["nodes"]["node-3"]
-        )
+        await reached_again(layout, "node-3", wait_until)
         assert audit_one(layout, 3)["outcome"] == "agreed"
         flip_a_bit(payload(layout, "node-3", 3))
         audited = audit_one(layout, 3)
@@ -226,9 +241,7 @@ async def test_a_node_that_is_away_is_missing_and_not_doubted(
     audited = audit_one(layout, 0)
     appliance.start(Instance("node-1", "node", layout.node_config("node-1")))
     appliance.wait_until_well("node-1")
-    await wait_until(
-        lambda: ask(layout.socket("keeper"), "status")["detail"]["nodes"]["node-1"], within_s=60
-    )
+    await reached_again(layout, "node-1", wait_until)
     assert audited["outcome"] == "partial"
     assert list(audited["missing"]) == ["node-1"]
     assert audited["doubted"] == {}
@@ -261,9 +274,9 @@ async def test_a_node_whose_canaries_are_spoilt_says_so_and_counts_nothing_as_ch
     flip_a_bit(canary)
     ask(layout.socket("node-2"), "sweep-start")
     await wait_until(
-        lambda: payload(layout, "node-2", 0).read_bytes() == bytes(300_000), within_s=60
+        lambda: payload(layout, "node-2", 0).read_bytes() == bytes(300_000), within_s=WITHIN_S
     )
-    await wait_until(lambda: open_findings(layout) == [], within_s=60)
+    await wait_until(lambda: open_findings(layout) == [], within_s=WITHIN_S)
     assert audit_one(layout, 0)["outcome"] == "agreed"
     await wait_until(lambda: figure(address, "lantai_node_sweep_broken") == 0, within_s=30)
 

@@ -127,6 +127,7 @@ async def test_a_share_that_goes_and_comes_back_loses_nothing_and_brings_nothing
         await wait_until(lambda: figure(ingest, AVAILABLE) == 0, 30, "the alarm")
         _send(layout, _bag("beneath"), "beneath")
         restart(processes, NODES[0])
+        processes.wait_until_well(NODES[0])
         await wait_until(lambda: answered("under-way", "stored"), 60)
         assert _states(layout) == {
             "stored": ["stored"], "under-way": ["stored"], "half": ["waiting"],

@@ -52,9 +52,14 @@ def verifies(layout: DemoLayout, file: Path) -> bool:
     return subprocess.run([*command, *files], check=False, capture_output=True).returncode == 0
 
 
-def report_of_today(layout: DemoLayout, folder: Path) -> tuple[int, FixityReport, Path]:
-    today = datetime.now(UTC).strftime("%Y-%m-%d")
-    period = ["--from", today, "--to", today]
+def today() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d")
+
+
+def report_since(
+    layout: DemoLayout, folder: Path, first_day: str
+) -> tuple[int, FixityReport, Path]:
+    period = ["--from", first_day, "--to", today()]
     done = run(layout, "report", "fixity", *period, "--output", str(folder), "--json")
     assert done.stderr == ""
     file = Path(json.loads(done.stdout)["json"])
@@ -96,7 +101,7 @@ def sweeps_told(layout: DemoLayout) -> set[str]:
 async def test_a_report_tells_of_damage_and_its_mending_and_openssl_verifies_it(
     appliance: Processes, tmp_path: Path, wait_until: WaitUntil
 ) -> None:
-    layout = appliance.layout
+    layout, first_day = appliance.layout, today()
     store_two(layout, tmp_path)
     await wait_until(lambda: len(list(layout.returned.glob("*.stored.json"))) == 2, within_s=60)
     flip_a_byte(layout, "node-2")
@@ -110,7 +115,7 @@ async def test_a_report_tells_of_damage_and_its_mending_and_openssl_verifies_it(
     _findings_are_shown(layout)
     _ledger_is_premis(layout)
 
-    code, report, file = report_of_today(layout, tmp_path / "reports")
+    code, report, file = report_since(layout, tmp_path / "reports", first_day)
     assert code == 0, report.remarks
     assert report.conclusion == "no-exceptions"
     (found,) = report.findings.listed
@@ -132,7 +137,7 @@ async def test_a_report_tells_of_damage_and_its_mending_and_openssl_verifies_it(
     _tampered_does_not_verify(layout, page)
 
     appliance.kill("node-3")
-    code, second, _ = report_of_today(layout, tmp_path / "reports")
+    code, second, _ = report_since(layout, tmp_path / "reports", first_day)
     assert code == 1
     assert second.conclusion == "exceptions"
     away = next(node for node in second.nodes if node.node == "node-3")

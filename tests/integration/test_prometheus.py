@@ -28,6 +28,7 @@ from daemon.roles.openings import peers_of
 from ingest_watch import notary_client
 from ingest_watch.notary_client import NotaryRefused
 from replication.endpoints import Handshake
+from replication.peer_link import LinkPatience
 from replication.transport import generate_keys, try_handshake
 from storage.catalogue import held
 from storage.catalogue.engine import Catalogue
@@ -36,6 +37,7 @@ from tests.monitoring_files import PROJECT, metric_names, queries
 from tests.prometheus_server import Prometheus
 
 GOOD, BAD = 6, 1
+SEEN_S = 20
 RECORD = "v1/content/received/data/base_info.xml"
 WaitUntil = Callable[..., Awaitable[None]]
 
@@ -62,11 +64,11 @@ class Observer:
         self.prometheus = prometheus
         self._wait_until = wait_until
 
-    async def sees(self, expected: dict[str, float]) -> None:
+    async def sees(self, expected: dict[str, float], within_s: float = SEEN_S) -> None:
         for expression, value in expected.items():
             await self._wait_until(
                 lambda asked=expression, value=value: self.prometheus.value(asked) == value,
-                within_s=20,
+                within_s=within_s,
                 what=f"{expression} == {value}",
             )
 
@@ -221,7 +223,9 @@ async def _intruders_are_refused(layout: DemoLayout, observer: Observer) -> None
 
 
 async def _everybody_is_called(observer: Observer) -> None:
-    await observer.sees({'lantai_keeper_node_reachable{node="node-3"}': 0})
+    await observer.sees(
+        {'lantai_keeper_node_reachable{node="node-3"}': 0}, LinkPatience().dead_s + SEEN_S
+    )
     await observer.sees_firing(
         "LantaiMendingStopped",
         "LantaiNodeSuspect",

@@ -143,11 +143,14 @@ def test_transactions_in_each_others_way_are_asked_again(opened: Catalogue) -> N
                 text("INSERT INTO leases VALUES (:scope, 'x', 0, '')"), {"scope": scope}
             )
     raised = text("UPDATE leases SET epoch = epoch + 1 WHERE scope = :scope")
+    met = Barrier(2)
+    begun: list[str] = []
 
     def both(connection: Connection, first: str, second: str) -> None:
         connection.execute(raised, {"scope": first})
-        # Long enough for the other one to have the other row.
-        connection.execute(text("SELECT pg_sleep(0.2)"))
+        begun.append(first)
+        if begun.count(first) == 1:
+            met.wait(30)  # each has the row that the other one wants
         connection.execute(raised, {"scope": second})
 
     with ThreadPoolExecutor(2) as threads:
@@ -158,6 +161,7 @@ def test_transactions_in_each_others_way_are_asked_again(opened: Catalogue) -> N
             done.result(timeout=60)
     with opened.reading() as connection:
         assert connection.scalars(text("SELECT epoch FROM leases")).all() == [2, 2]
+    assert len(begun) > 2, "one of them was asked again"
 
 
 def test_two_processes_make_a_days_first_tally_at_once_and_both_are_counted(

@@ -178,14 +178,31 @@ async def test_a_batch_whose_directory_and_files_disagree_is_rejected_whole(
     assert [len(node.objects) for node in world.nodes] == [0, 0, 0]
 
 
-async def die_with_a_case_on_its_way(world: IntakeWorld) -> None:
-    """No node is heard meanwhile; afterwards all are."""
+async def divided(world: IntakeWorld, running: RunningIntake) -> Transfer:
+    """The batch, once it rests and none of its parts has been taken."""
+    await running.look()
+    await world.wait_until(lambda: running.intake.is_idle, 30, "a divided batch")
+    (batch,) = [each for each in await world.transfers() if each.batch_id is None]
+    assert batch.state.value == "divided"
+    return batch
+
+
+async def die_with_two_cases_on_their_way(world: IntakeWorld) -> None:
+    """Two are being written, which is as many as have a place, and nothing is being prepared.
+
+    No node is heard meanwhile; afterwards all are.
+    """
+
+    async def are_written() -> bool:
+        found = [each.state.value for each in await world.transfers()]
+        return found.count("writing") == 2
+
     for node in world.nodes:
         node.reachable.clear()
-    async with world.intake() as running:
-        await running.look()
+    async with world.intake(at_once=2) as running:
+        await divided(world, running)
         await running.intake.resume()
-        await world.wait_until(lambda: running.intake.leading > 0, 30, "a case on its way")
+        await world.wait_until(are_written, 30, "two cases on their way")
     for node in world.nodes:
         node.reachable.set()
 
@@ -195,7 +212,7 @@ async def test_an_intake_that_dies_between_two_cases_is_gone_on_with_by_the_next
 ) -> None:
     batch = Batch(3)
     send(world, batch)
-    await die_with_a_case_on_its_way(world)
+    await die_with_two_cases_on_their_way(world)
     async with world.intake() as running:
         await take_in(world, running)
     assert {each.state.value for each in (await by_name(world)).values()} == {"stored"}
@@ -208,11 +225,7 @@ async def test_a_batch_whose_staged_copy_is_lost_is_opened_again_from_the_origin
     batch = Batch(2)
     send(world, batch)
     async with world.intake() as running:
-        await running.look()
-        await world.wait_until(lambda: running.intake.is_idle, 30, "a divided batch")
-        (divided,) = [each for each in await world.transfers() if each.batch_id is None]
-        assert divided.state.value == "divided"
-        shutil.rmtree(world.staging / str(divided.id))
+        shutil.rmtree(world.staging / str((await divided(world, running)).id))
         await take_in(world, running)
     assert {each.state.value for each in (await by_name(world)).values()} == {"stored"}
     assert [len(node.objects) for node in world.nodes] == [3, 3, 3]
@@ -233,10 +246,7 @@ async def test_cases_whose_staged_copy_a_power_cut_tore_are_not_rejected_for_it(
 ) -> None:
     send(world, Batch(2))
     async with world.intake() as running:
-        await running.look()
-        await world.wait_until(lambda: running.intake.is_idle, 30, "a divided batch")
-        (divided,) = [each for each in await world.transfers() if each.batch_id is None]
-        tear(world.staging / str(divided.id), left_bytes)
+        tear(world.staging / str((await divided(world, running)).id), left_bytes)
         await take_in(world, running)
     assert {each.state.value for each in (await by_name(world)).values()} == {"stored"}
     assert [len(node.objects) for node in world.nodes] == [3, 3, 3]
@@ -246,8 +256,10 @@ async def test_cases_whose_staged_copy_a_power_cut_tore_are_not_rejected_for_it(
 async def test_cases_that_were_being_stored_when_the_power_cut_tore_everything_are_stored(
     world: IntakeWorld, left_bytes: int
 ) -> None:
+    """Each waits for its batch to be opened again, and then until its claim has run out."""
+    world.claim_s = 1.0
     send(world, Batch(2))
-    await die_with_a_case_on_its_way(world)
+    await die_with_two_cases_on_their_way(world)
     tear(world.staging, left_bytes)
     async with world.intake() as running:
         await take_in(world, running)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from replication.copy_lanes import CopyJob, CopyLanes
+from tests.conftest import WaitUntil
 
 AT_ONCE = 2
 
@@ -45,27 +46,37 @@ async def lanes_of() -> AsyncIterator[CopyLanes]:
         await lanes.close()
 
 
-async def test_a_node_on_which_copies_hang_holds_up_no_other_node() -> None:
+@asynccontextmanager
+async def a_round(lanes: CopyLanes, *jobs: CopyJob) -> AsyncIterator[None]:
+    """A round over these jobs, which has ended when the block has."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(lanes.carry_out(jobs, round_s=20))
+        yield
+
+
+async def test_a_node_on_which_copies_hang_holds_up_no_other_node(wait_until: WaitUntil) -> None:
     nodes = Nodes()
     hanging = [nodes.slow("node-1", f"slow-{number}") for number in range(5)]
     others = [nodes.quick("node-2", f"quick-{number}") for number in range(50)]
-    async with lanes_of() as lanes:
-        await lanes.carry_out([*hanging, *others], round_s=0.2)
+    under_way = {("node-1", "slow-0"), ("node-1", "slow-1")}
+    async with lanes_of() as lanes, a_round(lanes, *hanging, *others):
+        await wait_until(lambda: len(nodes.made) == 50 and lanes.under_way == under_way)
         assert nodes.made == [f"quick-{number}" for number in range(50)]
-        assert lanes.under_way == {("node-1", "slow-0"), ("node-1", "slow-1")}
-
-
-async def test_what_outlasts_its_round_ends_beside_the_next_and_is_not_begun_twice() -> None:
-    nodes = Nodes()
-    async with lanes_of() as lanes:
-        await lanes.carry_out([nodes.slow("node-1", "large")], round_s=0.0)
-        await lanes.carry_out(
-            [nodes.slow("node-1", "large"), nodes.quick("node-1", "small")], round_s=0.2
-        )
-        assert nodes.made == ["small"]
         nodes.may_end.set()
-        await lanes.carry_out([])
-        assert sorted(nodes.made) == ["large", "small"]
+
+
+async def test_what_outlasts_its_round_ends_beside_the_next_and_is_not_begun_twice(
+    wait_until: WaitUntil,
+) -> None:
+    nodes = Nodes()
+    large, small = nodes.slow("node-1", "large"), nodes.quick("node-1", "small")
+    async with lanes_of() as lanes:
+        await lanes.carry_out([large], round_s=0.01)
+        assert lanes.under_way == {("node-1", "large")}
+        async with a_round(lanes, large, small):
+            await wait_until(lambda: nodes.made == ["small"])
+            nodes.may_end.set()
+        assert nodes.made == ["small", "large"]
     assert nodes.begun.count(("node-1", "large")) == 1
 
 
