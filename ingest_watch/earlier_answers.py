@@ -15,6 +15,7 @@ from ingest_watch.safe_open import FILE_FLAGS
 from storage.catalogue.model import AnswerKind
 from storage.crash_point import crash_point
 from storage.durable import fsync_folder
+from storage.whole_reads import read_range
 
 _SIGNATURE_BYTES = 64
 _DIGITS = 16
@@ -65,6 +66,6 @@ def _signature_at(path: Path) -> bytes | None:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        return os.read(descriptor, _SIGNATURE_BYTES + 1)
+        return read_range(descriptor, _SIGNATURE_BYTES + 1, 0)
     finally:
         os.close(descriptor)

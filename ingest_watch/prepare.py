@@ -56,6 +56,11 @@ _PASSING = frozenset(
 )
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _PRIMARY = 0xFF  # of an extended result code of SQLite
+# Of files that were made a moment ago: what is wrong with them is their disk.
+_UNWRITABLE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY})
+_UNREADABLE = frozenset(
+    {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN}
+)
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f/]|^\s|\s$|^\.{1,2}$")
 
 
@@ -83,7 +88,7 @@ def prepare(job: Job) -> Preparation:
         return NoRoom(str(full))
     except FileNotFoundError:
         return Changed("the package went away while it was read")
-    except (OSError, sqlite3.OperationalError) as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         return _passing(error)
 
 
@@ -125,12 +130,13 @@ def _acceptable(job: Job, packed: Packed, checks: tuple[bytes, ...]) -> Acceptab
     return Acceptable(job.source, job.work, packed.facts, checks, packed.built, packed.parts)
 
 
-def _passing(error: OSError | sqlite3.OperationalError) -> Preparation:
+def _passing(error: OSError | sqlite3.DatabaseError) -> Preparation:
     """What to say of a failure that time or an operator mends; raises any other."""
-    if isinstance(error, sqlite3.OperationalError):
-        if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
+    if isinstance(error, sqlite3.DatabaseError):
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)  # none: not SQLite's own
+        if code == sqlite3.SQLITE_IOERR_WRITE or code & _PRIMARY in _UNWRITABLE:
             return NoRoom(f"staging cannot be written: {error}")
-        if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_IOERR:
+        if code & _PRIMARY in _UNREADABLE:
             return Changed(f"staging cannot be read now: {error}")
     elif error.errno in _FULL:
         return NoRoom(f"staging is full: {error}")

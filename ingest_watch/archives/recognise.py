@@ -4,10 +4,9 @@ docs/formats/package.md (identifier: the suffixes). Looks at the first bytes onl
 archive is sound is for the modules that open it.
 """
 
-import os
-
 from ingest_watch.findings import PackageRejected
 from ingest_watch.opening_rules import ARCHIVE_NAME
+from storage.whole_reads import read_range
 
 SUFFIXES = {".zip": "zip", ".tar": "tar", ".tar.gz": "tar.gz", ".tgz": "tar.gz"}
 
@@ -30,7 +29,7 @@ def recognise(archive: int, name: str) -> str | None:
     Raises PackageRejected when the name claims one and the content is another.
     """
     claimed = serialisation_of_name(name)
-    actual = _by_content(os.pread(archive, _BLOCK_BYTES, 0), claimed)
+    actual = _by_content(read_range(archive, _BLOCK_BYTES, 0), claimed)
     if claimed is not None and actual is not None and actual != claimed:
         suffix = "." + name.rpartition(".")[2]
         raise PackageRejected(ARCHIVE_NAME.found(name, suffix=suffix, serialisation=actual))

@@ -32,6 +32,7 @@ from ingest_watch.opening_rules import (
     ZIP_INCONSISTENT,
     ZIP_OVERLAP,
 )
+from storage.whole_reads import read_range
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _IMPORTANT_FLAGS = FLAG_ENCRYPTED | FLAG_DESCRIPTOR | FLAG_STRONG | FLAG_UTF8 | FLAG_MASKED
@@ -105,7 +106,7 @@ def _with_following(listing: Listing, directory_start: int) -> Iterator[tuple[_E
 
 
 def _content_start(archive: int, entry: _Entry) -> int:
-    header = os.pread(archive, _LOCAL.size, entry.start_bytes)
+    header = read_range(archive, _LOCAL.size, entry.start_bytes)
     lengths: tuple[int, int] = _LOCAL.unpack(header)[-2:]
     return entry.start_bytes + _LOCAL.size + sum(lengths)
 
@@ -114,7 +115,7 @@ def _check_local(archive: int, entry: _Entry, position: int, following: int) -> 
     """Compare one local header with the directory, and the entry's extent with its neighbours."""
     if entry.start_bytes != position:
         raise PackageRejected(ARCHIVE_TRAILING.found(entry.path, detail="before this entry"))
-    header = os.pread(archive, _LOCAL.size + 2 * 0xFFFF, entry.start_bytes)
+    header = read_range(archive, _LOCAL.size + 2 * 0xFFFF, entry.start_bytes)
     if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
         _contradiction(entry, "no local header where the directory says")
     _, _, flags, method, _, _, crc, compressed, size, name_bytes, extra_bytes = _LOCAL.unpack_from(
@@ -151,7 +152,7 @@ def _check_extent(archive: int, entry: _Entry, start: int, following: int) -> No
         return
     if not entry.flags & FLAG_DESCRIPTOR or rest not in _DESCRIPTORS:
         raise PackageRejected(ARCHIVE_TRAILING.found(entry.path, detail="behind this entry"))
-    descriptor = os.pread(archive, rest, end)
+    descriptor = read_range(archive, rest, end)
     signed = rest in {16, 24}
     crc, compressed, size = _DESCRIPTORS[rest].unpack(descriptor)
     if (signed and not descriptor.startswith(b"PK\x07\x08")) or (crc, compressed, size) != (

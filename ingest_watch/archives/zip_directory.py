@@ -30,6 +30,7 @@ from ingest_watch.opening_rules import (
     ZIP_OVERLAP,
     ZIP_UNSUPPORTED,
 )
+from storage.whole_reads import read_range
 
 METHODS = frozenset({0, 8, 12})  # stored, deflate, bzip2
 
@@ -128,7 +129,7 @@ def _entries(archive: int, directory: Directory) -> Iterator[CentralEntry]:
         if len(window) - position < _CENTRAL.size + 3 * 0xFFFF:
             window_start += position
             count = min(_READ_BYTES, directory.end - window_start)
-            window = os.pread(archive, count, window_start)
+            window = read_range(archive, count, window_start)
             position = 0
         entry, length = _parse(window, position)
         yield entry

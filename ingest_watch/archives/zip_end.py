@@ -4,7 +4,6 @@ APPNOTE.TXT 6.3 sections 4.3.14-4.3.16; attack catalogue A23. A file in which tw
 be meant, or in which anything follows or contradicts the end record, is refused.
 """
 
-import os
 import struct
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from ingest_watch.opening_rules import (
     ZIP_INCONSISTENT,
     ZIP_UNSUPPORTED,
 )
+from storage.whole_reads import read_range
 
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
@@ -38,12 +38,12 @@ def find_directory(archive: int, archive_bytes: int) -> Directory:
     """Return the directory; raises PackageRejected unless there is exactly one reading."""
     end_start = _end_record(archive, archive_bytes)
     _, disk, start_disk, disk_entries, entries, size, start, _ = _END.unpack(
-        os.pread(archive, _END.size, end_start)
+        read_range(archive, _END.size, end_start)
     )
     directory_end = end_start
     located = (
         _LOCATOR.size <= end_start
-        and os.pread(archive, 4, end_start - _LOCATOR.size) == b"PK\x06\x07"
+        and read_range(archive, 4, end_start - _LOCATOR.size) == b"PK\x06\x07"
     )
     limits = (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
     short = (disk, start_disk, disk_entries, entries, size, start)
@@ -66,7 +66,7 @@ def find_directory(archive: int, archive_bytes: int) -> Directory:
 def _end_record(archive: int, archive_bytes: int) -> int:
     """Return where the only end record starts that fits the end of the file."""
     tail_start = max(0, archive_bytes - _END.size - _COMMENT_BYTES_MAX)
-    tail = os.pread(archive, archive_bytes - tail_start, tail_start)
+    tail = read_range(archive, archive_bytes - tail_start, tail_start)
     fitting: list[int] = []
     seen = False
     position = tail.find(_SIGNATURE)
@@ -90,8 +90,10 @@ def _end_record(archive: int, archive_bytes: int) -> int:
 def _end64(archive: int, end_start: int) -> tuple[int, tuple[int, int, int, int, int, int]]:
     """Return where the zip64 end record starts, and its six values in the old record's order."""
     locator_start = end_start - _LOCATOR.size
-    _, locator_disk, start, disks = _LOCATOR.unpack(os.pread(archive, _LOCATOR.size, locator_start))
-    record = os.pread(archive, _END64.size, start) if start < locator_start else b""
+    _, locator_disk, start, disks = _LOCATOR.unpack(
+        read_range(archive, _LOCATOR.size, locator_start)
+    )
+    record = read_range(archive, _END64.size, start) if start < locator_start else b""
     if len(record) != _END64.size or not record.startswith(b"PK\x06\x06"):
         _contradiction("the zip64 locator points to nothing")
     _, length, _, _, disk, start_disk, disk_entries, entries, size, directory = _END64.unpack(

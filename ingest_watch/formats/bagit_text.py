@@ -13,6 +13,7 @@ from pathlib import Path
 from ingest_watch.findings import Finding
 from ingest_watch.formats.bagit_rules import BYTE_ORDER_MARK, TAG_FILE_UNREADABLE
 from ingest_watch.safe_open import FILE_FLAGS, FOLDER_FLAGS, open_beneath
+from storage.whole_reads import read_range
 
 LINE_CHARACTERS_MAX = 64 * 1024
 # Twice as many as a package may have files.
@@ -61,7 +62,7 @@ class TagFiles:
         """Return the first `count` bytes."""
         descriptor = self._open(name)
         try:
-            return os.read(descriptor, count)
+            return read_range(descriptor, count, 0)
         finally:
             os.close(descriptor)
 
@@ -103,7 +104,7 @@ class TagFiles:
 
     def _codec_of_file(self, name: str, descriptor: int) -> str:
         """Deal with a byte-order mark: only where the encoding needs one may it stand."""
-        start = os.pread(descriptor, 3, 0)
+        start = read_range(descriptor, 3, 0)
         if self.codec == "utf-16":
             if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 return "utf-16"

@@ -32,6 +32,7 @@ from ingest_watch.listing import Listing
 from ingest_watch.records import Record, StatedDigest, StatedFile
 from ingest_watch.safe_open import FILE_FLAGS, FOLDER_FLAGS, open_beneath
 from ingest_watch.seals.judging import judge_seal
+from storage.whole_reads import read_range
 
 DETACHED_NAME = "eep.xml"
 SUFFIX = ".eep"
@@ -51,7 +52,7 @@ class Eep:
 
     def recognises_file(self, name: str, descriptor: int) -> bool:
         """An embedded EEP is a *.eep that is no archive, or XML whose root says so."""
-        start = os.pread(descriptor, _RECOGNISED_WITHIN_BYTES, 0)
+        start = read_range(descriptor, _RECOGNISED_WITHIN_BYTES, 0)
         lower = name.lower()
         if lower.endswith(SUFFIX):
             return not start.startswith(_ZIP)

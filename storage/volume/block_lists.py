@@ -5,7 +5,6 @@ nothing by itself; one that is lost is made again only in a pass over the file t
 both the SHA-256 and the root that the object's own file list names.
 """
 
-import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from storage.model import FileEntry
 from storage.ocfl.layout import object_folder
 from storage.volume.publish import FOLDER_MODE
 from storage.volume.refusals import FileUnknown, FileUnreadable
+from storage.whole_reads import read_range
 
 # docs/formats/package.md: the kept list, in every version, of all files but Lantai's own.
 KEPT_FILE_LIST = "lantai/files.jsonl"
@@ -75,18 +75,20 @@ class BlockLists:
             self._renew(folder, file.path, target, is_kept=kept_bytes > 0)
         if expected == kept_bytes == 0:
             return b""
-        with target.open("rb") as stream:
-            return os.pread(stream.fileno(), count * LEAF_BYTES, first * LEAF_BYTES)
+        return _leaves(target, first, count)
 
     def kept(self, object_id: str, path: str, first: int, count: int) -> bytes | None:
-        """As `read`, of a file that cannot be opened any more; None where there is no list."""
+        """As `read`, of a file that cannot be opened any more; None where there is no list.
+
+        Raises FileUnreadable if the disk does not give it.
+        """
         if "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
             return None
         target = self._blocks / object_folder(object_id) / f"{path}.leaves"
-        if not target.is_file():
-            return None
-        with target.open("rb") as stream:
-            return os.pread(stream.fileno(), count * LEAF_BYTES, first * LEAF_BYTES)
+        try:
+            return _leaves(target, first, count) if target.is_file() else None
+        except OSError as error:
+            raise FileUnreadable(f"the block list of {path!r}: {error}") from error
 
     def _renew(self, folder: PurePosixPath, path: str, target: Path, *, is_kept: bool) -> None:
         """Make the list again if the file is well; of a damaged file the kept list is salvaged."""
@@ -123,3 +125,8 @@ def _entry_of(folder: Path, path: str) -> FileEntry:
     except (OSError, FileListInvalid) as error:
         raise FileUnreadable(f"{listed} cannot be read: {error}") from error
     raise FileUnknown(f"{folder / path} stands in no file list")
+
+
+def _leaves(target: Path, first: int, count: int) -> bytes:
+    with target.open("rb") as stream:
+        return read_range(stream.fileno(), count * LEAF_BYTES, first * LEAF_BYTES)

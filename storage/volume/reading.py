@@ -12,6 +12,7 @@ from storage.ocfl.layout import object_folder
 from storage.volume.foreground import ForegroundMeter
 from storage.volume.index import Index
 from storage.volume.refusals import FileUnknown, FileUnreadable, ObjectUnknown
+from storage.whole_reads import read_range
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -29,7 +30,7 @@ class ObjectReader:
         descriptor = self._open(object_id, path)
         try:
             with self._foreground.reading():
-                return _read_all(descriptor, length, offset)
+                return read_range(descriptor, length, offset)
         except OSError as error:
             raise FileUnreadable(f"{path!r} of {object_id!r}: {error.strerror}") from error
         finally:
@@ -63,13 +64,3 @@ class ObjectReader:
             os.close(descriptor)
             raise FileUnknown(f"{path!r} of {object_id!r} is not a file")
         return descriptor
-
-
-def _read_all(descriptor: int, length: int, offset: int) -> bytes:
-    """A read may bring less than is there: only nothing means the end."""
-    pieces: list[bytes] = []
-    while length > 0 and (piece := os.pread(descriptor, length, offset)):
-        pieces.append(piece)
-        length -= len(piece)
-        offset += len(piece)
-    return b"".join(pieces)

@@ -36,7 +36,7 @@ PAGE = PROJECT / "docs" / "fault-campaign.md"
 KINDS = (
     "volume-cut-ext4", "volume-cut-xfs", "volume-kill", "kill-ingest", "kill-keeper", "kill-node",
     "cut-ext4", "cut-xfs", "volume-torn-ext4", "volume-torn-xfs", "calls-volume", "calls-intake",
-    "calls-keeper",
+    "calls-archive", "calls-keeper",
 )  # fmt: skip
 # What is killed of an appliance; kinds that count together.
 KILLED = {

@@ -23,6 +23,7 @@ _MEANINGS = {
     " turn: it does nothing and says so (BEFORE), does it and says that it failed (AFTER), does"
     " half (SHORT), does half before the disk is full, or fails with all after it (FROM)",
     "calls-intake": "the same for an intake, its catalogue, staging, drop and return folders",
+    "calls-archive": "the same while a zip, a tar and a tar.gz are staged, unpacked and judged",
     "calls-keeper": "the same for a keeper and its catalogue",
 }
 

@@ -1,6 +1,7 @@
 """A story told once for each system call in it, which is made to fail; what came of it, counted.
 
-The stories are volume_, intake_ and keeper_call_failures, each told in a process of its own.
+The stories are volume_, intake_, archive_ and keeper_call_failures, each told in a process of
+its own.
 tests/faults/test_failing_calls.py takes every so-many-th call, call_campaign.py all.
 """
 

@@ -61,6 +61,27 @@ def test_whatever_call_of_an_intake_fails_no_receipt_is_false_and_no_package_is_
     )
 
 
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [(How.SHORT, errno.EIO), (How.BEFORE, errno.EIO), (How.AFTER, errno.EIO)],
+)
+def test_whatever_call_fails_while_an_archive_is_opened_nothing_is_found_wrong_with_it(
+    how: How, error: int
+) -> None:
+    """A read that brings half is how a disk begins to say that it cannot read on."""
+    stride = int(os.environ.get("LANTAI_CALL_STRIDE", "23"))
+    first = random.randint(1, stride)
+    print(f"first step {first}, stride {stride}")
+    outcome = run_way("archive", how, error, first, stride)
+    assert outcome.wrong == []
+    assert outcome.runs * stride > 300, "the story has fewer calls than it had: is it still whole?"
+    record_fault(
+        "F9",
+        observed=f"{outcome.name}: prepared again later, never found wrong",
+        figure=f"{outcome.runs - 1} calls, 0 wrong",
+    )
+
+
 @pytest.mark.parametrize(("how", "error"), SOME_WAYS)
 def test_whatever_call_of_a_keeper_fails_no_good_copy_is_touched_and_each_bad_one_put_right_once(
     how: How, error: int
