@@ -143,11 +143,12 @@ class LayoutKeeping:
     async def _tell(self, member: Member) -> None:
         """Have a node sign for the layout, unless its volume has."""
         client, held = self._clients.get(member.name), self._held
-        if client is None or client.welcome is None or held is None or not client.is_connected:
+        welcome = None if client is None else client.welcome  # it may be lost at any await below
+        if client is None or welcome is None or held is None or not client.is_connected:
             self.delays[member.name] = "does not answer 无应答"
             return
         row = (await self._catalogue.look(layouts.rows)).get(member.name)
-        uuid, version = client.welcome.node_uuid, held.layout.version
+        uuid, version = welcome.node_uuid, held.layout.version
         if row is not None and (row.layout_version, row.node_uuid) == (version, uuid):
             self.delays.pop(member.name, None)
             return

@@ -21,6 +21,7 @@ from storage.catalogue import audits, copies, findings, orders, packages, sweeps
 from storage.catalogue.engine import Catalogue
 from storage.catalogue.model import CopyState, Order, OrderState, PackageState
 from storage.catalogue.timestamps import to_text
+from storage.durable import fsync_file
 from storage.ocfl.layout import object_folder
 from tests.appliance import tree
 from tests.crash_stories import VERSIONS, LaterVersion, Outside, Story
@@ -94,9 +95,18 @@ class Mended(RepairStory):
 
     def act(self) -> None:
         for node in self.rotten:
-            self.victim(node).chmod(0o640)
-            self.victim(node).write_bytes(self.bad)
+            self.rot(node)
         self._sweep(VICTIM)
+
+    def rot(self, node: str) -> None:
+        """For good: a power cut must not take the damage back."""
+        self.victim(node).chmod(0o640)
+        self.victim(node).write_bytes(self.bad_on(node))
+        fsync_file(self.victim(node))
+
+    def bad_on(self, node: str) -> bytes:
+        """No two disks rot alike; those that did would be two witnesses against the third."""
+        return self.bad + node.encode()
 
     def afterwards(self) -> None:
         if self._began():
@@ -112,7 +122,8 @@ class Mended(RepairStory):
         super().expect()
         for node in self.rotten:
             aside = (self.outside.layout.folder / node / "quarantine").rglob("0.bin")
-            assert self.bad in [path.read_bytes() for path in aside], "the bad bytes are gone"
+            kept = [path.read_bytes() for path in aside]
+            assert self.bad_on(node) in kept, "the bad bytes are gone"
 
     def victim(self, node: str) -> Path:
         return self.folder(node) / "v1/content/received/data/0.bin"
@@ -141,8 +152,7 @@ class Storm(Mended):
 
     def act(self) -> None:
         for story in (self.other, self):
-            story.victim(VICTIM).chmod(0o640)
-            story.victim(VICTIM).write_bytes(self.bad)
+            story.rot(VICTIM)
         self._sweep(VICTIM)
 
     def afterwards(self) -> None:
