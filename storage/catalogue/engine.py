@@ -89,13 +89,13 @@ class Catalogue:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent look; what it reads was committed."""
-        with _translated(self.url), self._reading.connect() as connection, connection.begin():
+        with _translated(self._engine), self._reading.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction that may write. When the block ends, its rows are on the disk."""
-        with _translated(self.url), self._writing.begin() as connection:
+        with _translated(self._engine), self._writing.begin() as connection:
             yield connection
 
     def look(
@@ -171,7 +171,8 @@ def _reads(engine: Engine) -> Engine:
 
 
 @contextmanager
-def _translated(url: str) -> Iterator[None]:
+def _translated(engine: Engine) -> Iterator[None]:
+    url = engine.url.render_as_string(hide_password=True)
     try:
         yield
     except PoolExhausted as error:
@@ -181,6 +182,8 @@ def _translated(url: str) -> Iterator[None]:
             raise CatalogueDamaged(_DAMAGED.format(url, getattr(error, "orig", error))) from error
         if not isinstance(error, DBAPIError) or not is_the_databases(error):
             raise
+        if _sqlite_code(error.orig) == sqlite3.SQLITE_READONLY:
+            engine.dispose()  # what could be opened for reading only would stay so
         undone = postgres.is_conflict(error.orig)
         raise (TransactionUndone if undone else CatalogueUnavailable)(
             f"the catalogue {url} {_how_it_ended(error)}: {error.orig}"
