@@ -157,7 +157,9 @@ class Repair:
         )  # fmt: skip
         package = None if found.object_id is None else await self._facts.stored(found.object_id)
         state = CopyState.MISSING if found.kind in _GONE else CopyState.DAMAGED
-        return ToldFinding(found, None if package is None else package.id, state, listed.mended_at)
+        # What concerns no object is settled by `_settle`.
+        mended_at = None if found.object_id is None else listed.mended_at
+        return ToldFinding(found, None if package is None else package.id, state, mended_at)
 
     async def _meet(self, node: str) -> int:
         """Note which volume answers for `node`; how many findings its earlier ones had."""
