@@ -19,12 +19,14 @@ _MEANINGS = {
     "volume-torn-ext4": "the same on ext4 with a random part of the blocks written back that the"
     " next sync would write; the disk may come back unusable, and then says so",
     "volume-torn-xfs": "the same on XFS",
-    "calls-volume": "one system call of such a process on the volume's files fails, each in its"
+    "calls-volume": "one system call of a process on its volume's files fails, each in its"
     " turn: it does nothing and says so (BEFORE), does it and says that it failed (AFTER), does"
     " half (SHORT), does half before the disk is full, or fails with all after it (FROM)",
-    "calls-intake": "the same for an intake, its catalogue, staging, drop and return folders",
-    "calls-archive": "the same while a zip, a tar and a tar.gz are staged, unpacked and judged",
-    "calls-keeper": "the same for a keeper and its catalogue",
+    "calls-intake": "as `calls-volume`, for an intake, its catalogue, staging, drop and return"
+    " folders",
+    "calls-archive": "as `calls-volume`, while a zip, a tar and a tar.gz are staged, unpacked and"
+    " judged",
+    "calls-keeper": "as `calls-volume`, for a keeper and its catalogue",
 }
 
 _OFTEN = 10
